@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/error.hpp"
+
+#include <cstring>
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+std::string sentence(std::string_view action, std::string_view cause, std::string_view way_out) {
+    return fmt::format("{}: {}{}{}", action, cause, way_out.empty() ? "" : "; ", way_out);
+}
+
+} // namespace
+
+Error::Error(int code, std::string_view action, std::string_view way_out)
+    : Error(code, action, fmt::format("{} ({})", strerror(code), code), way_out) {}
+
+Error::Error(int code, std::string_view action, std::string_view cause, std::string_view way_out)
+    : std::runtime_error(sentence(action, cause, way_out)), code_(code) {}
+
+} // namespace hitless

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The one error of the project: what was being done, to which object, why it failed, and the way
+// out. Thrown anywhere, turned into text and an exit code in one place (the CLI's main).
+//
+//   throw Error(EOPNOTSUPP, "attach tc egress to eth1", "load the sch_ingress module");
+//   // attach tc egress to eth1: Operation not supported (95); load the sch_ingress module
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace hitless {
+
+class Error : public std::runtime_error {
+  public:
+    /// `code` is a positive errno; `action` names the object too ("bring eth1 up").
+    Error(int code, std::string_view action, std::string_view way_out = {});
+    /// For failures that errno does not describe: `cause` stands in the place of its text.
+    Error(int code, std::string_view action, std::string_view cause, std::string_view way_out);
+
+    int code() const { return code_; }
+
+  private:
+    int code_;
+};
+
+} // namespace hitless
