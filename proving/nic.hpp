@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// One NIC of the guest together with the switch port it is plugged into, and everything that can
+// happen to the two. Directions are the guest's: rx is what the guest receives.
+//
+//   nic.add(); nic.admin(true); ... nic.carrier(false); ... nic.remove();
+//
+// All calls are synchronous: when one returns, the kernel has done it. They throw Error.
+#pragma once
+
+#include "proving/netns.hpp"
+#include "proving/tap.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace hitless::proving {
+
+enum class NicKind {
+    veth, ///< cheap; but the kernel announces its carrier at once, which real NICs do not enjoy
+    tap   ///< as real as it gets without hardware: queued, rate-limited carrier events, GSO by vnet
+          ///< header
+};
+enum class Direction { rx, tx, both };
+
+struct NicSpec {
+    NicKind kind = NicKind::veth;
+    std::string ifname; ///< in the guest; the switch port is called "sw-<ifname>"
+    std::string mac;
+    unsigned mtu = 1500;
+};
+
+/// Frames as the guest's device counts them.
+struct NicCounters {
+    std::uint64_t rx = 0;
+    std::uint64_t tx = 0;
+};
+
+class Nic {
+  public:
+    /// Nothing exists before add(). Both namespaces must outlive the object.
+    Nic(const Netns &guest, const Netns &sw, NicSpec spec);
+    ~Nic(); ///< removes what is there; failures are ignored
+
+    /// Plugs it in as a hypervisor would: with its MAC, administratively down, in the guest's
+    /// namespace; the switch port is up and forwarding.
+    void add();
+    /// Surprise removal, wherever it has been moved: the device and its switch port are gone.
+    void remove();
+    bool present() const { return where_ != nullptr; }
+
+    void admin(bool up);           ///< `ip link set up/down` on the guest's side
+    void carrier(bool on);         ///< the cable; both ends see it
+    void move_to(const Netns &ns); ///< `ns` must outlive the NIC's stay there
+    /// Silently drops frames between NIC and switch while the carrier stays up.
+    void blackhole(Direction direction, bool on);
+    /// Whether the switch sends broadcast and multicast out of this port.
+    void flood(bool on);
+    void mtu(unsigned bytes); ///< both ends
+    void mac(const std::string &address);
+    void
+    rename(const std::string &ifname); ///< the guest's side; the device must be down on old kernels
+
+    const std::string &ifname() const { return spec_.ifname; }
+    const std::string &port() const { return port_; } ///< its name in the switch's namespace
+    unsigned ifindex() const;
+    NicCounters counters() const;
+
+  private:
+    void add_veth();
+    void add_tap();
+    void filter(const char *side, bool on);
+    void link_set(const std::string &what);
+
+    const Netns &guest_;
+    const Netns &switch_;
+    const Netns *where_ = nullptr; // null = absent
+    NicSpec spec_;
+    std::string port_;
+    std::unique_ptr<TapCable> cable_; // tap only
+};
+
+} // namespace hitless::proving

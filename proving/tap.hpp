@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Two tap devices joined by a thread that carries frames from one to the other, virtio-net headers
+// and all: checksum and segmentation offload cross the cable unperformed, as they do between a
+// guest and its host. The devices live as long as the object.
+#pragma once
+
+#include "loader/kernel/fd.hpp"
+#include "proving/netns.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+
+namespace hitless::proving {
+
+class TapCable {
+  public:
+    struct End {
+        const Netns &netns;
+        std::string ifname;
+    };
+    TapCable(const End &a, const End &b); ///< makes both devices, down; throws Error
+    ~TapCable();                          ///< both devices are gone when it returns
+    TapCable(const TapCable &) = delete;
+    TapCable &operator=(const TapCable &) = delete;
+
+    void carrier(bool on); ///< TUNSETCARRIER on both ends
+    std::uint64_t carried() const { return carried_.load(std::memory_order_relaxed); }
+    /// Frames the far end would not take because it was down, as on a cut cable.
+    std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+
+  private:
+    void run();
+    bool carry(int from, int to);
+
+    Fd a_, b_, wake_;
+    std::atomic<std::uint64_t> carried_{0};
+    std::atomic<std::uint64_t> refused_{0};
+    std::thread thread_;
+};
+
+} // namespace hitless::proving
