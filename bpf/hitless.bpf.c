@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The programs of one pair. Each is a few lines over bpf/lib; docs/datapath.md draws where they
+ * sit. Return values serve tcx and clsact alike: TC_ACT_UNSPEC is TCX_NEXT, "not mine, go on".
+ */
+#include "bpf/lib/path.h"
+#include "bpf/lib/resolve.h"
+
+/* Says "the primary's ingress has already judged this frame" to the standby's ingress, which a
+ * frame redirected inward passes too. tc_index is the skb's own scratch field for tc; drivers
+ * leave it 0, and it is 0 again before anyone else looks. The user's mark stays the user's. */
+#define JUDGED 0x484c
+
+static __always_inline int egress(enum hl_liveness by) {
+	if (likely(choose_path(by) == HL_ROLE_PRIMARY)) {
+		count(HL_COUNT_TX_PRIMARY);
+		return bpf_redirect(pair.primary.ifindex, 0);
+	}
+	count(HL_COUNT_TX_STANDBY);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc") int hl_egress_cast(struct __sk_buff *skb) {
+	return egress(HL_LIVENESS_CAST);
+}
+
+SEC("tc") int hl_egress_probe_read(struct __sk_buff *skb) {
+	return egress(HL_LIVENESS_PROBE_READ);
+}
+
+SEC("tc") int hl_egress_netlink(struct __sk_buff *skb) {
+	return egress(HL_LIVENESS_NETLINK);
+}
+
+/* On the primary: every frame belongs to the master, as if it had arrived there. */
+SEC("tc") int hl_ingress_primary(struct __sk_buff *skb) {
+	if (!accept(skb, HL_ROLE_PRIMARY)) return TC_ACT_SHOT;
+	count(HL_COUNT_RX_PRIMARY);
+	skb->tc_index = JUDGED;
+	return bpf_redirect(knobs.master, BPF_F_INGRESS);
+}
+
+/* On the standby, which is the master: its own frames, and those of the primary once more. */
+SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
+	if (skb->tc_index == JUDGED) {
+		skb->tc_index = 0;
+		return TC_ACT_UNSPEC;
+	}
+	if (!accept(skb, HL_ROLE_STANDBY)) return TC_ACT_SHOT;
+	count(HL_COUNT_RX_STANDBY);
+	return TC_ACT_UNSPEC;
+}
+
+/* BPF_PROG_RUN by the loader: learn or forget where a NIC lives. */
+SEC("syscall") int hl_resolve(struct hl_resolve *ask) {
+	struct hl_nic *nic = ask->role == HL_ROLE_PRIMARY ? &pair.primary : &pair.standby;
+
+	if (ask->ifindex) return resolve(ask->ifindex, nic);
+	store_nic(nic, 0, 0, 0);
+	return 0;
+}
+
+/* BPF_PROG_RUN by whoever changed the veto word from userspace. */
+SEC("syscall") int hl_ring(void *ctx) {
+	ring_bell();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

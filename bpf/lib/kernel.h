@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The kernel's structures, only the fields we read; CO-RE finds their real offsets at load. */
+#ifndef HL_KERNEL_H
+#define HL_KERNEL_H
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct net {
+	struct hlist_head *dev_index_head;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct net_device {
+	unsigned long state;
+	int ifindex;
+	possible_net_t nd_net;
+	struct hlist_node index_hlist;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	struct nsproxy *nsproxy;
+};
+
+#pragma clang attribute pop
+
+/* enum netdev_state_t in include/linux/netdevice.h; the first three since 2.6.24. */
+#define LINK_STATE_START (1ul << 0)
+#define LINK_STATE_PRESENT (1ul << 1)
+#define LINK_STATE_NOCARRIER (1ul << 2)
+
+/* NETDEV_HASHENTRIES in include/linux/netdevice.h */
+#define NETDEV_HASHENTRIES 256
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The frame rules: which path a frame leaves by, and which received frames are delivered. Every
+ * model and datapath is a composition of these. */
+#ifndef HL_PATH_H
+#define HL_PATH_H
+
+#include "bpf/lib/alive.h"
+#include "bpf/lib/flip.h"
+#include "bpf/lib/twins.h"
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+
+/* Somebody vetoes. A doubtful path still beats none. */
+static __always_inline enum hl_role doubtful_path(__u64 veto, enum hl_liveness by) {
+	if (veto & ~HL_VETO_SOFT || alive(&pair.standby, by)) return HL_ROLE_STANDBY;
+	return alive(&pair.primary, by) ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
+}
+
+static __always_inline enum hl_role choose_path(enum hl_liveness by) {
+	__u64 veto = *(volatile __u64 *)&pair.veto;
+
+	if (unlikely(veto)) return doubtful_path(veto, by);
+	if (likely(alive(&pair.primary, by))) return HL_ROLE_PRIMARY;
+	latch(HL_VETO(DOWN_SEEN));
+	return HL_ROLE_STANDBY;
+}
+
+static __always_inline int is_own(const __u8 *mac) {
+	return *(__u32 *)mac == *(__u32 *)pair.mac && *(__u16 *)(mac + 4) == *(__u16 *)(pair.mac + 4);
+}
+
+/*
+ * May this received frame be delivered? Unicast for us, always, from either NIC, without a look at
+ * the frame: that is what makes a return hitless. The kernel has already sorted frames by
+ * destination (eth_type_trans), so the hot path is one load.
+ */
+static __always_inline int accept(struct __sk_buff *skb, enum hl_role role) {
+	const __u8 *frame;
+
+	if (likely(skb->pkt_type == PACKET_HOST)) return 1;
+
+	frame = (void *)(long)skb->data;
+	if (frame + ETH_HLEN > (__u8 *)(long)skb->data_end) return 1;
+	if (is_own(frame + ETH_ALEN)) {
+		count(HL_COUNT_DROP_ECHO);
+		return 0;
+	}
+	if (skb->pkt_type == PACKET_OTHERHOST) return 1;
+	if (is_twin(skb, role)) {
+		count(HL_COUNT_DROP_TWIN);
+		return 0;
+	}
+	return 1;
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Multicast and broadcast, each exactly once. The network may deliver such a frame to both NICs, to
+ * either alone, or change its mind between two frames; "drop on the inactive one" loses frames on
+ * platforms that flood to one side only. So frames are paired: the n-th copy of a content on one
+ * NIC is the twin of the n-th copy on the other. One signed number a content says how far the
+ * primary leads the standby; a frame that only catches up is a twin and is dropped.
+ *
+ * A lead is forgotten when the leading side has been silent for the window; twins do not renew it,
+ * so a flood that changes sides is believed again after one window.
+ */
+#ifndef HL_TWINS_H
+#define HL_TWINS_H
+
+#include "bpf/lib/pair.h"
+
+struct twin_key {
+	__u64 hash; /* over every byte of the frame */
+	__u32 len;
+	__u32 tag; /* the VLAN tag, which the kernel keeps beside the frame */
+};
+
+/* One word, so that CPUs settle who came first by compare-and-swap: when the leading side was last
+ * seen (units of 2^10 ns, 48 bits: nine years), and its lead (16 bits; positive: the primary). */
+struct twin {
+	__u64 word;
+};
+
+#define LEAD_BITS 16
+#define STAMP_SHIFT 10
+
+/* Contents seen lately. Writer and reader: BPF; lives with the programs; the least recently used
+ * give way, which can only deliver a twin, never lose a frame. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct twin_key);
+	__type(value, struct twin);
+} twins SEC(".maps");
+
+#define MIX_WORDS 8
+#define MIX_BYTES (MIX_WORDS * 8)
+#define MIX_MAX_CHUNKS (65536 / MIX_BYTES)
+
+struct mix {
+	struct __sk_buff *skb;
+	__u64 hash;
+};
+
+static __always_inline __u64 mix(__u64 hash, __u64 word) {
+	hash = (hash ^ word) * 0x9fb21c651e98df25ull; /* the multiplier of rrmxmx */
+	return hash ^ hash >> 28;
+}
+
+static long mix_chunk(__u32 i, struct mix *m) {
+	__u64 words[MIX_WORDS] = {};
+	__u32 from = i * MIX_BYTES;
+	__u32 left = m->skb->len - from;
+
+	if (from >= m->skb->len) return 1;
+	if (left > MIX_BYTES) left = MIX_BYTES;
+	barrier_var(left); /* the compiler knows that it is not 0, the verifier does not */
+	if (!left) return 1;
+	if (bpf_skb_load_bytes(m->skb, from, words, left)) return 1;
+	for (int w = 0; w < MIX_WORDS; w++)
+		m->hash = mix(m->hash, words[w]);
+	return 0;
+}
+
+static __always_inline void twin_key(struct __sk_buff *skb, struct twin_key *key) {
+	struct mix m = {.skb = skb, .hash = knobs.seed};
+
+	bpf_loop(MIX_MAX_CHUNKS, mix_chunk, &m, 0);
+	key->hash = m.hash;
+	key->len = skb->len;
+	key->tag = skb->vlan_present ? skb->vlan_proto << 16 | skb->vlan_tci : 0;
+}
+
+#define CAS_TRIES 8 /* more than CPUs that can race for one frame's two copies */
+
+/* Moves the lead one step towards `role`; says whether that only caught up. */
+static __always_inline int catches_up(struct twin *t, enum hl_role role) {
+	__u64 now = bpf_ktime_get_ns() >> STAMP_SHIFT;
+	__s16 step = role == HL_ROLE_PRIMARY ? 1 : -1;
+
+	for (int i = 0; i < CAS_TRIES; i++) {
+		__u64 old = *(volatile __u64 *)&t->word;
+		__u64 stamp = old >> LEAD_BITS;
+		__s16 lead = now - stamp > knobs.twin_window_ns >> STAMP_SHIFT ? 0 : (__s16)old;
+		int twin = lead * step < 0;
+
+		lead += step;
+		if (!twin) stamp = now;
+		if (__sync_val_compare_and_swap(&t->word, old, stamp << LEAD_BITS | (__u16)lead) == old)
+			return twin;
+	}
+	return 0;
+}
+
+static __noinline int is_twin(struct __sk_buff *skb, enum hl_role role) {
+	struct twin fresh = {};
+	struct twin_key key;
+	struct twin *seen;
+
+	if (!skb) return 0;
+	twin_key(skb, &key);
+	seen = bpf_map_lookup_elem(&twins, &key);
+	if (!seen) {
+		/* Both CPUs may insert; the loser finds the winner's. */
+		bpf_map_update_elem(&twins, &key, &fresh, BPF_NOEXIST);
+		seen = bpf_map_lookup_elem(&twins, &key);
+	}
+	if (!seen) {
+		count(HL_COUNT_TWIN_TABLE_FULL);
+		return 0;
+	}
+	return catches_up(seen, role);
+}
+
+#endif

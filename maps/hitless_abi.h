@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The contract between the BPF programs, the loader and every tool that reads a pair's pins.
+ * Included by BPF C and by C++; there is no second copy of anything below.
+ *
+ * A pair is one `struct hl_pair`, alone in an mmap-able array map of one entry. Programs reach it
+ * by its address (no lookup), userspace through mmap (no syscall). Change a field: raise
+ * HL_ABI_VERSION; a loader refuses pins of another version instead of guessing.
+ */
+#ifndef HITLESS_ABI_H
+#define HITLESS_ABI_H
+
+#include <linux/types.h>
+
+#define HL_ABI_MAGIC 0x73736c68u /* "hlss" */
+#define HL_ABI_VERSION 1u
+
+/*
+ * Reasons not to use the primary, one bit each: X(NAME, bit, "name", kind, "what it means").
+ *   hard  the primary cannot carry frames
+ *   firm  somebody decided against it
+ *   soft  only a doubt: the primary is still used when the standby is down
+ * Each writer owns its bits and touches no other (docs/datapath.md has the owners).
+ */
+#define HL_VETO_LIST(X)                                                                            \
+	X(ABSENT, 0, "absent", HARD, "no primary is attached")                                     \
+	X(DOWN_SEEN, 1, "down-seen", HARD, "a frame found the primary down")                       \
+	X(LINK_DOWN, 2, "link-down", HARD, "the kernel reports the primary down")                  \
+	X(UNPROVEN, 3, "unproven", SOFT, "the path has not been proved")                           \
+	X(HOLD_DOWN, 4, "hold-down", SOFT, "the primary returned too recently to be trusted")      \
+	X(OPERATOR, 5, "operator", FIRM, "an operator chose the standby")                          \
+	X(HOST, 6, "host", FIRM, "the host asked for the standby")                                 \
+	X(BLACK_HOLE, 7, "black-hole", FIRM, "frames are sent but nothing returns")                \
+	X(TX_HANG, 8, "tx-hang", FIRM, "the primary completes no transmission")                    \
+	X(MTU, 9, "mtu", FIRM, "the primary cannot carry the master's MTU")                        \
+	X(MAC, 10, "mac", FIRM, "the primary's MAC differs from the master's")                     \
+	X(SYNC, 11, "sync", FIRM, "the primary could not be configured like the master")
+
+enum hl_veto_bit {
+#define X(name, bit, text, kind, meaning) HL_VETO_BIT_##name = bit,
+	HL_VETO_LIST(X)
+#undef X
+};
+
+#define HL_VETO(name) (1ull << HL_VETO_BIT_##name)
+#define HL_VETO_SOFT (HL_VETO(UNPROVEN) | HL_VETO(HOLD_DOWN))
+
+/* What the datapath counts, each frame (as the stack sees it: a GSO frame is one) under one name. */
+#define HL_COUNTER_LIST(X)                                                                         \
+	X(TX_PRIMARY, "tx_primary", "sent through the primary")                                    \
+	X(TX_STANDBY, "tx_standby", "sent through the standby")                                    \
+	X(RX_PRIMARY, "rx_primary", "received from the primary and delivered")                     \
+	X(RX_STANDBY, "rx_standby", "received from the standby and delivered")                     \
+	X(DROP_TWIN, "drop_twin", "dropped: second copy of a multicast or broadcast frame")        \
+	X(DROP_ECHO, "drop_echo", "dropped: own source MAC came back from the network")            \
+	X(TWIN_TABLE_FULL, "twin_table_full", "delivered unpaired: the table of twins was full")
+
+enum hl_counter {
+#define X(name, text, meaning) HL_COUNT_##name,
+	HL_COUNTER_LIST(X)
+#undef X
+		HL_COUNTERS
+};
+
+/* One value of the per-CPU counter map. Writer: BPF. Readers add up the CPUs. */
+struct hl_counters {
+	__u64 frames[HL_COUNTERS];
+};
+
+/* Who changed the veto word when a flip was recorded. */
+#define HL_ACTOR_LIST(X)                                                                           \
+	X(NOBODY, "nobody")                                                                        \
+	X(DATAPATH, "datapath")                                                                    \
+	X(CONTROLLER, "controller")                                                                \
+	X(OPERATOR, "operator")
+
+enum hl_actor {
+#define X(name, text) HL_ACTOR_##name,
+	HL_ACTOR_LIST(X)
+#undef X
+		HL_ACTORS
+};
+
+enum hl_model { HL_MODEL_TWO = 2, HL_MODEL_THREE = 3, HL_MODEL_HIDDEN = 4, HL_MODEL_ONE = 1 };
+enum hl_datapath { HL_DATAPATH_TC = 0, HL_DATAPATH_XDP = 1 };
+
+/* How the egress program learns whether the primary lives: the ladder of docs/datapath.md. */
+#define HL_LIVENESS_LIST(X)                                                                        \
+	X(CAST, "cast", "per frame, by bpf_rdonly_cast (6.2 and later)")                           \
+	X(PROBE_READ, "probe-read", "per frame, by bpf_probe_read_kernel")                         \
+	X(NETLINK, "netlink", "by the controller's link events only")
+
+enum hl_liveness {
+#define X(name, text, meaning) HL_LIVENESS_##name,
+	HL_LIVENESS_LIST(X)
+#undef X
+};
+
+/* How the user named the primary. */
+enum hl_selector_kind {
+	HL_SELECT_AUTO, /* same MAC, on PCI */
+	HL_SELECT_MAC,  /* same MAC, any bus */
+	HL_SELECT_IFNAME,
+	HL_SELECT_PCI,
+	HL_SELECT_SLOT,
+};
+
+/*
+ * A kernel net_device as the datapath sees it. Written by the resolver program only; checked again
+ * on every use, so a stale or torn value is "not alive" and never a wrong device. All zero: none.
+ */
+struct hl_nic {
+	__u64 netdev; /* address of the net_device; fault-safe reads only */
+	__u64 net;    /* address of the network namespace it was resolved in */
+	__u32 ifindex;
+	__u32 reserved;
+};
+
+#define HL_IFNAME 16
+#define HL_BUS 40
+#define HL_ARG 48
+
+/* Who a NIC is: what stays when its name changes. Writer: loader. */
+struct hl_identity {
+	__u8 mac[6];
+	__u8 perm_mac[6]; /* all zero when the device has none */
+	__u32 ifindex;    /* 0: not there */
+	char bus[HL_BUS]; /* "pci/0000:00:04.0"; "" for virtual devices */
+	char ifname[HL_IFNAME]; /* last seen; shown to people, never compared */
+};
+
+/* The primary's settings before the pair was made; given back at detach. Writer: loader. */
+struct hl_saved {
+	__u8 valid;
+	__u8 up;
+	__u8 addr_gen_mode;
+	__u8 reserved;
+	__u32 mtu;
+};
+
+/* One place where a program of ours sits. Writer: loader. */
+enum hl_hook_kind { HL_HOOK_NONE, HL_HOOK_TCX, HL_HOOK_CLSACT };
+struct hl_hook {
+	__u32 ifindex;
+	__u8 kind;       /* enum hl_hook_kind */
+	__u8 made_qdisc; /* the clsact qdisc is ours to remove */
+	__u8 reserved[2];
+};
+
+/* X(NAME, pin name of its tcx link): the hooks of a pair in the order in which they are attached. */
+#define HL_HOOK_LIST(X)                                                                            \
+	X(INGRESS_STANDBY, "link_ingress_standby")                                                 \
+	X(INGRESS_PRIMARY, "link_ingress_primary")                                                 \
+	X(EGRESS, "link_egress")
+
+enum hl_hook_place {
+#define X(name, pin) HL_HOOK_##name,
+	HL_HOOK_LIST(X)
+#undef X
+		HL_HOOKS
+};
+
+/* One flip: the veto word left or reached zero. `seq` is written last; 0 means being written. */
+struct hl_flip {
+	__u64 seq;
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u64 veto_before;
+	__u64 veto_after;
+	__u32 actor; /* enum hl_actor */
+	__u32 reserved;
+};
+
+#define HL_FLIPS 64 /* a power of two */
+
+/* The pair. One writer group a cache line, so that nobody's store slows the datapath's loads. */
+struct hl_pair {
+	/* Read on every frame. `veto`: all writers, atomic ops only. */
+	__u64 veto;
+	struct hl_nic primary; /* resolver */
+	struct hl_nic standby; /* resolver */
+	__u8 mac[6];           /* loader: the master's address, for the echo rule */
+	__u8 hot_reserved[2];
+
+	/* What the pair is. Writer: loader, before it is published and at adoption. */
+	__u32 magic __attribute__((aligned(64)));
+	__u32 abi_version;
+	__u8 model;
+	__u8 datapath;
+	__u8 liveness;
+	__u8 selector; /* enum hl_selector_kind */
+	__u32 hold_down_ms;
+	__u64 netns_cookie;
+	__u64 attached_ns;
+	struct hl_identity standby_id;
+	struct hl_identity primary_id;
+	struct hl_saved primary_saved;
+	struct hl_hook hook[HL_HOOKS];
+	char selector_arg[HL_ARG];
+
+	/* The flip log: claim a slot by an atomic add on `flips`, fill it, store its seq. */
+	__u64 flips __attribute__((aligned(64)));
+	__u64 flips_reserved[7];
+	struct hl_flip flip[HL_FLIPS];
+};
+
+/* Argument of the resolver program (BPF_PROG_RUN by a task of the NIC's namespace). */
+enum hl_role { HL_ROLE_PRIMARY = 0, HL_ROLE_STANDBY = 1 };
+struct hl_resolve {
+	__u32 ifindex; /* 0 forgets the device */
+	__u32 role;
+};
+
+/*
+ * Load-time knobs of the programs. Writer: loader, between open and load.
+ */
+struct hl_knobs {
+	__u32 master;         /* ifindex of the device whose traffic this is */
+	__u32 reserved;
+	__u64 twin_window_ns; /* how long a frame waits for its copy on the other NIC */
+	__u64 seed;           /* secret of the frame hash, so that nobody can aim collisions */
+};
+
+#ifdef __cplusplus
+#define HL_ASSERT(c) static_assert(c, #c)
+#define HL_OFFSETOF(t, f) __builtin_offsetof(t, f)
+#else
+#define HL_ASSERT(c) _Static_assert(c, #c)
+#define HL_OFFSETOF(t, f) __builtin_offsetof(t, f)
+#endif
+
+HL_ASSERT(sizeof(struct hl_nic) == 24);
+HL_ASSERT(sizeof(struct hl_identity) == 72);
+HL_ASSERT(sizeof(struct hl_saved) == 8);
+HL_ASSERT(sizeof(struct hl_flip) == 40);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, veto) == 0);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, magic) == 64);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, flips) % 64 == 0);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, flip) == HL_OFFSETOF(struct hl_pair, flips) + 64);
+HL_ASSERT((HL_FLIPS & (HL_FLIPS - 1)) == 0);
+HL_ASSERT(sizeof(struct hl_pair) <= 4096);
+
+#endif
