@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What the controller thinks of a primary. Pure: what was observed and the time in, veto bits to
+// set and to clear out. Replaying the same observations gives the same bits.
+//
+// The datapath leaves a dead primary by itself; policy decides when it may come back. A primary
+// that is seen for the first time is used as soon as it has carrier; one that was lost must stay
+// good for the hold-down, so a flapping NIC returns at most once in that time.
+#pragma once
+
+#include "loader/core/types.hpp"
+
+#include <optional>
+
+namespace hitless {
+
+struct Policy {
+    std::chrono::milliseconds hold_down{200};
+};
+
+/// The pair at one moment.
+struct Observation {
+    bool present = false;      ///< a primary is there, with our programs on it
+    bool usable = false;       ///< up, with carrier
+    bool configured = false;   ///< MTU, flags and address could be brought in line
+    bool mtu_fits = true;      ///< carries the master's MTU
+    bool mac_matches = true;
+    uint64_t veto = 0;         ///< the veto word as it stands
+};
+
+/// What policy remembers between two decisions.
+struct Trust {
+    std::optional<Instant> good_since;
+    bool was_lost = false; ///< since it was last used without a doubt
+};
+
+struct Verdict {
+    uint64_t set = 0;   ///< bits to set, before those below are cleared
+    uint64_t clear = 0; ///< bits to clear
+    std::optional<Instant> again; ///< when to decide again though nothing happened
+};
+
+/// The veto bits that policy owns. DOWN_SEEN is set by the datapath and only cleared here.
+extern const uint64_t policy_bits;
+
+Verdict decide(const Policy &, Trust &, const Observation &, Instant now);
+
+} // namespace hitless

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The words of the project as types: an int never means two things.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace hitless {
+
+/// A device number in one network namespace; none is 0.
+enum class Ifindex : uint32_t { none = 0 };
+constexpr uint32_t number(Ifindex i) { return static_cast<uint32_t>(i); }
+
+/// CLOCK_BOOTTIME: does not jump with the wall clock and goes on during suspend.
+using Instant = std::chrono::nanoseconds;
+
+struct Mac {
+    std::array<uint8_t, 6> bytes{};
+
+    auto operator<=>(const Mac &) const = default;
+    bool empty() const { return *this == Mac{}; }
+    std::string text() const;
+    static std::optional<Mac> parse(std::string_view text);
+};
+
+/// A network device as rtnetlink tells it (see kernel/rtnl.hpp), at one moment.
+struct Link {
+    Ifindex index = Ifindex::none;
+    std::string name;
+    Mac mac;
+    Mac perm_mac;     ///< empty when the device has none
+    std::string kind; ///< "veth", "tun", "bond", ...; empty for hardware
+    std::string bus;  ///< "pci/0000:00:04.0"; empty for virtual devices
+    std::string driver; ///< filled on demand (kernel/driver.hpp); may be empty
+    Ifindex master = Ifindex::none;
+    uint32_t mtu = 0;
+    uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*
+    bool up = false;           ///< administratively
+    bool carrier = false;
+    bool loopback = false;
+    bool ethernet = false;
+
+    bool on_pci() const { return bus.starts_with("pci/"); }
+    bool usable() const { return up && carrier; }
+};
+
+} // namespace hitless

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/netns.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/fd.hpp"
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <ctime>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+namespace hitless {
+namespace {
+
+constexpr auto initial_mounts = "/proc/1/ns/mnt";
+
+std::string link_target(const char *path) {
+    char target[PATH_MAX];
+    ssize_t size = readlink(path, target, sizeof(target));
+    return size < 0 ? "" : std::string(target, static_cast<size_t>(size));
+}
+
+} // namespace
+
+uint64_t netns_cookie() {
+    Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!probe) throw Error(errno, "open a socket");
+    uint64_t cookie = 0;
+    socklen_t size = sizeof(cookie);
+    if (getsockopt(probe.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0)
+        throw Error(errno, "identify the network namespace", "a kernel of 5.14 or later is needed");
+    return cookie;
+}
+
+void enter_netns(std::string_view name) {
+    bool is_path = name.find('/') != std::string_view::npos;
+    std::string path = is_path ? std::string(name) : fmt::format("/run/netns/{}", name);
+    Fd ns(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string action = fmt::format("enter the network namespace {}", name);
+    if (!ns) throw Error(errno, action, "`ip netns` lists those with a name");
+    if (setns(ns.get(), CLONE_NEWNET) < 0) throw Error(errno, action, "run as root");
+}
+
+std::string initial_root() {
+    std::string own = link_target("/proc/self/ns/mnt");
+    std::string initial = link_target(initial_mounts);
+    return initial.empty() || own == initial ? "" : "/proc/1/root";
+}
+
+void in_initial_mounts(std::string_view action, int (*fn)(const char *), const std::string &arg) {
+    pid_t child = fork();
+    if (child < 0) throw Error(errno, action);
+    if (child == 0) {
+        Fd ns(open(initial_mounts, O_RDONLY | O_CLOEXEC));
+        if (!initial_root().empty() && setns(ns.get(), CLONE_NEWNS) < 0) _exit(errno);
+        _exit(fn(arg.c_str()));
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    int error = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+    if (error) throw Error(error, action, "run as root, or mount a bpffs there by hand");
+}
+
+Instant now() {
+    timespec ts{};
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
+}
+
+} // namespace hitless

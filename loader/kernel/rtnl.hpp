@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// rtnetlink in two halves: Rtnl asks and changes, LinkMonitor listens. Both speak to the network
+// namespace they were opened in, whatever the thread does later.
+//
+// No cache is kept here. A monitor that lost messages (ENOBUFS) says so and the caller asks again.
+#pragma once
+
+#include "loader/core/types.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+struct mnl_socket;
+struct nlmsghdr;
+
+namespace hitless {
+
+struct CloseMnl {
+    void operator()(mnl_socket *) const;
+};
+using MnlSocket = std::unique_ptr<mnl_socket, CloseMnl>;
+
+/// What to change; what is not given stays.
+struct LinkChange {
+    std::optional<bool> up;
+    std::optional<uint32_t> mtu;
+    std::optional<uint8_t> addr_gen_mode; ///< IN6_ADDR_GEN_MODE_*
+};
+
+class Rtnl {
+  public:
+    Rtnl();
+
+    /// Every Ethernet or loopback link of the namespace. An interrupted dump is repeated.
+    std::vector<Link> links();
+    /// One link as it is now; nothing when it does not exist.
+    std::optional<Link> link(Ifindex);
+    std::optional<Link> link(std::string_view name);
+
+    /// Throws Error with the kernel's reason; `shown` names the device in it.
+    void change(Ifindex, std::string_view shown, const LinkChange &);
+
+    bool has_clsact(Ifindex);
+
+  private:
+    void send(nlmsghdr *);
+    int transact(nlmsghdr *, const std::function<void(const nlmsghdr *)> &);
+
+    MnlSocket socket_;
+    uint32_t seq_ = 0;
+};
+
+/// Link events of a namespace, by RTNLGRP_LINK.
+class LinkMonitor {
+  public:
+    struct Handler {
+        std::function<void(const Link &)> changed;
+        std::function<void(Ifindex)> gone;
+    };
+
+    LinkMonitor();
+    int fd() const;
+
+    /// Delivers what has arrived; never blocks. False when messages were lost: ask Rtnl::links().
+    bool drain(const Handler &);
+
+  private:
+    MnlSocket socket_;
+};
+
+} // namespace hitless

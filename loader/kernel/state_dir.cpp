@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/state_dir.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <dirent.h>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <memory>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+namespace hitless {
+namespace {
+
+constexpr auto stage_name = "stage";
+constexpr auto override_variable = "HITLESS_STATE_DIR";
+constexpr auto default_root = "/run/hitless";
+
+int mount_bpffs(const char *target) {
+    return mount("hitless", target, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? errno : 0;
+}
+
+int unmount_bpffs(const char *target) { return umount(target) && errno != EBUSY ? errno : 0; }
+
+/// Paths as the machine's own mounts name them.
+std::string without_root(const std::string &path, const std::string &root) {
+    return path.starts_with(root) ? path.substr(root.size()) : path;
+}
+
+std::vector<std::string> entries(const std::string &dir) {
+    std::unique_ptr<DIR, int (*)(DIR *)> handle(opendir(dir.c_str()), closedir);
+    std::vector<std::string> out;
+    if (!handle) return out;
+    while (const dirent *entry = readdir(handle.get())) {
+        std::string name = entry->d_name;
+        if (name != "." && name != "..") out.push_back(std::move(name));
+    }
+    return out;
+}
+
+void rename_or_throw(const std::string &from, const std::string &to) {
+    if (rename(from.c_str(), to.c_str()) < 0)
+        throw Error(errno, fmt::format("rename {} to {}", from, to));
+}
+
+} // namespace
+
+StateDir::Lock::Lock(const std::string &dir)
+    : dir_(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (!dir_) throw Error(errno, fmt::format("open {}", dir), "run as root");
+    while (flock(dir_.get(), LOCK_EX) < 0)
+        if (errno != EINTR) throw Error(errno, fmt::format("lock {}", dir));
+}
+
+StateDir::StateDir() {
+    const char *given = secure_getenv(override_variable);
+    root_ = given ? given : initial_root() + default_root;
+    bpffs_ = root_ + "/bpf";
+}
+
+StateDir::Lock StateDir::lock() {
+    for (const std::string &dir : {root_, bpffs_})
+        if (mkdir(dir.c_str(), 0700) < 0 && errno != EEXIST)
+            throw Error(errno, fmt::format("create {}", dir),
+                        fmt::format("run as root, or set {} to a directory you may write to",
+                                    override_variable));
+    return Lock(root_);
+}
+
+bool StateDir::mounted() const {
+    struct statfs fs{};
+    return statfs(bpffs_.c_str(), &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+}
+
+void StateDir::ensure_mounted() {
+    if (mounted()) return;
+    std::string action = fmt::format("mount a bpffs on {}", bpffs_);
+    std::string root = initial_root();
+    bool ours = secure_getenv(override_variable) != nullptr;
+    if (!ours) return in_initial_mounts(action, mount_bpffs, without_root(bpffs_, root));
+    if (int error = mount_bpffs(bpffs_.c_str())) throw Error(error, action, "run as root");
+}
+
+void StateDir::unmount_if_empty() {
+    if (!mounted() || !entries(bpffs_).empty()) return;
+    std::string action = fmt::format("unmount {}", bpffs_);
+    bool ours = secure_getenv(override_variable) != nullptr;
+    if (!ours) return in_initial_mounts(action, unmount_bpffs, without_root(bpffs_, initial_root()));
+    if (int error = unmount_bpffs(bpffs_.c_str())) throw Error(error, action);
+}
+
+std::vector<std::string> StateDir::pairs() const {
+    if (!mounted()) return {};
+    std::vector<std::string> out = entries(bpffs_);
+    std::erase(out, stage_name);
+    std::ranges::sort(out);
+    return out;
+}
+
+std::string StateDir::fresh_stage() {
+    std::string dir = path(stage_name);
+    remove(dir);
+    if (mkdir(dir.c_str(), 0700) < 0) throw Error(errno, fmt::format("create {}", dir));
+    return dir;
+}
+
+void StateDir::publish(const std::string &name) { rename_or_throw(path(stage_name), path(name)); }
+
+std::string StateDir::withdraw(const std::string &name) {
+    remove(path(stage_name));
+    rename_or_throw(path(name), path(stage_name));
+    return path(stage_name);
+}
+
+void StateDir::remove(const std::string &dir) {
+    for (const std::string &name : entries(dir))
+        if (unlink((dir + "/" + name).c_str()) < 0 && errno != ENOENT)
+            throw Error(errno, fmt::format("remove {}/{}", dir, name));
+    if (rmdir(dir.c_str()) < 0 && errno != ENOENT)
+        throw Error(errno, fmt::format("remove {}", dir));
+}
+
+std::string StateDir::pair_name(uint64_t netns_cookie, uint32_t standby_ifindex) {
+    return fmt::format("{}-{}", netns_cookie, standby_ifindex);
+}
+
+} // namespace hitless

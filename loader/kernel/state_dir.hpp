@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Where pairs live when no process does: a bpffs of our own at /run/hitless/bpf, one directory a
+// pair. It stands in the machine's own mounts even when the caller does not (`ip netns exec` gives
+// it a fresh /sys), so every caller sees the same pairs (docs/adr/0002).
+//
+// On-disk protocol (docs/architecture.md): under the lock, everything is pinned in `stage`, then
+// renamed to its final name; removal renames back to `stage` first. A reader without the lock sees
+// a whole pair or none. A `stage` found under the lock is the remains of a crash.
+#pragma once
+
+#include "loader/kernel/fd.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hitless {
+
+class StateDir {
+  public:
+    /// Taken for every change; released by the destructor.
+    class Lock {
+      public:
+        explicit Lock(const std::string &dir);
+
+      private:
+        Fd dir_;
+    };
+
+    /// Uses $HITLESS_STATE_DIR if set (tests, containers), else /run/hitless. Changes nothing.
+    StateDir();
+
+    Lock lock();
+    /// Makes the directory and mounts the bpffs where they are missing. Under the lock.
+    void ensure_mounted();
+    /// Unmounts a bpffs with nothing in it. Under the lock; quiet when it is in use.
+    void unmount_if_empty();
+
+    bool mounted() const;
+    /// Names of the published pairs; empty when nothing is mounted.
+    std::vector<std::string> pairs() const;
+
+    /// The empty directory to pin into. Under the lock.
+    std::string fresh_stage();
+    void publish(const std::string &name);
+    /// Takes a pair out of sight; its pins are then below the returned directory. Under the lock.
+    std::string withdraw(const std::string &name);
+    /// Removes a directory of pins and all in it. What is not pinned elsewhere is freed.
+    static void remove(const std::string &dir);
+
+    std::string path(const std::string &name) const { return bpffs_ + "/" + name; }
+    const std::string &bpffs() const { return bpffs_; }
+    const std::string &root() const { return root_; }
+
+    /// The name of a pair: unique on the machine, stable while it exists.
+    static std::string pair_name(uint64_t netns_cookie, uint32_t standby_ifindex);
+
+  private:
+    std::string root_, bpffs_;
+};
+
+} // namespace hitless

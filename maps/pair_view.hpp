@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The typed view of a pair in userspace: atomic veto, flip log, names of reasons and counters.
+// Does not own the memory; loader/kernel/mapping.hpp maps a pinned pair.
+//
+//   PairView view(mapping.pair());
+//   if (view.set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, now) == 0) ... // this was the flip
+#pragma once
+
+#include "maps/hitless_abi.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace hitless {
+
+struct VetoReason {
+    uint64_t bit;
+    std::string_view name;
+    std::string_view meaning;
+};
+
+inline constexpr VetoReason veto_reasons[] = {
+#define X(name, bit, text, kind, meaning) {1ull << (bit), text, meaning},
+    HL_VETO_LIST(X)
+#undef X
+};
+
+struct CounterName {
+    std::string_view name;
+    std::string_view meaning;
+};
+
+inline constexpr CounterName counter_names[HL_COUNTERS] = {
+#define X(name, text, meaning) {text, meaning},
+    HL_COUNTER_LIST(X)
+#undef X
+};
+
+inline constexpr std::string_view actor_names[HL_ACTORS] = {
+#define X(name, text) text,
+    HL_ACTOR_LIST(X)
+#undef X
+};
+
+inline constexpr std::string_view liveness_names[] = {
+#define X(name, text, meaning) text,
+    HL_LIVENESS_LIST(X)
+#undef X
+};
+
+inline constexpr std::string_view hook_pins[HL_HOOKS] = {
+#define X(name, pin) pin,
+    HL_HOOK_LIST(X)
+#undef X
+};
+
+class PairView {
+  public:
+    explicit PairView(hl_pair *pair) : pair_(pair) {}
+
+    const hl_pair &raw() const { return *pair_; }
+
+    uint64_t veto() const { return word(pair_->veto).load(std::memory_order_acquire); }
+
+    /// Adds reasons; one atomic store is the flip. Returns the word before. `now_ns`: CLOCK_BOOTTIME.
+    uint64_t set_veto(uint64_t bits, hl_actor who, uint64_t now_ns) {
+        uint64_t before = word(pair_->veto).fetch_or(bits);
+        if (before == 0 && bits != 0) record_flip(before, bits, who, now_ns);
+        return before;
+    }
+
+    /// Withdraws reasons; the path returns to the primary when none is left.
+    uint64_t clear_veto(uint64_t bits, hl_actor who, uint64_t now_ns) {
+        uint64_t before = word(pair_->veto).fetch_and(~bits);
+        if (before != 0 && (before & ~bits) == 0) record_flip(before, 0, who, now_ns);
+        return before;
+    }
+
+    /// Number of flips ever; the log keeps the last HL_FLIPS of them.
+    uint64_t flips() const { return word(pair_->flips).load(std::memory_order_acquire); }
+
+    /// Flips numbered after `seen` (a former flips()), oldest first.
+    std::vector<hl_flip> flips_since(uint64_t seen) const {
+        std::vector<hl_flip> out;
+        uint64_t end = flips();
+        for (uint64_t n = std::max(seen, end > HL_FLIPS ? end - HL_FLIPS : 0); n < end; n++) {
+            hl_flip &slot = pair_->flip[n % HL_FLIPS];
+            hl_flip copy = slot;
+            // Written or overwritten meanwhile: the number tells.
+            if (word(slot.seq).load(std::memory_order_acquire) == n + 1 && copy.seq == n + 1)
+                out.push_back(copy);
+        }
+        return out;
+    }
+
+  private:
+    static std::atomic_ref<uint64_t> word(__u64 &value) {
+        return std::atomic_ref<uint64_t>(reinterpret_cast<uint64_t &>(value));
+    }
+
+    void record_flip(uint64_t before, uint64_t after, hl_actor who, uint64_t now_ns) {
+        uint64_t seq = word(pair_->flips).fetch_add(1);
+        hl_flip &slot = pair_->flip[seq % HL_FLIPS];
+        word(slot.seq).store(0, std::memory_order_release);
+        slot.time_ns = now_ns;
+        slot.veto_before = before;
+        slot.veto_after = after;
+        slot.actor = who;
+        word(slot.seq).store(seq + 1, std::memory_order_release);
+    }
+
+    hl_pair *pair_;
+};
+
+} // namespace hitless
