@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Talking to QEMU: QMP for what it admits to, qtest for what it does behind the guest's back."""
+import json
+import socket
+import time
+
+from .cache import LabError
+
+
+class QmpError(LabError):
+    pass
+
+
+def connect(path: str, deadline: float) -> socket.socket:
+    """Polls until QEMU listens."""
+    while True:
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.connect(path)
+            return client
+        except (FileNotFoundError, ConnectionRefusedError):
+            client.close()
+            if time.monotonic() > deadline:
+                raise LabError(f"QEMU does not listen on {path}") from None
+            time.sleep(0.005)
+
+
+class Qmp:
+    """qmp("device_del", id="primary"); qmp.event("DEVICE_DELETED", device="primary")."""
+
+    def __init__(self, client: socket.socket):
+        self._socket = client
+        self._stream = client.makefile("rw")
+        self._events: list[dict] = []
+        self._read(30)  # the greeting
+        self("qmp_capabilities")
+
+    def _read(self, timeout: float) -> dict:
+        self._socket.settimeout(timeout)
+        try:
+            line = self._stream.readline()
+        except TimeoutError:
+            raise QmpError(f"no answer from QEMU in {timeout:.1f} s") from None
+        if not line:
+            raise QmpError("QEMU closed its monitor: it has ended (see qemu.log)")
+        return json.loads(line)
+
+    def __call__(self, command: str, **arguments):
+        arguments = {key.replace("_", "-"): value for key, value in arguments.items()}
+        self._stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self._stream.flush()
+        while True:
+            answer = self._read(30)
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise QmpError(f"{command}: {answer['error']['desc']}")
+            self._events.append(answer)
+
+    def event(self, name: str, timeout: float = 15, **data) -> dict:
+        """The next event of that name whose data match; those that came before are looked at too."""
+        deadline = time.monotonic() + timeout
+        while True:
+            for event in self._events:
+                if event.get("event") == name and data.items() <= event.get("data", {}).items():
+                    self._events.remove(event)
+                    return event
+            try:
+                self._events.append(self._read(max(0.01, deadline - time.monotonic())))
+            except QmpError as error:
+                raise QmpError(f"waiting for {name} {data or ''}: {error}") from None
+
+    def forget(self) -> None:
+        """Events from before now no longer count."""
+        self._events.clear()
+        self("query-status")
+        self._events.clear()
+
+
+class Qtest:
+    """Port writes from outside the guest."""
+
+    def __init__(self, client: socket.socket):
+        self._stream = client.makefile("rw")
+
+    def outl(self, port: int, value: int) -> None:
+        self._stream.write(f"outl {port:#x} {value:#x}\n")
+        self._stream.flush()
+        answer = self._stream.readline()
+        if not answer.startswith("OK"):
+            raise LabError(f"qtest outl {port:#x}: {answer.strip()}")
