@@ -22,8 +22,8 @@
 namespace hitless::proving {
 
 struct BulkSpec {
-    std::string from; ///< source address; empty = the kernel chooses
-    std::string to;   ///< IPv4 or IPv6 address of the sink
+    std::string from{}; ///< source address; empty = the kernel chooses
+    std::string to{};   ///< IPv4 or IPv6 address of the sink
     std::uint16_t port = 7701;
     std::uint64_t bytes_per_s = 50'000'000; ///< the source's ceiling; 0 = as fast as it goes
 };
@@ -49,7 +49,7 @@ class BulkSink {
     bool ended() const { return ended_.load(std::memory_order_acquire); }
 
   private:
-    void run(const std::stop_token &stop);
+    void run();
     void drain(int connection);
 
     Fd listener_;

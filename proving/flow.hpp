@@ -28,12 +28,12 @@
 namespace hitless::proving {
 
 struct FlowSpec {
-    std::string from;          ///< source address; empty = the kernel chooses
-    std::string to;            ///< IPv4 or IPv6; unicast, multicast group or broadcast
+    std::string from{};        ///< source address; empty = the kernel chooses
+    std::string to{};          ///< IPv4 or IPv6; unicast, multicast group or broadcast
     std::uint16_t port = 7700; ///< destination port; the source port is ephemeral
     std::string ifname{};      ///< needed for multicast and link-local: to send by, to join on
     unsigned rate = 20'000;    ///< frames a second
-    unsigned size = 64;        ///< UDP payload in bytes, at least 32
+    unsigned size = 64;        ///< UDP payload in bytes, at least 24
     std::uint32_t id = 1;      ///< tells flows apart that share a port or a group
     std::size_t window = Ledger::default_window;
 };
@@ -58,7 +58,8 @@ class Sender {
 
   private:
     void run(const std::stop_token &stop);
-    unsigned burst(unsigned count);
+    class Burst;
+    void send(Burst &burst, unsigned count);
 
     FlowSpec spec_;
     Fd socket_;
@@ -87,8 +88,7 @@ class Receiver {
     std::uint64_t socket_drops() const { return socket_drops_.load(std::memory_order_relaxed); }
 
   private:
-    void run(const std::stop_token &stop);
-    void receive();
+    void run();
 
     FlowSpec spec_;
     Fd socket_;
@@ -103,6 +103,8 @@ class Receiver {
 class Flow {
   public:
     Flow(const Netns &from, const Netns &to, const FlowSpec &spec);
+    /// Where the ends differ in more than their namespace (the device a multicast group is on).
+    Flow(const Netns &from, const FlowSpec &send, const Netns &to, const FlowSpec &receive);
 
     void start() { sender_.start(); }
     void stop() { sender_.stop(); }

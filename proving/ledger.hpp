@@ -70,7 +70,7 @@ class Ledger {
     };
 
     const Entry *find(std::uint64_t seq) const;
-    std::uint16_t round_of(std::uint64_t seq) const;
+    std::uint64_t round_of(std::uint64_t seq) const;
 
     std::vector<Entry> entries_;
     std::vector<Bucket> buckets_;

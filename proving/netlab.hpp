@@ -20,6 +20,7 @@
 #include "proving/nic.hpp"
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 namespace hitless::proving {

@@ -26,8 +26,8 @@ enum class Direction { rx, tx, both };
 
 struct NicSpec {
     NicKind kind = NicKind::veth;
-    std::string ifname; ///< in the guest; the switch port is called "sw-<ifname>"
-    std::string mac;
+    std::string ifname{}; ///< in the guest; the switch port is called "sw-<ifname>"
+    std::string mac{};
     unsigned mtu = 1500;
 };
 
@@ -49,6 +49,8 @@ class Nic {
     /// Surprise removal, wherever it has been moved: the device and its switch port are gone.
     void remove();
     bool present() const { return where_ != nullptr; }
+    /// The namespace it is in, as far as this object moved it. Throws Error(ENODEV) when absent.
+    const Netns &where() const;
 
     void admin(bool up);           ///< `ip link set up/down` on the guest's side
     void carrier(bool on);         ///< the cable; both ends see it
@@ -70,7 +72,7 @@ class Nic {
   private:
     void add_veth();
     void add_tap();
-    void filter(const char *side, bool on);
+    void drop_all(const char *hook, bool &now, bool on);
     void link_set(const std::string &what);
 
     const Netns &guest_;
@@ -78,6 +80,8 @@ class Nic {
     const Netns *where_ = nullptr; // null = absent
     NicSpec spec_;
     std::string port_;
+    bool hole_rx_ = false;
+    bool hole_tx_ = false;
     std::unique_ptr<TapCable> cable_; // tap only
 };
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace hitless::proving {
 
@@ -33,9 +34,10 @@ class TapCable {
 
   private:
     void run();
-    bool carry(int from, int to);
+    void carry(int from, int to);
 
     Fd a_, b_, wake_;
+    std::vector<std::uint8_t> frame_ = std::vector<std::uint8_t>(65'536 + 256);
     std::atomic<std::uint64_t> carried_{0};
     std::atomic<std::uint64_t> refused_{0};
     std::thread thread_;

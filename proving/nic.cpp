@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "proving/nic.hpp"
+
+#include "loader/core/error.hpp"
+#include "proving/spawn.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <fstream>
+#include <net/if.h>
+#include <sstream>
+
+namespace hitless::proving {
+
+Nic::Nic(const Netns &guest, const Netns &sw, NicSpec spec)
+    : guest_(guest), switch_(sw), spec_(std::move(spec)), port_("sw-" + spec_.ifname) {}
+
+Nic::~Nic() {
+    try {
+        if (present()) remove();
+    } catch (const std::exception &) { // its namespace went first, and took it along
+    }
+}
+
+void Nic::add() {
+    if (present()) throw Error(EEXIST, "plug in " + spec_.ifname);
+    spec_.kind == NicKind::veth ? add_veth() : add_tap();
+    where_ = &guest_;
+    ip_batch(switch_.name(), fmt::format("link set dev {0} master br0 up\n", port_));
+    spawn({"tc", "-n", switch_.name(), "qdisc", "add", "dev", port_, "clsact"});
+}
+
+void Nic::add_veth() {
+    ip_batch(
+        switch_.name(),
+        fmt::format("link add name {} mtu {} type veth peer name {} address {} mtu {} netns {}\n",
+                    port_, spec_.mtu, spec_.ifname, spec_.mac, spec_.mtu, guest_.name()));
+}
+
+void Nic::add_tap() {
+    cable_ = std::make_unique<TapCable>(TapCable::End{guest_, spec_.ifname},
+                                        TapCable::End{switch_, port_});
+    ip_batch(guest_.name(), fmt::format("link set dev {} address {} mtu {}\n", spec_.ifname,
+                                        spec_.mac, spec_.mtu));
+    ip_batch(switch_.name(), fmt::format("link set dev {} mtu {}\n", port_, spec_.mtu));
+}
+
+void Nic::remove() {
+    where_ = nullptr;
+    hole_rx_ = hole_tx_ = false; // the filters go with the port
+    if (cable_)
+        cable_.reset();
+    else
+        ip_batch(switch_.name(), fmt::format("link del dev {}\n", port_));
+}
+
+const Netns &Nic::where() const {
+    if (!present()) throw Error(ENODEV, "find " + spec_.ifname, "add() it first");
+    return *where_;
+}
+
+void Nic::link_set(const std::string &what) {
+    ip_batch(where().name(), fmt::format("link set dev {} {}\n", spec_.ifname, what));
+}
+
+void Nic::admin(bool up) {
+    link_set(up ? "up" : "down");
+}
+
+void Nic::carrier(bool on) {
+    where();
+    if (cable_)
+        cable_->carrier(on);
+    else
+        ip_batch(switch_.name(), fmt::format("link set dev {} {}\n", port_, on ? "up" : "down"));
+}
+
+void Nic::move_to(const Netns &ns) {
+    link_set("netns " + ns.name());
+    where_ = &ns;
+}
+
+void Nic::blackhole(Direction direction, bool on) {
+    where();
+    // What the guest sends enters the switch by this port, and the other way round.
+    if (direction != Direction::rx) drop_all("ingress", hole_tx_, on);
+    if (direction != Direction::tx) drop_all("egress", hole_rx_, on);
+}
+
+void Nic::drop_all(const char *hook, bool &now, bool on) {
+    if (now == on) return;
+    std::vector<std::string> command{"tc",  "-n",  switch_.name(), "filter", on ? "add" : "del",
+                                     "dev", port_, hook,           "pref",   "1"};
+    // One classic BPF instruction: return 2, which is TC_ACT_SHOT. Needs no gact or matchall
+    // module.
+    if (on) command.insert(command.end(), {"bpf", "bytecode", "1,6 0 0 2", "direct-action"});
+    spawn(command);
+    now = on;
+}
+
+void Nic::flood(bool on) {
+    where();
+    const char *value = on ? "on" : "off";
+    spawn({"bridge", "-n", switch_.name(), "link", "set", "dev", port_, "bcast_flood", value,
+           "mcast_flood", value});
+}
+
+void Nic::mtu(unsigned bytes) {
+    spec_.mtu = bytes;
+    if (!present()) return;
+    ip_batch(switch_.name(), fmt::format("link set dev {} mtu {}\n", port_, bytes));
+    link_set(fmt::format("mtu {}", bytes));
+}
+
+void Nic::mac(const std::string &address) {
+    spec_.mac = address;
+    if (present()) link_set("address " + address);
+}
+
+void Nic::rename(const std::string &ifname) {
+    if (present()) link_set("name " + ifname);
+    spec_.ifname = ifname;
+}
+
+unsigned Nic::ifindex() const {
+    const unsigned index = in_netns(where(), [&] { return if_nametoindex(spec_.ifname.c_str()); });
+    if (index == 0) throw Error(errno, "find " + spec_.ifname + " in " + where().name());
+    return index;
+}
+
+NicCounters Nic::counters() const {
+    std::ifstream table =
+        in_netns(where(), [] { return std::ifstream("/proc/thread-self/net/dev"); });
+    for (std::string line; std::getline(table, line);) {
+        const auto colon = line.find(':');
+        const auto start = line.find_first_not_of(' ');
+        if (colon == line.npos || line.substr(start, colon - start) != spec_.ifname) continue;
+        std::istringstream fields(line.substr(colon + 1));
+        std::uint64_t value[16] = {};
+        for (auto &v : value)
+            fields >> v;
+        return {.rx = value[1], .tx = value[9]}; // packets; bytes stand before them
+    }
+    throw Error(ENODEV, "read the counters of " + spec_.ifname + " in " + where().name());
+}
+
+} // namespace hitless::proving
