@@ -2,12 +2,13 @@
 #include "loader/kernel/rtnl.hpp"
 #include "loader/core/error.hpp"
 
-#include <arpa/inet.h>
 #include <cerrno>
+#include <cstring>
 #include <fmt/format.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
+#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
@@ -20,22 +21,34 @@ constexpr size_t buffer_size = 1 << 16;
 constexpr int monitor_buffer = 2 << 20;
 constexpr int dump_tries = 5;
 
+// libmnl's own loops rely on C's conversion from void *.
+template <typename Visit>
+void each(const nlattr *attr, const char *end, Visit visit) {
+    auto left = [&] { return static_cast<int>(end - reinterpret_cast<const char *>(attr)); };
+    for (; mnl_attr_ok(attr, left()); attr = mnl_attr_next(attr))
+        visit(attr);
+}
+
+template <typename Visit>
+void each_nested(const nlattr *nest, Visit visit) {
+    const auto *first = static_cast<const char *>(mnl_attr_get_payload(nest));
+    each(reinterpret_cast<const nlattr *>(first), first + mnl_attr_get_payload_len(nest), visit);
+}
+
 void parse_linkinfo(const nlattr *info, Link &link) {
-    nlattr *attr;
-    mnl_attr_for_each_nested(attr, info) {
+    each_nested(info, [&](const nlattr *attr) {
         if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) link.kind = mnl_attr_get_str(attr);
-    }
+    });
 }
 
 void parse_af_spec(const nlattr *spec, Link &link) {
-    nlattr *family, *attr;
-    mnl_attr_for_each_nested(family, spec) {
-        if (mnl_attr_get_type(family) != AF_INET6) continue;
-        mnl_attr_for_each_nested(attr, family) {
+    each_nested(spec, [&](const nlattr *family) {
+        if (mnl_attr_get_type(family) != AF_INET6) return;
+        each_nested(family, [&](const nlattr *attr) {
             if (mnl_attr_get_type(attr) == IFLA_INET6_ADDR_GEN_MODE)
                 link.addr_gen_mode = mnl_attr_get_u8(attr);
-        }
-    }
+        });
+    });
 }
 
 Mac parse_mac(const nlattr *attr) {
@@ -74,10 +87,25 @@ Link parse_link(const nlmsghdr *message) {
     link.up = info->ifi_flags & IFF_UP;
     link.loopback = info->ifi_flags & IFF_LOOPBACK;
     link.ethernet = info->ifi_type == ARPHRD_ETHER;
-    nlattr *attr;
-    mnl_attr_for_each(attr, message, sizeof(*info)) parse_attr(attr, link, parent);
+    const auto *end = static_cast<const char *>(mnl_nlmsg_get_payload_tail(message));
+    each(static_cast<const nlattr *>(mnl_nlmsg_get_payload_offset(message, sizeof(*info))), end,
+         [&](const nlattr *attr) { parse_attr(attr, link, parent); });
     if (!parent.name.empty()) link.bus = parent.bus + "/" + parent.name;
     return link;
+}
+
+/// The program id of a bpf filter; 0 for filters of other kinds.
+uint32_t bpf_program_of(const nlmsghdr *message) {
+    uint32_t id = 0;
+    const auto *end = static_cast<const char *>(mnl_nlmsg_get_payload_tail(message));
+    each(static_cast<const nlattr *>(mnl_nlmsg_get_payload_offset(message, sizeof(tcmsg))), end,
+         [&](const nlattr *attr) {
+             if (mnl_attr_get_type(attr) != TCA_OPTIONS) return;
+             each_nested(attr, [&](const nlattr *option) {
+                 if (mnl_attr_get_type(option) == TCA_BPF_ID) id = mnl_attr_get_u32(option);
+             });
+         });
+    return id;
 }
 
 nlmsghdr *link_request(char *buffer, uint16_t type, uint16_t flags, Ifindex index) {
@@ -186,19 +214,22 @@ void Rtnl::change(Ifindex index, std::string_view shown, const LinkChange &chang
         throw Error(error, fmt::format("configure {}", shown));
 }
 
-bool Rtnl::has_clsact(Ifindex index) {
+unsigned Rtnl::count_filters(Ifindex index, uint32_t parent, uint32_t except_program) {
     char buffer[256];
     nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-    request->nlmsg_type = RTM_GETQDISC;
+    request->nlmsg_type = RTM_GETTFILTER;
     request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    mnl_nlmsg_put_extra_header(request, sizeof(tcmsg));
-    bool found = false;
+    auto *tc = static_cast<tcmsg *>(mnl_nlmsg_put_extra_header(request, sizeof(tcmsg)));
+    tc->tcm_ifindex = static_cast<int>(number(index));
+    tc->tcm_parent = parent;
+    unsigned found = 0;
     int error = transact(request, [&](const nlmsghdr *m) {
-        auto *tc = static_cast<const tcmsg *>(mnl_nlmsg_get_payload(m));
-        found |= tc->tcm_ifindex == static_cast<int>(number(index)) &&
-                 tc->tcm_parent == TC_H_CLSACT;
+        auto *filter = static_cast<const tcmsg *>(mnl_nlmsg_get_payload(m));
+        // Handle 0 is the head of a priority, not a filter.
+        if (filter->tcm_handle && bpf_program_of(m) != except_program) found++;
     });
-    if (error) throw Error(error, "list the queueing disciplines");
+    if (error && error != EINVAL && error != ENODEV && error != ENOENT)
+        throw Error(error, "list the traffic control filters");
     return found;
 }
 

@@ -44,7 +44,8 @@ class Rtnl {
     /// Throws Error with the kernel's reason; `shown` names the device in it.
     void change(Ifindex, std::string_view shown, const LinkChange &);
 
-    bool has_clsact(Ifindex);
+    /// Traffic control filters below `parent` (a TC_H_* pair) that are not `except_program`.
+    unsigned count_filters(Ifindex, uint32_t parent, uint32_t except_program);
 
   private:
     void send(nlmsghdr *);

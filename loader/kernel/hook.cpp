@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/hook.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/rtnl.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cerrno>
+#include <fmt/format.h>
+#include <linux/pkt_sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace hitless {
+namespace {
+
+// include/uapi/linux/bpf.h of 6.6; Debian 12's headers and libbpf 1.1 stop at 6.1.
+constexpr uint32_t attach_tcx_ingress = 46;
+constexpr uint32_t attach_tcx_egress = 47;
+constexpr uint32_t flag_before = 1u << 3;
+constexpr uint32_t flag_after = 1u << 4;
+struct TcxLinkCreate {
+    uint32_t prog_fd;
+    uint32_t target_ifindex;
+    uint32_t attach_type;
+    uint32_t flags;
+    uint32_t relative_fd;
+    uint32_t reserved;
+    uint64_t expected_revision;
+};
+
+// Ours alone: a handle names a filter together with its priority. Inward first, outward last.
+constexpr uint32_t clsact_handle = 0x484c;
+constexpr uint32_t clsact_first = 1;
+constexpr uint32_t clsact_last = 0xffff;
+
+int tcx_attach(const HookPoint &at, int program_fd) {
+    bool in = at.direction == Direction::ingress;
+    TcxLinkCreate create{};
+    create.prog_fd = static_cast<uint32_t>(program_fd);
+    create.target_ifindex = at.ifindex;
+    create.attach_type = in ? attach_tcx_ingress : attach_tcx_egress;
+    create.flags = in ? flag_before : flag_after;
+    long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &create, sizeof(create));
+    return fd < 0 ? -errno : static_cast<int>(fd);
+}
+
+bpf_tc_hook clsact_hook(uint32_t ifindex, Direction direction) {
+    bpf_tc_hook hook{};
+    hook.sz = sizeof(hook);
+    hook.ifindex = static_cast<int>(ifindex);
+    hook.attach_point = direction == Direction::ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+    return hook;
+}
+
+bpf_tc_opts clsact_opts(Direction direction) {
+    bpf_tc_opts opts{};
+    opts.sz = sizeof(opts);
+    opts.handle = clsact_handle;
+    opts.priority = direction == Direction::ingress ? clsact_first : clsact_last;
+    return opts;
+}
+
+uint32_t clsact_parent(Direction direction) {
+    return TC_H_MAKE(TC_H_CLSACT, direction == Direction::ingress ? TC_H_MIN_INGRESS
+                                                                  : TC_H_MIN_EGRESS);
+}
+
+void clsact_destroy_if_unused(uint32_t ifindex) {
+    Rtnl rtnl;
+    for (Direction d : {Direction::ingress, Direction::egress})
+        if (rtnl.count_filters(Ifindex{ifindex}, clsact_parent(d), ~0u)) return;
+    bpf_tc_hook hook = clsact_hook(ifindex, Direction::ingress);
+    hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
+    bpf_tc_hook_destroy(&hook);
+}
+
+std::string describe(const HookPoint &at, std::string_view how) {
+    return fmt::format("attach the {} {} program to {}", how,
+                       at.direction == Direction::ingress ? "ingress" : "egress", at.shown);
+}
+
+hl_hook clsact_attach(const HookPoint &at, int program_fd) {
+    bpf_tc_hook hook = clsact_hook(at.ifindex, at.direction);
+    int error = bpf_tc_hook_create(&hook);
+    if (error && error != -EEXIST)
+        throw Error(-error, describe(at, "clsact"),
+                    error == -EPERM ? "run as root"
+                                    : "the kernel needs CONFIG_NET_SCH_INGRESS (modprobe sch_ingress)");
+    hl_hook record{at.ifindex, HL_HOOK_CLSACT, static_cast<uint8_t>(error == 0), {}};
+    bpf_tc_opts opts = clsact_opts(at.direction);
+    opts.prog_fd = program_fd;
+    error = bpf_tc_attach(&hook, &opts);
+    if (!error) return record;
+    if (record.made_qdisc) clsact_destroy_if_unused(at.ifindex);
+    throw Error(-error, describe(at, "clsact"),
+                "the kernel needs CONFIG_NET_CLS_BPF (modprobe cls_bpf)");
+}
+
+uint32_t program_id(int program_fd) {
+    bpf_prog_info info{};
+    uint32_t size = sizeof(info);
+    return bpf_obj_get_info_by_fd(program_fd, &info, &size) ? 0 : info.id;
+}
+
+} // namespace
+
+hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin) {
+    bool yield_to_filters = at.direction == Direction::egress &&
+                            has_foreign_filters(at.ifindex, at.direction, program_fd);
+    int fd = yield_to_filters ? -EINVAL : tcx_attach(at, program_fd);
+    // EINVAL: a kernel before 6.6 does not know the attach type.
+    if (fd == -EINVAL) return clsact_attach(at, program_fd);
+    if (fd < 0)
+        throw Error(-fd, describe(at, "tcx"), fd == -EPERM ? "run as root" : "");
+    Fd link(fd);
+    if (bpf_obj_pin(link.get(), pin.c_str()) < 0) throw Error(errno, fmt::format("pin {}", pin));
+    return {at.ifindex, HL_HOOK_TCX, 0, {}};
+}
+
+void detach_hook(const hl_hook &hook, Direction direction, const std::string &pin) {
+    // The pin is a tcx link's only owner; a link of a device that is gone is freed all the same.
+    if (unlink(pin.c_str()) < 0 && errno != ENOENT) throw Error(errno, fmt::format("unpin {}", pin));
+    if (hook.kind != HL_HOOK_CLSACT) return;
+    bpf_tc_hook at = clsact_hook(hook.ifindex, direction);
+    bpf_tc_opts opts = clsact_opts(direction);
+    bpf_tc_detach(&at, &opts);
+    if (hook.made_qdisc) clsact_destroy_if_unused(hook.ifindex);
+}
+
+bool hook_alive(const hl_hook &hook, Direction direction, int program_fd, const std::string &pin) {
+    if (hook.kind == HL_HOOK_CLSACT) {
+        bpf_tc_hook at = clsact_hook(hook.ifindex, direction);
+        bpf_tc_opts opts = clsact_opts(direction);
+        return bpf_tc_query(&at, &opts) == 0 && opts.prog_id == program_id(program_fd);
+    }
+    Fd link(hook.kind == HL_HOOK_TCX ? bpf_obj_get(pin.c_str()) : -1);
+    bpf_link_info info{};
+    uint32_t size = sizeof(info);
+    // info.tcx.ifindex, which these headers do not name, stands where info.xdp.ifindex does.
+    return link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 &&
+           info.xdp.ifindex == hook.ifindex;
+}
+
+bool has_foreign_filters(uint32_t ifindex, Direction direction, int own_program_fd) {
+    return Rtnl().count_filters(Ifindex{ifindex}, clsact_parent(direction),
+                                program_id(own_program_fd)) > 0;
+}
+
+} // namespace hitless

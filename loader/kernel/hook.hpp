@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A program at a NIC's traffic control hook: tcx where the kernel has it (6.6), clsact elsewhere.
+//
+// Order among other people's programs (docs/adr/0003): inward ours comes first, so that nobody sees
+// a frame twice; outward ours comes last, so that nobody's filter misses a frame that we redirect.
+// tcx runs before clsact, so a device that carries foreign clsact filters outward gets ours there.
+#pragma once
+
+#include "loader/kernel/fd.hpp"
+#include "maps/hitless_abi.h"
+
+#include <string>
+
+namespace hitless {
+
+enum class Direction { ingress, egress };
+
+struct HookPoint {
+    uint32_t ifindex;
+    Direction direction;
+    std::string shown; ///< the device's name, for errors
+};
+
+/// Attaches and, for tcx, pins the link at `pin`. Returns what detach() needs.
+hl_hook attach_hook(const HookPoint &, int program_fd, const std::string &pin);
+
+/// Takes ours away, and the clsact qdisc if we made it. Quiet when the device is gone.
+void detach_hook(const hl_hook &, Direction, const std::string &pin);
+
+/// True while our program is still the one that runs there.
+bool hook_alive(const hl_hook &, Direction, int program_fd, const std::string &pin);
+
+/// True when the device has clsact filters that are not ours.
+bool has_foreign_filters(uint32_t ifindex, Direction, int own_program_fd);
+
+} // namespace hitless

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/object.hpp"
+#include "loader/core/error.hpp"
+#include "maps/pair_view.hpp"
+
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <hitless.skel.h>
+#include <memory>
+#include <sys/random.h>
+
+namespace hitless {
+namespace {
+
+// Longer than the slower NIC's queue under load, shorter than any protocol's retransmission.
+constexpr uint64_t twin_window_ns = 50'000'000;
+
+struct PinName {
+    const char *name;
+    Fd Objects::*fd;
+};
+constexpr PinName pin_names[] = {
+    {"pair", &Objects::pair},
+    {"counters", &Objects::counters},
+    {"bell", &Objects::bell},
+    {"egress", &Objects::egress},
+    {"ingress_primary", &Objects::ingress_primary},
+    {"ingress_standby", &Objects::ingress_standby},
+    {"resolve", &Objects::resolve},
+    {"ring", &Objects::ring},
+};
+
+struct DestroySkeleton {
+    void operator()(hitless_bpf *skeleton) const { hitless_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<hitless_bpf, DestroySkeleton>;
+
+bpf_program *egress_for(hitless_bpf &skeleton, hl_liveness liveness) {
+    switch (liveness) {
+    case HL_LIVENESS_CAST: return skeleton.progs.hl_egress_cast;
+    case HL_LIVENESS_PROBE_READ: return skeleton.progs.hl_egress_probe_read;
+    case HL_LIVENESS_NETLINK: return skeleton.progs.hl_egress_netlink;
+    }
+    return nullptr;
+}
+
+/// Opened and configured for one rung; the other rungs' programs are left out.
+Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
+    Skeleton skeleton(hitless_bpf__open());
+    if (!skeleton) throw Error(errno, "open the built-in BPF object");
+    hl_knobs &knobs = skeleton->rodata_knobs->knobs;
+    knobs.master = options.master;
+    knobs.twin_window_ns = twin_window_ns;
+    if (getrandom(&knobs.seed, sizeof(knobs.seed), 0) != sizeof(knobs.seed))
+        throw Error(errno, "draw a random seed");
+    for (hl_liveness rung : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK})
+        bpf_program__set_autoload(egress_for(*skeleton, rung), rung == liveness);
+    return skeleton;
+}
+
+Fd own(int fd) { return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+
+Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
+    Objects out;
+    out.pair = own(bpf_map__fd(skeleton.maps.data_pair));
+    out.counters = own(bpf_map__fd(skeleton.maps.counters));
+    out.bell = own(bpf_map__fd(skeleton.maps.bell));
+    out.egress = own(bpf_program__fd(egress_for(skeleton, liveness)));
+    out.ingress_primary = own(bpf_program__fd(skeleton.progs.hl_ingress_primary));
+    out.ingress_standby = own(bpf_program__fd(skeleton.progs.hl_ingress_standby));
+    out.resolve = own(bpf_program__fd(skeleton.progs.hl_resolve));
+    out.ring = own(bpf_program__fd(skeleton.progs.hl_ring));
+    for (const PinName &pin : pin_names)
+        if (!(out.*pin.fd)) throw Error(EMFILE, "keep the BPF objects", "raise `ulimit -n`");
+    return out;
+}
+
+[[noreturn]] void load_failed(int error) {
+    if (error == EPERM)
+        throw Error(error, "load the BPF programs",
+                    "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+    throw Error(error, "load the BPF programs", "`hitless doctor` says what this kernel lacks");
+}
+
+} // namespace
+
+Loaded load_objects(const LoadOptions &options) {
+    libbpf_set_print(nullptr); // what fails comes back as an Error
+    int error = 0;
+    for (hl_liveness rung : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK}) {
+        if (options.liveness && *options.liveness != rung) continue;
+        Skeleton skeleton = prepare(options, rung);
+        error = -hitless_bpf__load(skeleton.get());
+        if (!error) return {take(*skeleton, rung), rung};
+    }
+    load_failed(error);
+}
+
+Objects open_objects(const std::string &dir) {
+    Objects out;
+    for (const PinName &pin : pin_names) {
+        std::string path = dir + "/" + pin.name;
+        out.*pin.fd = Fd(bpf_obj_get(path.c_str()));
+        if (!(out.*pin.fd))
+            throw Error(errno, fmt::format("open {}", path),
+                        errno == ENOENT ? "the pair is incomplete: `hitless detach` removes it"
+                                        : "run as root");
+    }
+    return out;
+}
+
+void pin_objects(const Objects &objects, const std::string &dir) {
+    for (const PinName &pin : pin_names) {
+        std::string path = dir + "/" + pin.name;
+        if (bpf_obj_pin((objects.*pin.fd).get(), path.c_str()) < 0)
+            throw Error(errno, fmt::format("pin {}", path));
+    }
+}
+
+} // namespace hitless

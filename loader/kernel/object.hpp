@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The kernel objects of one pair as file descriptors: freshly loaded from the BPF object that is
+// built into the library, or found again in a directory of pins. Both come out the same.
+#pragma once
+
+#include "loader/kernel/fd.hpp"
+#include "maps/hitless_abi.h"
+
+#include <optional>
+#include <string>
+
+namespace hitless {
+
+struct Objects {
+    Fd pair, counters, bell;                  // maps
+    Fd egress, ingress_primary, ingress_standby; // on the NICs
+    Fd resolve, ring;                         // run by us
+};
+
+struct LoadOptions {
+    uint32_t master = 0; ///< ifindex in the caller's namespace
+    std::optional<hl_liveness> liveness; ///< none: the best that this kernel takes
+};
+
+struct Loaded {
+    Objects objects;
+    hl_liveness liveness;
+};
+
+/// Loads the programs, taking the first rung of liveness that the kernel accepts.
+Loaded load_objects(const LoadOptions &);
+
+/// Takes the objects from their pins; nothing when `dir` is not there.
+Objects open_objects(const std::string &dir);
+
+/// Pins every object below `dir`, which must be on a bpffs.
+void pin_objects(const Objects &, const std::string &dir);
+
+} // namespace hitless

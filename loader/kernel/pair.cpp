@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/pair.hpp"
+#include "loader/core/error.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cerrno>
+#include <fmt/format.h>
+#include <vector>
+
+namespace hitless {
+namespace {
+
+Direction direction(hl_hook_place place) {
+    return place == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
+}
+
+/// BPF_PROG_RUN of a SEC("syscall") program; returns its errno, positive.
+int run(int program_fd, void *argument, uint32_t size) {
+    LIBBPF_OPTS(bpf_test_run_opts, opts);
+    opts.ctx_in = argument;
+    opts.ctx_size_in = size;
+    int error = bpf_prog_test_run_opts(program_fd, &opts);
+    return error ? -error : -static_cast<int>(opts.retval);
+}
+
+} // namespace
+
+Pair::Pair(Objects objects, std::string dir)
+    : objects_(std::move(objects)), mapping_(objects_.pair.get()), dir_(std::move(dir)) {}
+
+Pair Pair::create(const LoadOptions &options, const std::string &dir) {
+    Loaded loaded = load_objects(options);
+    Pair pair(std::move(loaded.objects), dir);
+    pair.state().magic = HL_ABI_MAGIC;
+    pair.state().abi_version = HL_ABI_VERSION;
+    pair.state().liveness = static_cast<uint8_t>(loaded.liveness);
+    pin_objects(pair.objects_, dir);
+    return pair;
+}
+
+Pair Pair::open(const std::string &dir) {
+    Pair pair(open_objects(dir), dir);
+    const hl_pair &found = pair.state();
+    if (found.magic != HL_ABI_MAGIC || found.abi_version != HL_ABI_VERSION)
+        throw Error(EPROTO, fmt::format("adopt {}", dir),
+                    fmt::format("made by another version of hitless (ABI {}, this is {})",
+                                found.abi_version, HL_ABI_VERSION),
+                    "it stays in force; `hitless detach` removes it, then attach again");
+    return pair;
+}
+
+void Pair::resolve(hl_role role, Ifindex index) const {
+    hl_resolve ask{number(index), static_cast<uint32_t>(role)};
+    if (int error = run(objects_.resolve.get(), &ask, sizeof(ask)))
+        throw Error(error, fmt::format("find network device {} in the kernel", number(index)));
+}
+
+void Pair::ring_bell() const { run(objects_.ring.get(), nullptr, 0); }
+
+hl_counters Pair::counters() const {
+    std::vector<hl_counters> each(static_cast<size_t>(libbpf_num_possible_cpus()));
+    uint32_t zero = 0;
+    hl_counters sum{};
+    if (bpf_map_lookup_elem(objects_.counters.get(), &zero, each.data()) < 0)
+        throw Error(errno, "read the counters");
+    for (const hl_counters &cpu : each)
+        for (size_t i = 0; i < HL_COUNTERS; i++)
+            sum.frames[i] += cpu.frames[i];
+    return sum;
+}
+
+int Pair::program(hl_hook_place place) const {
+    switch (place) {
+    case HL_HOOK_INGRESS_STANDBY: return objects_.ingress_standby.get();
+    case HL_HOOK_INGRESS_PRIMARY: return objects_.ingress_primary.get();
+    default: return objects_.egress.get();
+    }
+}
+
+std::string Pair::pin(hl_hook_place place) const {
+    return fmt::format("{}/{}", dir_, hook_pins[place]);
+}
+
+void Pair::attach(hl_hook_place place, Ifindex index, const std::string &shown) {
+    HookPoint at{number(index), direction(place), shown};
+    state().hook[place] = attach_hook(at, program(place), pin(place));
+}
+
+void Pair::detach(hl_hook_place place) {
+    detach_hook(state().hook[place], direction(place), pin(place));
+    state().hook[place] = {};
+}
+
+bool Pair::attached(hl_hook_place place) const {
+    return hook_alive(state().hook[place], direction(place), program(place), pin(place));
+}
+
+void BellReader::Free::operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
+
+BellReader::BellReader(int bell_fd)
+    : ring_(ring_buffer__new(
+          bell_fd, [](void *, void *, size_t) { return 0; }, nullptr, nullptr)) {
+    if (!ring_) throw Error(errno, "open a pair's doorbell");
+}
+
+void BellReader::drain() { ring_buffer__consume(ring_.get()); }
+
+} // namespace hitless

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// One pair in the kernel: its objects, its mapped state and its hooks. The C++ object may come and
+// go; the pair lives in its directory of pins.
+//
+//   Pair pair = Pair::open(state_dir.path(name));
+//   pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, now().count());
+#pragma once
+
+#include "loader/core/types.hpp"
+#include "loader/kernel/hook.hpp"
+#include "loader/kernel/mapping.hpp"
+#include "loader/kernel/object.hpp"
+#include "maps/pair_view.hpp"
+
+#include <functional>
+#include <memory>
+
+struct ring_buffer;
+
+namespace hitless {
+
+class Pair {
+  public:
+    /// Loads programs and maps for the master and pins them below `dir`. Attaches nothing.
+    static Pair create(const LoadOptions &, const std::string &dir);
+    /// Adopts what is pinned. Throws EPROTO for pins of another ABI version, and leaves them alone.
+    static Pair open(const std::string &dir);
+
+    PairView view() const { return PairView(mapping_.get()); }
+    /// The fields that the loader owns.
+    hl_pair &state() const { return *mapping_.get(); }
+
+    /// Tells the datapath which device plays a role; `Ifindex::none` forgets it. The caller must be
+    /// in the pair's namespace.
+    void resolve(hl_role, Ifindex) const;
+    /// Wakes the controller after a change of the veto word from userspace.
+    void ring_bell() const;
+    /// Pollable: readable when the bell rang.
+    int bell_fd() const { return objects_.bell.get(); }
+
+    hl_counters counters() const;
+
+    void attach(hl_hook_place, Ifindex, const std::string &shown);
+    void detach(hl_hook_place);
+    bool attached(hl_hook_place) const;
+
+    /// The directory was renamed.
+    void moved_to(const std::string &dir) { dir_ = dir; }
+
+  private:
+    Pair(Objects objects, std::string dir);
+    int program(hl_hook_place) const;
+    std::string pin(hl_hook_place) const;
+
+    Objects objects_;
+    Mapping mapping_;
+    std::string dir_;
+};
+
+/// Empties a bell, so that it can be waited for again.
+class BellReader {
+  public:
+    explicit BellReader(int bell_fd);
+    void drain();
+
+  private:
+    struct Free {
+        void operator()(ring_buffer *) const;
+    };
+    std::unique_ptr<ring_buffer, Free> ring_;
+};
+
+} // namespace hitless
