@@ -82,7 +82,10 @@ class Receiver {
 
     std::uint64_t seen() const;     ///< one more than the highest number that arrived
     std::uint64_t arrivals() const; ///< duplicates included
-    Tally tally(std::uint64_t from, std::uint64_t to) const;
+    Tally tally(std::uint64_t from, std::uint64_t to) const; ///< as it stands now
+    /// Waits first, until nothing is missing or `patience` is used up: a frame on its way, or
+    /// overtaken on another path, is not lost.
+    Tally settled(std::uint64_t from, std::uint64_t to, std::chrono::milliseconds patience) const;
     std::vector<std::uint32_t> timeline(std::uint64_t from_ns, std::uint64_t to_ns) const;
     /// Frames that reached this socket and found it full: the harness's loss, not the network's.
     std::uint64_t socket_drops() const { return socket_drops_.load(std::memory_order_relaxed); }
@@ -109,8 +112,7 @@ class Flow {
     void start() { sender_.start(); }
     void stop() { sender_.stop(); }
     std::uint64_t mark() const { return sender_.next(); }
-    /// Numbers sent since `mark`. Waits until the latest has arrived or `patience` is used up, so
-    /// that a frame on its way is not called lost.
+    /// What became of the numbers sent since `mark`; settled, see above.
     Tally since(std::uint64_t mark,
                 std::chrono::milliseconds patience = std::chrono::milliseconds(200)) const;
     Tally between(std::uint64_t from, std::uint64_t to,

@@ -138,6 +138,13 @@ Tally Receiver::tally(std::uint64_t from, std::uint64_t to) const {
     return ledger_.tally(from, to);
 }
 
+Tally Receiver::settled(std::uint64_t from, std::uint64_t to,
+                        std::chrono::milliseconds patience) const {
+    // The second look is dear in a long range, so it waits for the first to say yes.
+    until([&] { return seen() >= to && tally(from, to).lost == 0; }, patience);
+    return tally(from, to);
+}
+
 std::vector<std::uint32_t> Receiver::timeline(std::uint64_t from_ns, std::uint64_t to_ns) const {
     const std::lock_guard lock(mutex_);
     return ledger_.timeline(from_ns, to_ns);

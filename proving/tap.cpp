@@ -66,6 +66,7 @@ TapCable::~TapCable() {
 }
 
 void TapCable::carrier(bool on) {
+    whole_.store(on, std::memory_order_release);
     int value = on ? 1 : 0;
     for (const Fd *end : {&a_, &b_})
         if (ioctl(end->get(), TUNSETCARRIER, &value) != 0)
@@ -92,7 +93,8 @@ void TapCable::carry(int from, int to) {
     for (int i = 0; i < frames_per_turn; ++i) {
         const ssize_t length = read(from, frame_.data(), frame_.size());
         if (length <= 0) return;
-        const bool taken = write(to, frame_.data(), static_cast<std::size_t>(length)) == length;
+        const bool taken = whole_.load(std::memory_order_acquire) &&
+                           write(to, frame_.data(), static_cast<std::size_t>(length)) == length;
         (taken ? carried_ : refused_).fetch_add(1, std::memory_order_relaxed);
     }
 }

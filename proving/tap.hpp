@@ -27,9 +27,11 @@ class TapCable {
     TapCable(const TapCable &) = delete;
     TapCable &operator=(const TapCable &) = delete;
 
-    void carrier(bool on); ///< TUNSETCARRIER on both ends
+    /// TUNSETCARRIER on both ends. The cable itself is cut first: the kernel may take a second to
+    /// act on lost carrier, and would go on sending and receiving meanwhile.
+    void carrier(bool on);
     std::uint64_t carried() const { return carried_.load(std::memory_order_relaxed); }
-    /// Frames the far end would not take because it was down, as on a cut cable.
+    /// Frames that went into a cut cable, or that the far end would not take because it was down.
     std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
   private:
@@ -38,6 +40,7 @@ class TapCable {
 
     Fd a_, b_, wake_;
     std::vector<std::uint8_t> frame_ = std::vector<std::uint8_t>(65'536 + 256);
+    std::atomic<bool> whole_{true};
     std::atomic<std::uint64_t> carried_{0};
     std::atomic<std::uint64_t> refused_{0};
     std::thread thread_;
