@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/bpf/datapath.hpp"
+
+#include "loader/core/error.hpp"
+
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+#include <unistd.h>
+
+namespace hitless::test {
+namespace {
+
+hl_counters read_counters(const bpf_map *map) {
+    std::vector<hl_counters> cpus(static_cast<size_t>(libbpf_num_possible_cpus()));
+    uint32_t zero = 0;
+    if (bpf_map__lookup_elem(map, &zero, sizeof(zero), cpus.data(),
+                             cpus.size() * sizeof(hl_counters), 0) < 0)
+        throw Error(errno, "read the counters");
+    hl_counters sum = {};
+    for (const auto &cpu : cpus)
+        for (int i = 0; i < HL_COUNTERS; i++)
+            sum.frames[i] += cpu.frames[i];
+    return sum;
+}
+
+int on_ring(void *count, void *, size_t) {
+    ++*static_cast<int *>(count);
+    return 0;
+}
+
+} // namespace
+
+Datapath::Datapath(Options options) : skel_(hitless_bpf::open()) {
+    if (!skel_) throw Error(errno, "open the BPF object");
+    skel_->rodata_knobs->knobs = {options.master, 0, options.window_ns, options.seed};
+    memcpy(pair().mac, own_mac.data(), own_mac.size());
+    if (int err = hitless_bpf::load(skel_.get())) throw Error(-err, "load the BPF object");
+    bell_.reset(ring_buffer__new(bpf_map__fd(skel_->maps.bell), on_ring, rung_.get(), nullptr));
+    if (!bell_) throw Error(errno, "open the doorbell");
+}
+
+int Datapath::run(const bpf_program *program, const Frame &frame, uint32_t ifindex,
+                  uint32_t repeat) const {
+    __sk_buff ctx = {};
+    ctx.ifindex = ifindex;
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame.data(),
+                .data_size_in = static_cast<uint32_t>(frame.size()), .ctx_in = &ctx,
+                .ctx_size_in = sizeof(ctx), .repeat = static_cast<int>(repeat));
+    if (int err = bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
+        throw Error(-err, fmt::format("run {} on {} bytes", bpf_program__name(program), frame.size()));
+    return static_cast<int>(opts.retval);
+}
+
+int Datapath::egress(hl_liveness rung) const {
+    const bpf_program *programs[] = {skel_->progs.hl_egress_cast, skel_->progs.hl_egress_probe_read,
+                                     skel_->progs.hl_egress_netlink};
+    return run(programs[rung], Frame(64, 0), 0);
+}
+
+int Datapath::resolve(hl_role role, uint32_t ifindex) const {
+    hl_resolve ask = {ifindex, role};
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ask, .ctx_size_in = sizeof(ask));
+    if (int err = bpf_prog_test_run_opts(bpf_program__fd(skel_->progs.hl_resolve), &opts))
+        throw Error(-err, "run the resolver");
+    return static_cast<int>(opts.retval);
+}
+
+uint64_t Datapath::counted(hl_counter which) const {
+    return read_counters(skel_->maps.counters).frames[which];
+}
+
+std::string Datapath::counters() const {
+    static const char *names[] = {
+#define X(name, text, meaning) text,
+        HL_COUNTER_LIST(X)
+#undef X
+    };
+    hl_counters now = read_counters(skel_->maps.counters);
+    std::string text;
+    for (int i = 0; i < HL_COUNTERS; i++)
+        if (now.frames[i])
+            text += fmt::format("{}{}={}", text.empty() ? "" : " ", names[i], now.frames[i]);
+    return text;
+}
+
+int Datapath::rings() const {
+    *rung_ = 0;
+    ring_buffer__consume(bell_.get());
+    return *rung_;
+}
+
+Pair::Pair(uint64_t window_ns) : dp({.master = lab.standby, .window_ns = window_ns}) {
+    if (dp.resolve(HL_ROLE_PRIMARY, lab.primary) || dp.resolve(HL_ROLE_STANDBY, lab.standby))
+        throw Error(ENOENT, "resolve the lab's NICs");
+}
+
+bool Pair::delivered(hl_role nic, const Frame &frame) const {
+    if (nic == HL_ROLE_PRIMARY)
+        return dp.run(dp.skel().progs.hl_ingress_primary, frame, lab.primary) == TC_ACT_REDIRECT;
+    return dp.run(dp.skel().progs.hl_ingress_standby, frame, lab.standby) == TC_ACT_UNSPEC;
+}
+
+} // namespace hitless::test

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Which path a frame leaves by, on every rung of the liveness ladder.
+#include "tests/bpf/datapath.hpp"
+
+#include <functional>
+#include <gtest/gtest.h>
+
+namespace hitless::test {
+namespace {
+
+constexpr hl_liveness every_rung[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK};
+constexpr hl_liveness asking_rungs[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ};
+
+std::string name_of(hl_liveness rung) {
+    static const char *names[] = {"Cast", "ProbeRead", "Netlink"};
+    return names[rung];
+}
+
+struct Veto {
+    const char *name;
+    uint64_t bit;
+};
+
+const Veto vetoes[] = {
+#define X(name, bit, text, kind, meaning) {#name, HL_VETO(name)},
+    HL_VETO_LIST(X)
+#undef X
+};
+
+class EgressTest : public ::testing::TestWithParam<hl_liveness> {
+  protected:
+    int send() { return pair.dp.egress(GetParam()); }
+
+    Pair pair;
+    hl_pair &state = pair.dp.pair();
+};
+
+TEST_P(EgressTest, ALivePrimaryWithoutVetoIsUsed) {
+    EXPECT_EQ(send(), TC_ACT_REDIRECT);
+    EXPECT_EQ(pair.dp.counters(), "tx_primary=1");
+    EXPECT_EQ(state.veto, 0U);
+    EXPECT_EQ(pair.dp.rings(), 0);
+}
+
+TEST_P(EgressTest, AnyVetoMeansTheStandby) {
+    for (const Veto &veto : vetoes) {
+        state.veto = veto.bit;
+        EXPECT_EQ(send(), TC_ACT_UNSPEC) << veto.name;
+        EXPECT_EQ(state.veto, veto.bit) << veto.name;
+    }
+    state.veto = 1ULL << 63; // a reason of a newer version
+    EXPECT_EQ(send(), TC_ACT_UNSPEC);
+    EXPECT_EQ(pair.dp.counted(HL_COUNT_TX_STANDBY), std::size(vetoes) + 1);
+    EXPECT_EQ(state.flips, 0U);
+}
+
+TEST_P(EgressTest, TheLastVetoToGoBringsThePrimaryBack) {
+    state.veto = HL_VETO(OPERATOR) | HL_VETO(UNPROVEN);
+    EXPECT_EQ(send(), TC_ACT_UNSPEC);
+    state.veto &= ~HL_VETO(UNPROVEN);
+    EXPECT_EQ(send(), TC_ACT_UNSPEC);
+    state.veto = 0;
+    EXPECT_EQ(send(), TC_ACT_REDIRECT);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rung, EgressTest, ::testing::ValuesIn(every_rung),
+                         [](const auto &test) { return name_of(test.param); });
+
+class EgressStandbyDownTest : public EgressTest {
+  protected:
+    void SetUp() override { ip("link set sby down"); }
+};
+
+TEST_P(EgressStandbyDownTest, ADoubtfulPrimaryBeatsNone) {
+    for (const Veto &veto : vetoes) {
+        bool soft = (veto.bit & HL_VETO_SOFT) != 0;
+        state.veto = veto.bit;
+        EXPECT_EQ(send(), soft ? TC_ACT_REDIRECT : TC_ACT_UNSPEC) << veto.name;
+    }
+    state.veto = HL_VETO_SOFT;
+    EXPECT_EQ(send(), TC_ACT_REDIRECT);
+    state.veto = HL_VETO(UNPROVEN) | HL_VETO(OPERATOR);
+    EXPECT_EQ(send(), TC_ACT_UNSPEC);
+}
+
+TEST_P(EgressStandbyDownTest, ButNotADeadOne) {
+    ip("link set pri down");
+    state.veto = HL_VETO(UNPROVEN);
+    EXPECT_EQ(send(), TC_ACT_UNSPEC);
+    EXPECT_EQ(state.veto, HL_VETO(UNPROVEN));
+}
+
+INSTANTIATE_TEST_SUITE_P(Rung, EgressStandbyDownTest, ::testing::ValuesIn(asking_rungs),
+                         [](const auto &test) { return name_of(test.param); });
+
+/// Every way to lose a NIC, and every wrong address that a bug elsewhere could leave behind.
+struct Death {
+    const char *how;
+    std::function<void(hl_nic &)> strike;
+};
+
+std::function<void(hl_nic &)> command(const char *arguments) {
+    return [=](hl_nic &) { ip(arguments); };
+}
+
+std::function<void(hl_nic &)> address(uint64_t netdev) {
+    return [=](hl_nic &nic) { nic.netdev = netdev; };
+}
+
+uint64_t user_page = 0;
+
+const Death deaths[] = {
+    {"AdminDown", command("link set pri down")},
+    {"CarrierLost", command("link set pri_far down")},
+    {"Deleted", command("link del pri")},
+    {"NamespaceOfAnother", [](hl_nic &nic) { nic.net += 8; }},
+    {"OtherIfindexBehindThePointer", [](hl_nic &nic) { nic.ifindex++; }},
+    {"NeverResolved", [](hl_nic &nic) { nic = {}; }},
+    {"AddressOne", address(1)},
+    {"UserAddressUnmapped", address(0xdeadbeef)},
+    {"UserAddressMapped", [](hl_nic &nic) { nic.netdev = reinterpret_cast<uint64_t>(&user_page); }},
+    {"KernelAddressUnmapped", address(0xffff800000000000)},
+    {"KernelAddressAtTheEnd", address(0xffffffffffffff00)},
+    {"NotCanonicalAddress", address(0x8000000000000000)},
+    {"VsyscallPage", address(0xffffffffff600000)},
+};
+
+class EgressDeathTest : public ::testing::TestWithParam<std::tuple<hl_liveness, Death>> {};
+
+void expect_left_once(const Pair &pair, hl_liveness rung) {
+    hl_pair &state = pair.dp.pair();
+
+    for (int frame = 0; frame < 2; frame++) {
+        EXPECT_EQ(pair.dp.egress(rung), TC_ACT_UNSPEC);
+        EXPECT_EQ(state.veto, HL_VETO(DOWN_SEEN));
+        EXPECT_EQ(state.flips, 1U);
+        EXPECT_EQ(pair.dp.rings(), frame == 0 ? 1 : 0);
+    }
+    EXPECT_EQ(pair.dp.counters(), "tx_standby=2");
+    const hl_flip &flip = state.flip[0];
+    EXPECT_EQ(flip.seq, 1U);
+    EXPECT_EQ(flip.veto_before, 0U);
+    EXPECT_EQ(flip.veto_after, HL_VETO(DOWN_SEEN));
+    EXPECT_EQ(flip.actor, static_cast<uint32_t>(HL_ACTOR_DATAPATH));
+    EXPECT_NE(flip.time_ns, 0U);
+}
+
+TEST_P(EgressDeathTest, LeavesForTheStandbyAndRecordsOneFlip) {
+    const auto &[rung, death] = GetParam();
+    Pair pair;
+    ASSERT_EQ(pair.dp.resolve(HL_ROLE_PRIMARY, pair.lab.primary), 0);
+    death.strike(pair.dp.pair().primary);
+    expect_left_once(pair, rung);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, EgressDeathTest,
+                         ::testing::Combine(::testing::ValuesIn(asking_rungs),
+                                            ::testing::ValuesIn(deaths)),
+                         [](const auto &test) {
+                             return name_of(std::get<0>(test.param)) +
+                                    std::get<1>(test.param).how;
+                         });
+
+class EgressMoveTest : public ::testing::TestWithParam<hl_liveness> {};
+
+TEST_P(EgressMoveTest, ANicBroughtUpInAnotherNamespaceIsLost) {
+    Pair pair;
+    Netns elsewhere = Netns::make();
+    ip("link set pri netns " + elsewhere.path());
+    inside(elsewhere, [] { ip("link set pri up"); });
+    ASSERT_EQ(inside(elsewhere, [] { return ifindex_of("pri"); }), pair.lab.primary)
+        << "kept, so that only the namespace tells";
+    expect_left_once(pair, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Rung, EgressMoveTest, ::testing::ValuesIn(asking_rungs),
+                         [](const auto &test) { return name_of(test.param); });
+
+TEST(Egress, TheNetlinkRungBelievesTheVetoWordOnly) {
+    Pair pair;
+    ip("link set pri down");
+    EXPECT_EQ(pair.dp.egress(HL_LIVENESS_NETLINK), TC_ACT_REDIRECT);
+    pair.dp.pair().veto = HL_VETO(LINK_DOWN);
+    EXPECT_EQ(pair.dp.egress(HL_LIVENESS_NETLINK), TC_ACT_UNSPEC);
+}
+
+} // namespace
+} // namespace hitless::test

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a received frame is answered with, one frame at a time: builder -> verdict and counter.
+#include "tests/bpf/datapath.hpp"
+
+#include <gtest/gtest.h>
+
+namespace hitless::test {
+namespace {
+
+constexpr Mac stranger = {0x02, 0, 0, 0, 0, 0x55};
+constexpr hl_role both[] = {HL_ROLE_PRIMARY, HL_ROLE_STANDBY};
+
+struct Case {
+    const char *rule;
+    Frame (*build)();
+    bool delivered;
+    hl_counter drop; // where the frame is counted when it is not delivered
+};
+
+const Case cases[] = {
+    {"UnicastToUs", [] { return frame(own_mac, peer_mac); }, true, {}},
+    {"UnicastUdpToUs", [] { return udp(own_mac, peer_mac, 1400); }, true, {}},
+    // Two pairs bridged together: our address as source, but meant for us alone, is no echo.
+    {"UnicastToUsFromUs", [] { return frame(own_mac, own_mac); }, true, {}},
+    {"UnicastToAStrangerInPromiscuousMode", [] { return frame(stranger, peer_mac); }, true, {}},
+    {"OwnUnicastFloodedBack", [] { return frame(stranger, own_mac); }, false, HL_COUNT_DROP_ECHO},
+    {"Broadcast", [] { return frame(broadcast_mac, peer_mac); }, true, {}},
+    {"Multicast", [] { return frame(multicast_mac, peer_mac); }, true, {}},
+    {"ArpRequest", [] { return arp_request(peer_mac); }, true, {}},
+    {"OwnBroadcast", [] { return frame(broadcast_mac, own_mac); }, false, HL_COUNT_DROP_ECHO},
+    {"OwnMulticast", [] { return frame(multicast_mac, own_mac); }, false, HL_COUNT_DROP_ECHO},
+    {"OwnArpRequest", [] { return arp_request(own_mac); }, false, HL_COUNT_DROP_ECHO},
+    {"OwnDuplicateAddressDetection", [] { return neighbour_solicitation(own_mac); }, false,
+     HL_COUNT_DROP_ECHO},
+    {"OwnTaggedBroadcast", [] { return tagged(broadcast_mac, own_mac, {7}); }, false,
+     HL_COUNT_DROP_ECHO},
+    {"TaggedBroadcast", [] { return tagged(broadcast_mac, peer_mac, {7}); }, true, {}},
+    {"QinQBroadcast", [] { return tagged(broadcast_mac, peer_mac, {7, 8}); }, true, {}},
+    {"NullSource", [] { return frame(broadcast_mac, Mac{}); }, true, {}},
+    {"BroadcastAsSource", [] { return frame(broadcast_mac, broadcast_mac); }, true, {}},
+    {"RuntUnicast", [] { return frame(own_mac, peer_mac, 14); }, true, {}},
+    {"RuntBroadcast", [] { return frame(broadcast_mac, peer_mac, 14); }, true, {}},
+    {"RuntOwnBroadcast", [] { return frame(broadcast_mac, own_mac, 14); }, false,
+     HL_COUNT_DROP_ECHO},
+};
+
+class IngressTest : public ::testing::TestWithParam<Case> {
+  protected:
+    Pair pair;
+};
+
+TEST_P(IngressTest, IsJudgedAlikeOnBothNics) {
+    const Case &c = GetParam();
+    const hl_counter delivered_as[] = {HL_COUNT_RX_PRIMARY, HL_COUNT_RX_STANDBY};
+    uint64_t dropped = 0;
+
+    for (hl_role nic : both) {
+        Frame bytes = c.build();
+        bytes.push_back(static_cast<uint8_t>(nic)); // no twin of the other NIC's
+        EXPECT_EQ(pair.delivered(nic, bytes), c.delivered) << pair.dp.counters();
+        EXPECT_EQ(pair.dp.counted(delivered_as[nic]), c.delivered ? 1U : 0U);
+        if (!c.delivered) {
+            EXPECT_EQ(pair.dp.counted(c.drop), ++dropped) << pair.dp.counters();
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Frames, IngressTest, ::testing::ValuesIn(cases),
+                         [](const auto &test) { return test.param.rule; });
+
+TEST(Ingress, UnicastToUsIsAcceptedFromBothNicsHoweverOften) {
+    Pair pair;
+    for (int i = 0; i < 3; i++)
+        for (hl_role nic : both)
+            EXPECT_TRUE(pair.delivered(nic, frame(own_mac, peer_mac)));
+    EXPECT_EQ(pair.dp.counters(), "rx_primary=3 rx_standby=3");
+}
+
+TEST(Ingress, UnicastToUsIsAcceptedWhateverTheVeto) {
+    Pair pair;
+    pair.dp.pair().veto = ~0ULL;
+    for (hl_role nic : both)
+        EXPECT_TRUE(pair.delivered(nic, frame(own_mac, peer_mac)));
+}
+
+TEST(Ingress, APairWithoutAMacDropsNoEcho) {
+    Pair pair;
+    memset(pair.dp.pair().mac, 0, sizeof(pair.dp.pair().mac));
+    EXPECT_TRUE(pair.delivered(HL_ROLE_PRIMARY, frame(broadcast_mac, own_mac)));
+}
+
+} // namespace
+} // namespace hitless::test
