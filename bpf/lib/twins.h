@@ -6,8 +6,9 @@
  * NIC is the twin of the n-th copy on the other. One signed number a content says how far the
  * primary leads the standby; a frame that only catches up is a twin and is dropped.
  *
- * A lead is forgotten when the leading side has been silent for the window; twins do not renew it,
- * so a flood that changes sides is believed again after one window.
+ * A copy waits for its twin for at least one window and less than two, whatever becomes of later
+ * copies of the same content: so a flood that changes sides is believed again, and a content that
+ * repeats for ever carries no old surplus along.
  */
 #ifndef HL_TWINS_H
 #define HL_TWINS_H
@@ -20,14 +21,18 @@ struct twin_key {
 	__u32 tag; /* the VLAN tag, which the kernel keeps beside the frame */
 };
 
-/* One word, so that CPUs settle who came first by compare-and-swap: when the leading side was last
- * seen (units of 2^10 ns, 48 bits: nine years), and its lead (16 bits; positive: the primary). */
-struct twin {
+/* One word, so that CPUs settle who came first by compare-and-swap. Leads are positive when the
+ * primary is ahead. */
+union twin {
 	__u64 word;
+	struct {
+		__s16 lead;        /* won in this window */
+		__s16 lead_before; /* left over from the window before */
+		__u32 window;      /* the number of this window since boot */
+	};
 };
 
-#define LEAD_BITS 16
-#define STAMP_SHIFT 10
+#define LEAD_MAX 32767 /* more copies than that go unpaired rather than lost */
 
 /* Contents seen lately. Writer and reader: BPF; lives with the programs; the least recently used
  * give way, which can only deliver a twin, never lose a frame. */
@@ -35,7 +40,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct twin_key);
-	__type(value, struct twin);
+	__type(value, union twin);
 } twins SEC(".maps");
 
 #define MIX_WORDS 8
@@ -47,8 +52,11 @@ struct mix {
 	__u64 hash;
 };
 
+/* The product of the two halves depends on the secret in every bit that a chosen difference between
+ * two frames could reach: no such difference can be taken back by the next word. */
 static __always_inline __u64 mix(__u64 hash, __u64 word) {
-	hash = (hash ^ word) * 0x9fb21c651e98df25ull; /* the multiplier of rrmxmx */
+	hash ^= word;
+	hash = (hash & 0xffffffff) * (hash >> 32) + hash * 0x9fb21c651e98df25ull; /* of rrmxmx */
 	return hash ^ hash >> 28;
 }
 
@@ -78,29 +86,46 @@ static __always_inline void twin_key(struct __sk_buff *skb, struct twin_key *key
 
 #define CAS_TRIES 8 /* more than CPUs that can race for one frame's two copies */
 
-/* Moves the lead one step towards `role`; says whether that only caught up. */
-static __always_inline int catches_up(struct twin *t, enum hl_role role) {
-	__u64 now = bpf_ktime_get_ns() >> STAMP_SHIFT;
+/* Signed: another CPU may already have seen the next window. */
+static __always_inline void enter_window(union twin *t, __u32 window) {
+	__s32 later = window - t->window;
+
+	if (later <= 0) return;
+	t->lead_before = later == 1 ? t->lead : 0;
+	t->lead = 0;
+	t->window = window;
+}
+
+/* Moves the lead one step; says whether that only caught up. The youngest copy is caught up with
+ * first: the oldest would leave a young one over each time, and a surplus would never age. */
+static __always_inline int advance(union twin *t, __s16 step) {
+	__s16 *behind = t->lead * step < 0 ? &t->lead : t->lead_before * step < 0 ? &t->lead_before : NULL;
+
+	if (behind) *behind += step;
+	else if (t->lead * step < LEAD_MAX) t->lead += step;
+	return behind != NULL;
+}
+
+static __always_inline int catches_up(union twin *seen, enum hl_role role) {
+	__u32 window = bpf_ktime_get_ns() / (knobs.twin_window_ns ?: 1);
 	__s16 step = role == HL_ROLE_PRIMARY ? 1 : -1;
 
 	for (int i = 0; i < CAS_TRIES; i++) {
-		__u64 old = *(volatile __u64 *)&t->word;
-		__u64 stamp = old >> LEAD_BITS;
-		__s16 lead = now - stamp > knobs.twin_window_ns >> STAMP_SHIFT ? 0 : (__s16)old;
-		int twin = lead * step < 0;
+		union twin old = {.word = *(volatile __u64 *)&seen->word};
+		union twin now = old;
+		int twin;
 
-		lead += step;
-		if (!twin) stamp = now;
-		if (__sync_val_compare_and_swap(&t->word, old, stamp << LEAD_BITS | (__u16)lead) == old)
-			return twin;
+		enter_window(&now, window);
+		twin = advance(&now, step);
+		if (__sync_val_compare_and_swap(&seen->word, old.word, now.word) == old.word) return twin;
 	}
 	return 0;
 }
 
 static __noinline int is_twin(struct __sk_buff *skb, enum hl_role role) {
-	struct twin fresh = {};
+	union twin fresh = {};
 	struct twin_key key;
-	struct twin *seen;
+	union twin *seen;
 
 	if (!skb) return 0;
 	twin_key(skb, &key);
