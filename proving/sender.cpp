@@ -4,6 +4,7 @@
 #include "proving/endpoint.hpp"
 #include "proving/flow.hpp"
 #include "proving/until.hpp"
+#include "proving/urgent.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -109,6 +110,7 @@ std::map<int, std::uint64_t> Sender::refusals() const {
 }
 
 void Sender::run(const std::stop_token &stop) {
+    run_urgently();
     const std::uint64_t tick = std::max<std::uint64_t>(1'000'000, second / spec_.rate);
     const auto usual = static_cast<unsigned>(tick * spec_.rate / second);
     const unsigned most = 4 * std::max(usual, 1u);

@@ -2,6 +2,7 @@
 #include "proving/tap.hpp"
 
 #include "loader/core/error.hpp"
+#include "proving/urgent.hpp"
 
 #include <array>
 #include <cerrno>
@@ -74,6 +75,7 @@ void TapCable::carrier(bool on) {
 }
 
 void TapCable::run() {
+    run_urgently();
     std::array<pollfd, 3> watched{
         {{a_.get(), POLLIN, 0}, {b_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
     auto &[a, b, wake] = watched;
