@@ -26,9 +26,9 @@ using MnlSocket = std::unique_ptr<mnl_socket, CloseMnl>;
 
 /// What to change; what is not given stays.
 struct LinkChange {
-    std::optional<bool> up;
-    std::optional<uint32_t> mtu;
-    std::optional<uint8_t> addr_gen_mode; ///< IN6_ADDR_GEN_MODE_*
+    std::optional<bool> up{};
+    std::optional<uint32_t> mtu{};
+    std::optional<uint8_t> addr_gen_mode{}; ///< IN6_ADDR_GEN_MODE_*
 };
 
 class Rtnl {

@@ -20,7 +20,6 @@
 namespace hitless {
 namespace {
 
-constexpr auto stage_name = "stage";
 constexpr auto override_variable = "HITLESS_STATE_DIR";
 constexpr auto default_root = "/run/hitless";
 
@@ -100,24 +99,21 @@ void StateDir::unmount_if_empty() {
 std::vector<std::string> StateDir::pairs() const {
     if (!mounted()) return {};
     std::vector<std::string> out = entries(bpffs_);
-    std::erase(out, stage_name);
+    std::erase(out, "stage");
     std::ranges::sort(out);
     return out;
 }
 
-std::string StateDir::fresh_stage() {
-    std::string dir = path(stage_name);
-    remove(dir);
-    if (mkdir(dir.c_str(), 0700) < 0) throw Error(errno, fmt::format("create {}", dir));
-    return dir;
+std::string StateDir::make_stage() {
+    if (mkdir(stage().c_str(), 0700) < 0) throw Error(errno, fmt::format("create {}", stage()));
+    return stage();
 }
 
-void StateDir::publish(const std::string &name) { rename_or_throw(path(stage_name), path(name)); }
+void StateDir::publish(const std::string &name) { rename_or_throw(stage(), path(name)); }
 
 std::string StateDir::withdraw(const std::string &name) {
-    remove(path(stage_name));
-    rename_or_throw(path(name), path(stage_name));
-    return path(stage_name);
+    rename_or_throw(path(name), stage());
+    return stage();
 }
 
 void StateDir::remove(const std::string &dir) {

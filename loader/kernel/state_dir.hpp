@@ -41,8 +41,9 @@ class StateDir {
     /// Names of the published pairs; empty when nothing is mounted.
     std::vector<std::string> pairs() const;
 
-    /// The empty directory to pin into. Under the lock.
-    std::string fresh_stage();
+    /// The directory to pin into before publish(). Under the lock.
+    std::string stage() const { return path("stage"); }
+    std::string make_stage();
     void publish(const std::string &name);
     /// Takes a pair out of sight; its pins are then below the returned directory. Under the lock.
     std::string withdraw(const std::string &name);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/command.hpp"
+#include "loader/hitless.hpp"
+
+#include <fmt/format.h>
+#include <memory>
+#include <ostream>
+
+namespace hitless::cli {
+
+Run setup_detach(CLI::App &app) {
+    struct Options {
+        std::string standby;
+        bool all = false;
+    };
+    auto options = std::make_shared<Options>();
+    auto *standby = app.add_option("standby", options->standby, "the pair's standby")
+                        ->type_name("STANDBY");
+    auto *all = app.add_flag("--all", options->all, "every pair of this network namespace");
+    standby->excludes(all);
+    app.final_callback([options] {
+        if (options->standby.empty() && !options->all)
+            throw CLI::RequiredError("STANDBY or --all");
+    });
+    return [options](Env &env) {
+        if (options->all)
+            env.out << fmt::format("{} pairs detached\n", detach_all());
+        else
+            detach(options->standby);
+        return exit_ok;
+    };
+}
+
+} // namespace hitless::cli

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/json.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace hitless::cli {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+Json nic_json(const NicStatus &nic) {
+    return {{"ifname", nic.ifname}, {"ifindex", number(nic.index)}, {"mac", nic.mac.text()},
+            {"bus", nic.bus},       {"present", nic.present},       {"up", nic.up},
+            {"carrier", nic.carrier}, {"mtu", nic.mtu}};
+}
+
+double seconds(Instant t) { return std::chrono::duration<double>(t).count(); }
+
+} // namespace
+
+std::vector<std::string_view> reason_names(uint64_t veto) {
+    std::vector<std::string_view> out;
+    for (const VetoReason &reason : veto_reasons)
+        if (veto & reason.bit) out.push_back(reason.name);
+    return out;
+}
+
+std::string_view model_name(hl_model model) {
+    switch (model) {
+    case HL_MODEL_ONE: return "one";
+    case HL_MODEL_TWO: return "two";
+    case HL_MODEL_THREE: return "three";
+    case HL_MODEL_HIDDEN: return "hidden";
+    }
+    return "?";
+}
+
+std::string_view datapath_name(hl_datapath datapath) {
+    return datapath == HL_DATAPATH_XDP ? "xdp" : "tc";
+}
+
+double wall_seconds(Instant t) {
+    auto wall = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration<double>(wall).count() - seconds(now() - t);
+}
+
+Json to_json(const PairStatus &pair) {
+    Json counters;
+    for (size_t i = 0; i < HL_COUNTERS; i++)
+        counters[std::string(counter_names[i].name)] = pair.counters.frames[i];
+    return {{"name", pair.name},
+            {"model", model_name(pair.model)},
+            {"datapath", datapath_name(pair.datapath)},
+            {"active", pair.primary_active ? "primary" : "standby"},
+            {"healthy", pair.healthy()},
+            {"veto", reason_names(pair.veto)},
+            {"problems", pair.problems},
+            {"liveness", liveness_names[pair.liveness]},
+            {"selector", pair.selector.text()},
+            {"hold_down_s", seconds(pair.policy.hold_down)},
+            {"flips", pair.flips},
+            {"primary", nic_json(pair.primary)},
+            {"standby", nic_json(pair.standby)},
+            {"counters", std::move(counters)}};
+}
+
+Json to_json(const Flip &flip) {
+    Json out = {{"time_s", wall_seconds(flip.time)},
+                {"pair", flip.pair},
+                {"from", flip.to_primary ? "standby" : "primary"},
+                {"to", flip.to_primary ? "primary" : "standby"},
+                {"reason", reason_names(flip.reasons)},
+                {"actor", actor_names[flip.actor]}};
+    out["duration_s"] = flip.lasted ? Json(seconds(*flip.lasted)) : Json(nullptr);
+    return out;
+}
+
+Json to_json(const Finding &finding) {
+    constexpr const char *grades[] = {"ok", "degraded", "missing"};
+    return {{"what", finding.what},
+            {"grade", grades[static_cast<int>(finding.grade)]},
+            {"detail", finding.detail},
+            {"remedy", finding.remedy}};
+}
+
+} // namespace hitless::cli

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The stable JSON of `-j`: version 1, snake_case, SI base units. One translation of each type.
+#pragma once
+
+#include "loader/hitless.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace hitless::cli {
+
+inline constexpr int json_version = 1;
+
+nlohmann::ordered_json to_json(const PairStatus &);
+nlohmann::ordered_json to_json(const Flip &);
+nlohmann::ordered_json to_json(const Finding &);
+
+/// The names of the reasons in a veto word.
+std::vector<std::string_view> reason_names(uint64_t veto);
+
+std::string_view model_name(hl_model);
+std::string_view datapath_name(hl_datapath);
+
+/// Seconds since the epoch of a moment on CLOCK_BOOTTIME.
+double wall_seconds(Instant);
+
+} // namespace hitless::cli

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/command.hpp"
+#include "loader/hitless.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <cerrno>
+#include <iostream>
+#include <unistd.h>
+
+namespace hitless::cli {
+namespace {
+
+struct Command {
+    const char *name, *help;
+    Setup setup;
+};
+
+constexpr Command commands[] = {
+    {"run", "keep pairs: the controller", setup_run},
+    {"attach", "make a pair of a standby and its primary", setup_attach},
+    {"detach", "end a pair and give every setting back", setup_detach},
+    {"status", "show pairs; exit 0 healthy, 2 degraded, 3 nothing attached", setup_status},
+    {"switch", "choose the path of a pair", setup_switch},
+    {"events", "show flips: when, why, by whom", setup_events},
+    {"doctor", "say what this machine can do and what is in the way", setup_doctor},
+    {"demo", "prove it: namespaces, traffic, every kind of failure, a table", setup_demo},
+};
+
+int exit_code(const Error &error) {
+    if (dynamic_cast<const AlreadyRunning *>(&error)) return exit_busy;
+    return error.code() == EPERM || error.code() == EACCES ? exit_permission : exit_failed;
+}
+
+int run(int argc, char **argv, Env &env) {
+    CLI::App app{"Failover for guest NICs without losing a frame.", "hitless"};
+    app.set_version_flag("--version", std::string("hitless ") + HITLESS_VERSION);
+    app.require_subcommand(1);
+    app.fallthrough();
+    std::string netns;
+    app.add_option("-n,--netns", netns, "work in this network namespace, as `ip -n`")
+        ->type_name("NAME");
+    Run chosen;
+    for (const Command &command : commands) {
+        CLI::App *sub = app.add_subcommand(command.name, command.help);
+        sub->parse_complete_callback([&chosen, action = command.setup(*sub)] { chosen = action; });
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError &error) {
+        int code = app.exit(error, env.out, env.err);
+        return code == 0 ? exit_ok : exit_usage;
+    }
+    if (!netns.empty()) enter_netns(netns);
+    return chosen(env);
+}
+
+} // namespace
+} // namespace hitless::cli
+
+int main(int argc, char **argv) {
+    using namespace hitless::cli;
+    Env env{std::cout, std::cerr, isatty(STDOUT_FILENO) != 0};
+    try {
+        return run(argc, argv, env);
+    } catch (const hitless::Error &error) {
+        std::cerr << "hitless: " << error.what() << '\n';
+        return exit_code(error);
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/command.hpp"
+#include "cli/config.hpp"
+#include "cli/show.hpp"
+#include "cli/signals.hpp"
+#include "loader/hitless.hpp"
+
+#include <fmt/format.h>
+#include <memory>
+#include <ostream>
+
+namespace hitless::cli {
+namespace {
+
+struct Options {
+    std::string config;
+    bool once = false;
+};
+
+int control(const Options &options, Env &env) {
+    Controller::Options with = options.config.empty() ? Controller::Options{}
+                                                      : read_config(options.config);
+    with.log = [&env](const std::string &line) { env.out << line << std::endl; };
+    with.on_flip = [&env](const Flip &flip) { env.out << flip_line(flip) << std::endl; };
+    Signals signals;
+    Controller controller(std::move(with));
+    if (options.once) return exit_ok;
+    while (!signals.wait_or(controller.fd()))
+        controller.process();
+    return exit_ok; // the datapath stays in force
+}
+
+} // namespace
+
+Run setup_run(CLI::App &app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("--config", options->config, "TOML file; without it, every paravirtual NIC is "
+                                                "paired with the PCI NIC of the same MAC")
+        ->type_name("FILE");
+    app.add_flag("--once", options->once, "make and adopt pairs, then end");
+    return [options](Env &env) { return control(*options, env); };
+}
+
+} // namespace hitless::cli

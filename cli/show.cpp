@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/show.hpp"
+#include "cli/json.hpp"
+
+#include <ctime>
+#include <fmt/chrono.h>
+#include <fmt/ranges.h>
+
+namespace hitless::cli {
+
+std::string flip_line(const Flip &flip) {
+    double wall = wall_seconds(flip.time);
+    auto whole = static_cast<time_t>(wall);
+    auto micros = static_cast<int>((wall - static_cast<double>(whole)) * 1e6);
+    std::string line = fmt::format(
+        "{:%Y-%m-%dT%H:%M:%S}.{:06}Z {} {} -> {} {} by {}", fmt::gmtime(whole), micros, flip.pair,
+        flip.to_primary ? "standby" : "primary", flip.to_primary ? "primary" : "standby",
+        fmt::join(reason_names(flip.reasons), ","), actor_names[flip.actor]);
+    if (flip.lasted)
+        line += fmt::format(" after {:.3f} s", std::chrono::duration<double>(*flip.lasted).count());
+    return line;
+}
+
+} // namespace hitless::cli

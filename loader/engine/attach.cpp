@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/members.hpp"
+#include "loader/engine/pairs.hpp"
+#include "loader/hitless.hpp"
+#include "loader/kernel/driver.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+/// A pair being made. Unless it is committed, nothing of it remains.
+class Staging {
+  public:
+    Staging(StateDir &dir, Rtnl &rtnl, const LoadOptions &options)
+        : dir_(dir), rtnl_(rtnl), pair(Pair::create(options, dir.make_stage())) {}
+    ~Staging() {
+        if (committed_) return;
+        try {
+            undo();
+        } catch (const Error &) {
+            // The error that brought us here says more; the next attach clears the stage.
+        }
+    }
+    Staging(const Staging &) = delete;
+    Staging &operator=(const Staging &) = delete;
+
+    void commit(const std::string &name) {
+        dir_.publish(name);
+        committed_ = true;
+        pair.moved_to(dir_.path(name));
+    }
+
+  private:
+    void undo() {
+        pair.detach(HL_HOOK_EGRESS);
+        release_primary(pair, rtnl_);
+        pair.detach(HL_HOOK_INGRESS_STANDBY);
+        StateDir::remove(dir_.stage());
+        dir_.unmount_if_empty();
+    }
+
+    StateDir &dir_;
+    Rtnl &rtnl_;
+    bool committed_ = false;
+
+  public:
+    Pair pair;
+};
+
+Link find_standby(Rtnl &rtnl, const std::string &name) {
+    std::optional<Link> standby = rtnl.link(name);
+    if (!standby)
+        throw Error(ENODEV, fmt::format("attach to {}", name), "there is no such interface",
+                    "`ip link` lists those of this network namespace");
+    check_standby(*standby);
+    return *standby;
+}
+
+/// A NIC belongs to one pair, in one role.
+void check_free(const StateDir &dir, const Link &nic) {
+    for (const std::string &name : own_pairs(dir)) {
+        Pair pair = Pair::open(dir.path(name));
+        const hl_pair &state = pair.state();
+        const char *owner = state.standby_id.ifname;
+        std::string action = fmt::format("attach {}", nic.name);
+        if (state.standby_id.ifindex == number(nic.index))
+            throw Error(EEXIST, action, "it is the standby of a pair already",
+                        fmt::format("`hitless status {}` shows it", owner));
+        if (state.primary_id.ifindex == number(nic.index))
+            throw Error(EBUSY, action, fmt::format("it is the primary of {}", owner),
+                        fmt::format("`hitless detach {}` first", owner));
+    }
+}
+
+/// A primary named outright must be there and fit; one found by a rule may come later.
+const Link *find_primary(const Link &standby, const Selector &selector,
+                         const std::vector<Link> &links) {
+    Choice choice = choose_primary(standby, selector, links);
+    bool outright = selector.kind == HL_SELECT_IFNAME;
+    if (!choice.primary && outright)
+        throw Error(selector.arg == standby.name ? EINVAL : ENODEV,
+                    fmt::format("pair {} with {}", standby.name, selector.arg),
+                    selector.arg == standby.name ? "standby and primary are one device"
+                                                 : "there is no such Ethernet interface",
+                    selector.arg == standby.name
+                        ? "name two"
+                        : "`--primary mac` waits for any NIC with the standby's MAC");
+    if (choice.primary) check_pair(standby, *choice.primary);
+    return choice.primary;
+}
+
+} // namespace
+
+std::string attach(const AttachRequest &request) {
+    Rtnl rtnl;
+    StateDir dir;
+    Link standby = find_standby(rtnl, request.standby);
+    std::vector<Link> links = rtnl.links();
+    learn_drivers(links);
+    const Link *primary = find_primary(standby, request.primary, links);
+
+    StateDir::Lock lock = dir.lock();
+    dir.ensure_mounted();
+    check_free(dir, standby);
+    if (primary) check_free(dir, *primary);
+    clear_stage(dir, rtnl);
+
+    Staging staging(dir, rtnl, {number(standby.index), request.liveness});
+    Pair &pair = staging.pair;
+    describe_pair(pair, standby, request.primary, request.policy);
+    pair.resolve(HL_ROLE_STANDBY, standby.index);
+    pair.attach(HL_HOOK_INGRESS_STANDBY, standby.index, standby.name);
+    if (primary) install_primary(pair, rtnl, standby, *primary);
+    pair.attach(HL_HOOK_EGRESS, standby.index, standby.name);
+    Trust trust;
+    settle(pair, rtnl, trust, HL_ACTOR_OPERATOR);
+    staging.commit(StateDir::pair_name(netns_cookie(), number(standby.index)));
+    return primary ? primary->name : "";
+}
+
+void detach(const std::string &standby) {
+    Rtnl rtnl;
+    StateDir dir;
+    std::string name = pair_of(dir, rtnl, standby);
+    StateDir::Lock lock = dir.lock();
+    dismantle(dir, rtnl, name);
+    dir.unmount_if_empty();
+}
+
+unsigned detach_all() {
+    Rtnl rtnl;
+    StateDir dir;
+    if (!dir.mounted()) return 0;
+    StateDir::Lock lock = dir.lock();
+    std::vector<std::string> pairs = own_pairs(dir);
+    for (const std::string &name : pairs)
+        dismantle(dir, rtnl, name);
+    dir.unmount_if_empty();
+    return static_cast<unsigned>(pairs.size());
+}
+
+} // namespace hitless

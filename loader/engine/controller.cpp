@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The controller's one loop: something happened -> which pairs does it concern -> look at them as
+// they are now -> policy. Events only say "look"; what they carry may be a second old.
+#include "loader/engine/members.hpp"
+#include "loader/engine/pairs.hpp"
+#include "loader/hitless.hpp"
+#include "loader/kernel/driver.hpp"
+#include "loader/kernel/events.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <malloc.h>
+#include <map>
+#include <set>
+
+namespace hitless {
+namespace {
+
+std::string lock_path(const StateDir &dir) {
+    return fmt::format("{}/controller-{}", dir.root(), netns_cookie());
+}
+
+enum Wake : uint64_t { wake_links, wake_timer, wake_directory, wake_bells };
+
+/// A pair under care.
+struct Kept {
+    Pair pair;
+    BellReader bell;
+    Trust trust;
+    std::optional<Instant> again;
+
+    explicit Kept(Pair &&adopted) : pair(std::move(adopted)), bell(pair.bell_fd()) {}
+};
+
+} // namespace
+
+AlreadyRunning::AlreadyRunning(int owner_pid)
+    : Error(EBUSY, "start the controller",
+            fmt::format("process {} is this network namespace's controller", owner_pid),
+            fmt::format("`kill {}` ends it without touching the pairs", owner_pid)),
+      owner_(owner_pid) {}
+
+std::optional<int> controller_pid() { return OwnerLock::holder(lock_path(StateDir())); }
+
+class Controller::Engine {
+  public:
+    explicit Engine(Options options) : options_(std::move(options)) {
+        {
+            StateDir::Lock lock = dir_.lock();
+            dir_.ensure_mounted();
+            clear_stage(dir_, rtnl_);
+        }
+        owner_.emplace(lock_path(dir_));
+        if (!owner_->held())
+            throw AlreadyRunning(OwnerLock::holder(lock_path(dir_)).value_or(0));
+        directory_.emplace(dir_.bpffs());
+        poller_.add(monitor_.fd(), wake_links);
+        poller_.add(timer_.fd(), wake_timer);
+        poller_.add(directory_->fd(), wake_directory);
+        poller_.add(bells_.fd(), wake_bells);
+        flips_.read(); // what happened before us is history
+        look_at_everything();
+        malloc_trim(0); // loading parsed the kernel's type information; give it back
+    }
+
+    int fd() const { return poller_.fd(); }
+
+    void process() {
+        bool rescan = false;
+        std::set<std::string> touched;
+        poller_.ready([&](uint64_t what) {
+            switch (what) {
+            case wake_links: rescan |= !drain_links(touched); break;
+            case wake_timer: timer_.acknowledge(); break;
+            case wake_directory: directory_->acknowledge(); rescan = true; break;
+            case wake_bells: drain_bells(touched); break;
+            default: break;
+            }
+        });
+        if (rescan) return look_at_everything();
+        for (const std::string &name : touched)
+            look_at(name);
+        for (auto &[name, kept] : pairs_)
+            if (kept.again && *kept.again <= now()) look_at(name);
+        finish();
+    }
+
+  private:
+    /// Marks the pairs that an event concerns. False: look at everything.
+    bool drain_links(std::set<std::string> &touched) {
+        bool known = true;
+        auto touch = [&](Ifindex index) {
+            bool found = false;
+            for (auto &[name, kept] : pairs_) {
+                const hl_pair &state = kept.pair.state();
+                if (state.standby_id.ifindex == number(index) ||
+                    state.primary_id.ifindex == number(index)) {
+                    touched.insert(name);
+                    found = true;
+                }
+            }
+            return found;
+        };
+        bool complete = monitor_.drain({
+            .changed = [&](const Link &link) { known &= touch(link.index); },
+            .gone = [&](Ifindex index) { touch(index); },
+        });
+        if (!complete) log("link events were lost; looking at every device again");
+        return complete && known;
+    }
+
+    void drain_bells(std::set<std::string> &touched) {
+        bells_.ready([&](uint64_t key) {
+            for (auto &[name, kept] : pairs_)
+                if (static_cast<uint64_t>(kept.pair.bell_fd()) == key) {
+                    kept.bell.drain();
+                    touched.insert(name);
+                }
+        });
+    }
+
+    void look_at_everything() {
+        adopt();
+        make_missing_pairs();
+        std::vector<std::string> names;
+        for (auto &[name, kept] : pairs_)
+            names.push_back(name);
+        for (const std::string &name : names)
+            look_at(name);
+        finish();
+    }
+
+    /// Follows what attach and detach did behind our back.
+    void adopt() {
+        std::vector<std::string> names = own_pairs(dir_);
+        std::erase_if(pairs_, [&](const auto &kept) {
+            return std::ranges::find(names, kept.first) == names.end();
+        });
+        for (const std::string &name : names) {
+            if (pairs_.contains(name)) continue;
+            guarded([&] {
+                auto [at, fresh] = pairs_.try_emplace(name, Pair::open(dir_.path(name)));
+                int bell = at->second.pair.bell_fd();
+                bells_.add(bell, static_cast<uint64_t>(bell));
+                log(fmt::format("{}: in our care", at->second.pair.state().standby_id.ifname));
+            });
+        }
+        flips_.rescan();
+    }
+
+    void make_missing_pairs() {
+        std::vector<Link> links = rtnl_.links();
+        learn_drivers(links);
+        std::vector<AttachRequest> wanted;
+        for (const AttachRequest &request : options_.pairs)
+            if (std::ranges::count(links, request.standby, &Link::name)) wanted.push_back(request);
+        if (options_.auto_pair)
+            for (const Proposal &pair : propose_pairs(links))
+                wanted.push_back({pair.standby->name, {}, options_.policy, {}});
+        bool made = false;
+        for (const AttachRequest &request : wanted) {
+            auto link = std::ranges::find(links, request.standby, &Link::name);
+            if (pairs_.contains(StateDir::pair_name(netns_cookie(), number(link->index)))) continue;
+            guarded([&] {
+                std::string primary = attach(request);
+                log(fmt::format("{}: paired with {}", request.standby,
+                                primary.empty() ? "no primary yet" : primary));
+                made = true;
+            });
+        }
+        if (made) adopt();
+    }
+
+    void look_at(const std::string &name) {
+        auto at = pairs_.find(name);
+        if (at == pairs_.end()) return;
+        guarded([&] {
+            Kept &kept = at->second;
+            const hl_pair &state = kept.pair.state();
+            std::optional<Link> standby = find(rtnl_, state.standby_id);
+            if (!standby) return bury(name);
+            keep_primary(kept, *standby);
+            kept.again = settle(kept.pair, rtnl_, kept.trust, HL_ACTOR_CONTROLLER);
+        });
+    }
+
+    /// Lets a vanished primary go, and takes one that appeared.
+    void keep_primary(Kept &kept, const Link &standby) {
+        hl_pair &state = kept.pair.state();
+        std::optional<Link> primary = find(rtnl_, state.primary_id);
+        if (primary) {
+            synchronise(rtnl_, standby, *primary);
+            return;
+        }
+        if (state.primary_id.ifindex) {
+            kept.pair.view().set_veto(HL_VETO(ABSENT), HL_ACTOR_CONTROLLER,
+                                      static_cast<uint64_t>(now().count()));
+            log(fmt::format("{}: the primary {} is gone", standby.name, state.primary_id.ifname));
+            release_primary(kept.pair, rtnl_);
+        }
+        std::vector<Link> links = rtnl_.links();
+        learn_drivers(links);
+        Choice choice = choose_primary(standby, selector_of(state), links);
+        if (!choice.primary) return;
+        check_pair(standby, *choice.primary);
+        install_primary(kept.pair, rtnl_, standby, *choice.primary);
+        log(fmt::format("{}: {} is the primary", standby.name, choice.primary->name));
+    }
+
+    /// The standby is gone for good, and the pair with it.
+    void bury(const std::string &name) {
+        log(fmt::format("{}: the standby is gone; the pair ends", name));
+        StateDir::Lock lock = dir_.lock();
+        dismantle(dir_, rtnl_, name);
+        pairs_.erase(name);
+    }
+
+    /// One pair's trouble is logged and leaves the others alone.
+    template <typename Step>
+    void guarded(Step step) {
+        try {
+            step();
+        } catch (const Error &error) {
+            log(error.what());
+        }
+    }
+
+    void finish() {
+        std::optional<Instant> next;
+        for (auto &[name, kept] : pairs_)
+            if (kept.again && (!next || *kept.again < *next)) next = kept.again;
+        timer_.arm(next);
+        for (const Flip &flip : flips_.read())
+            if (options_.on_flip) options_.on_flip(flip);
+    }
+
+    void log(const std::string &line) const {
+        if (options_.log) options_.log(line);
+    }
+
+    Options options_;
+    StateDir dir_;
+    Rtnl rtnl_;
+    LinkMonitor monitor_;
+    Timer timer_;
+    Poller poller_, bells_;
+    std::optional<OwnerLock> owner_;
+    std::optional<DirectoryWatch> directory_;
+    FlipReader flips_;
+    std::map<std::string, Kept> pairs_;
+};
+
+Controller::Controller(Options options) : engine_(std::make_unique<Engine>(std::move(options))) {}
+Controller::~Controller() = default;
+int Controller::fd() const { return engine_->fd(); }
+void Controller::process() { engine_->process(); }
+
+} // namespace hitless

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/pairs.hpp"
+#include "loader/hitless.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace hitless {
+namespace {
+
+struct Followed {
+    Pair pair;
+    uint64_t seen = 0;
+    std::optional<Instant> last;
+};
+
+Flip translate(const Followed &from, const hl_flip &raw) {
+    Flip flip;
+    flip.pair = from.pair.state().standby_id.ifname;
+    flip.time = Instant(raw.time_ns);
+    flip.to_primary = raw.veto_after == 0;
+    flip.reasons = flip.to_primary ? raw.veto_before : raw.veto_after;
+    flip.actor = static_cast<hl_actor>(raw.actor);
+    if (from.last) flip.lasted = flip.time - *from.last;
+    return flip;
+}
+
+} // namespace
+
+struct FlipReader::State {
+    StateDir dir;
+    std::map<std::string, Followed> pairs;
+};
+
+FlipReader::FlipReader() : state_(std::make_unique<State>()) { rescan(); }
+FlipReader::~FlipReader() = default;
+FlipReader::FlipReader(FlipReader &&) noexcept = default;
+FlipReader &FlipReader::operator=(FlipReader &&) noexcept = default;
+
+void FlipReader::rescan() {
+    std::vector<std::string> names = own_pairs(state_->dir);
+    std::erase_if(state_->pairs, [&](const auto &known) {
+        return std::ranges::find(names, known.first) == names.end();
+    });
+    for (const std::string &name : names)
+        if (!state_->pairs.contains(name))
+            state_->pairs.emplace(name, Followed{Pair::open(state_->dir.path(name)), 0, {}});
+}
+
+std::vector<Flip> FlipReader::read() {
+    std::vector<Flip> out;
+    for (auto &[name, followed] : state_->pairs) {
+        for (const hl_flip &raw : followed.pair.view().flips_since(followed.seen)) {
+            out.push_back(translate(followed, raw));
+            followed.last = out.back().time;
+            followed.seen = raw.seq;
+        }
+    }
+    std::ranges::stable_sort(out, {}, &Flip::time);
+    return out;
+}
+
+} // namespace hitless

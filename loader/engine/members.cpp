@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/members.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <linux/if_link.h>
+
+namespace hitless {
+namespace {
+
+template <size_t N>
+void copy_text(char (&to)[N], const std::string &from) {
+    std::memset(to, 0, N);
+    std::memcpy(to, from.data(), std::min(from.size(), N - 1));
+}
+
+void copy_mac(__u8 (&to)[6], const Mac &from) {
+    std::memcpy(to, from.bytes.data(), from.bytes.size());
+}
+
+void describe_nic(hl_identity &id, const Link &link) {
+    copy_mac(id.mac, link.mac);
+    copy_mac(id.perm_mac, link.perm_mac);
+    id.ifindex = number(link.index);
+    copy_text(id.bus, link.bus);
+    copy_text(id.ifname, link.name);
+}
+
+/// The primary has the standby's MAC: left alone, the kernel would give it the same link-local
+/// address and fail duplicate detection on one of the two.
+void prepare_primary(Rtnl &rtnl, const Link &standby, const Link &primary) {
+    LinkChange change;
+    change.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
+    try {
+        rtnl.change(primary.index, primary.name, change);
+    } catch (const Error &error) {
+        if (error.code() != EAFNOSUPPORT) throw; // no IPv6 in this kernel: nothing to silence
+    }
+    if (!primary.up) rtnl.change(primary.index, primary.name, {.up = true});
+    synchronise(rtnl, standby, primary);
+}
+
+} // namespace
+
+Mac mac_of(const __u8 (&bytes)[6]) {
+    Mac mac;
+    std::memcpy(mac.bytes.data(), bytes, mac.bytes.size());
+    return mac;
+}
+
+void describe_pair(Pair &pair, const Link &standby, const Selector &selector,
+                   const Policy &policy) {
+    hl_pair &state = pair.state();
+    state.veto = HL_VETO(ABSENT);
+    state.model = HL_MODEL_TWO;
+    state.datapath = HL_DATAPATH_TC;
+    state.selector = static_cast<uint8_t>(selector.kind);
+    copy_text(state.selector_arg, selector.arg);
+    state.hold_down_ms = static_cast<uint32_t>(policy.hold_down.count());
+    state.netns_cookie = netns_cookie();
+    state.attached_ns = static_cast<uint64_t>(now().count());
+    copy_mac(state.mac, standby.mac);
+    describe_nic(state.standby_id, standby);
+}
+
+Selector selector_of(const hl_pair &state) {
+    return {static_cast<hl_selector_kind>(state.selector), state.selector_arg};
+}
+
+Policy policy_of(const hl_pair &state) {
+    return {.hold_down = std::chrono::milliseconds(state.hold_down_ms)};
+}
+
+bool synchronise(Rtnl &rtnl, const Link &standby, const Link &primary) {
+    if (standby.mtu == primary.mtu) return true;
+    try {
+        rtnl.change(primary.index, primary.name, {.mtu = standby.mtu});
+        return true;
+    } catch (const Error &) {
+        return false; // settle() vetoes when the primary carries less
+    }
+}
+
+void install_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
+    hl_pair &state = pair.state();
+    describe_nic(state.primary_id, primary);
+    state.primary_saved = {1, primary.up, primary.addr_gen_mode, 0, primary.mtu};
+    // Our program first: once the device is up, its frames are ours.
+    pair.attach(HL_HOOK_INGRESS_PRIMARY, primary.index, primary.name);
+    prepare_primary(rtnl, standby, primary);
+    pair.resolve(HL_ROLE_PRIMARY, primary.index);
+}
+
+void release_primary(Pair &pair, Rtnl &rtnl) {
+    hl_pair &state = pair.state();
+    pair.resolve(HL_ROLE_PRIMARY, Ifindex::none);
+    std::optional<Link> primary = find(rtnl, state.primary_id);
+    hl_saved saved = std::exchange(state.primary_saved, {});
+    std::string shown = state.primary_id.ifname;
+    state.primary_id.ifindex = 0;
+    if (primary && saved.valid) {
+        // Down before our program leaves, so that no frame reaches a stack that is not its own.
+        if (!saved.up) rtnl.change(primary->index, shown, {.up = false});
+        LinkChange back;
+        if (primary->mtu != saved.mtu) back.mtu = saved.mtu;
+        if (primary->addr_gen_mode != saved.addr_gen_mode) back.addr_gen_mode = saved.addr_gen_mode;
+        if (back.mtu || back.addr_gen_mode) rtnl.change(primary->index, shown, back);
+    }
+    pair.detach(HL_HOOK_INGRESS_PRIMARY);
+}
+
+std::optional<Link> find(Rtnl &rtnl, const hl_identity &id) {
+    if (!id.ifindex) return std::nullopt;
+    std::optional<Link> link = rtnl.link(Ifindex{id.ifindex});
+    // An ifindex may be given to another device; bus path and permanent address may not.
+    if (link && (link->bus != id.bus || link->perm_mac != mac_of(id.perm_mac))) return std::nullopt;
+    return link;
+}
+
+std::optional<Instant> settle(Pair &pair, Rtnl &rtnl, Trust &trust, hl_actor actor) {
+    hl_pair &state = pair.state();
+    std::optional<Link> standby = find(rtnl, state.standby_id);
+    std::optional<Link> primary = find(rtnl, state.primary_id);
+    Observation seen;
+    seen.veto = pair.view().veto();
+    seen.present = primary.has_value();
+    if (primary && standby) {
+        seen.usable = primary->usable();
+        seen.configured = state.primary_saved.valid;
+        seen.mtu_fits = primary->mtu >= standby->mtu;
+        seen.mac_matches = primary->mac == standby->mac;
+        copy_text(state.primary_id.ifname, primary->name);
+        copy_text(state.standby_id.ifname, standby->name);
+    }
+    Verdict verdict = decide(policy_of(state), trust, seen, now());
+    auto when = static_cast<uint64_t>(now().count());
+    if (verdict.set) pair.view().set_veto(verdict.set, actor, when);
+    if (verdict.clear) pair.view().clear_veto(verdict.clear, actor, when);
+    if (verdict.set || verdict.clear) pair.ring_bell();
+    return verdict.again;
+}
+
+} // namespace hitless

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Steps that attach, detach and the controller share: bring a primary into a pair or let it go, and
+// ask policy what to think of it.
+#pragma once
+
+#include "loader/core/pairing.hpp"
+#include "loader/core/policy.hpp"
+#include "loader/kernel/pair.hpp"
+#include "loader/kernel/rtnl.hpp"
+
+namespace hitless {
+
+/// Fills what a pair is called and made of. Before it is published.
+void describe_pair(Pair &, const Link &standby, const Selector &, const Policy &);
+Selector selector_of(const hl_pair &);
+Policy policy_of(const hl_pair &);
+
+/// Saves the primary's settings, brings them in line with the standby's, and puts our program on
+/// it. The veto word is left alone: settle() judges.
+void install_primary(Pair &, Rtnl &, const Link &standby, const Link &primary);
+
+/// Takes our program off the primary, if it is still there, and gives its settings back.
+void release_primary(Pair &, Rtnl &);
+
+/// Makes the primary's settings follow the standby's. False when it refuses.
+bool synchronise(Rtnl &, const Link &standby, const Link &primary);
+
+/// Asks policy with what the NICs say now, and applies the verdict. Returns when to ask again.
+std::optional<Instant> settle(Pair &, Rtnl &, Trust &, hl_actor);
+
+/// The link that an identity names, if it still is that device.
+std::optional<Link> find(Rtnl &, const hl_identity &);
+
+Mac mac_of(const __u8 (&bytes)[6]);
+
+} // namespace hitless

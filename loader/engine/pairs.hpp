@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Finding and ending the published pairs of this namespace.
+#pragma once
+
+#include "loader/kernel/pair.hpp"
+#include "loader/kernel/rtnl.hpp"
+#include "loader/kernel/state_dir.hpp"
+
+#include <string>
+#include <vector>
+
+namespace hitless {
+
+/// Directory names of the pairs made in the caller's network namespace.
+std::vector<std::string> own_pairs(const StateDir &);
+
+/// The directory name of the pair of this standby; throws ENOENT with what to do.
+std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
+
+/// Takes apart what a crash left in the stage directory. Under the lock.
+void clear_stage(StateDir &, Rtnl &);
+
+/// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
+/// another ABI version. Under the lock.
+void dismantle(StateDir &, Rtnl &, const std::string &name);
+
+} // namespace hitless

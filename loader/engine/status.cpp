@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/members.hpp"
+#include "loader/engine/pairs.hpp"
+#include "loader/hitless.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+NicStatus nic_status(const hl_identity &id, const std::optional<Link> &link) {
+    NicStatus out;
+    out.ifname = link ? link->name : id.ifname;
+    out.index = Ifindex{id.ifindex};
+    out.mac = mac_of(id.mac);
+    out.bus = id.bus;
+    if (!link) return out;
+    out.mac = link->mac;
+    out.present = true;
+    out.mtu = link->mtu;
+    out.up = link->up;
+    out.carrier = link->carrier;
+    return out;
+}
+
+bool primary_active(const PairStatus &pair) {
+    if (pair.veto == 0) return true;
+    bool doubtful = (pair.veto & ~HL_VETO_SOFT) == 0;
+    bool standby_works = pair.standby.up && pair.standby.carrier;
+    return doubtful && !standby_works && pair.primary.up && pair.primary.carrier;
+}
+
+std::vector<std::string> find_problems(const Pair &pair, const PairStatus &status) {
+    std::vector<std::string> out;
+    auto check = [&](hl_hook_place place, const std::string &what) {
+        if (!pair.attached(place))
+            out.push_back(fmt::format("{} no longer runs our program; detach and attach again", what));
+    };
+    if (!status.standby.present) {
+        out.push_back(fmt::format("the standby {} is gone", status.standby.ifname));
+        return out;
+    }
+    check(HL_HOOK_EGRESS, status.standby.ifname + " (egress)");
+    check(HL_HOOK_INGRESS_STANDBY, status.standby.ifname + " (ingress)");
+    if (status.primary.present) check(HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
+    if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
+        has_foreign_filters(number(status.standby.index), Direction::egress, -1))
+        out.push_back(fmt::format("{} has clsact filters that miss redirected frames; "
+                                  "detach and attach again",
+                                  status.standby.ifname));
+    return out;
+}
+
+PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    Pair pair = Pair::open(dir.path(name));
+    const hl_pair &state = pair.state();
+    PairStatus out;
+    out.model = static_cast<hl_model>(state.model);
+    out.datapath = static_cast<hl_datapath>(state.datapath);
+    out.liveness = static_cast<hl_liveness>(state.liveness);
+    out.selector = selector_of(state);
+    out.policy = policy_of(state);
+    out.veto = pair.view().veto();
+    out.flips = pair.view().flips();
+    out.standby = nic_status(state.standby_id, find(rtnl, state.standby_id));
+    out.primary = nic_status(state.primary_id, find(rtnl, state.primary_id));
+    out.name = out.standby.present ? out.standby.ifname : name;
+    out.counters = pair.counters();
+    out.primary_active = primary_active(out);
+    out.problems = find_problems(pair, out);
+    return out;
+}
+
+} // namespace
+
+bool PairStatus::healthy() const {
+    uint64_t decided = HL_VETO(OPERATOR) | HL_VETO(HOST);
+    return problems.empty() && (primary_active || (veto & ~decided) == 0);
+}
+
+std::vector<PairStatus> status() {
+    StateDir dir;
+    Rtnl rtnl;
+    std::vector<PairStatus> out;
+    for (const std::string &name : own_pairs(dir))
+        out.push_back(read_status(dir, rtnl, name));
+    return out;
+}
+
+PairStatus status(const std::string &standby) {
+    StateDir dir;
+    Rtnl rtnl;
+    return read_status(dir, rtnl, pair_of(dir, rtnl, standby));
+}
+
+void switch_path(const std::string &standby, Target target) {
+    StateDir dir;
+    Rtnl rtnl;
+    Pair pair = Pair::open(dir.path(pair_of(dir, rtnl, standby)));
+    auto when = static_cast<uint64_t>(now().count());
+    // An operator may overrule doubts and earlier decisions, not a NIC that cannot send.
+    constexpr uint64_t hard = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK_DOWN) |
+                              HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(SYNC);
+    switch (target) {
+    case Target::standby:
+        pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
+        break;
+    case Target::automatic:
+        pair.view().clear_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
+        break;
+    case Target::primary: pair.view().clear_veto(~hard, HL_ACTOR_OPERATOR, when); break;
+    }
+    pair.ring_bell();
+}
+
+} // namespace hitless

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// libhitless: make, read, steer and keep pairs of NICs. All calls act in the caller's network
+// namespace, need CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN (to mount a bpffs), keep no
+// thread and throw hitless::Error. What is attached stays in force when the process ends.
+//
+//   hitless::attach({.standby = "eth0"});
+//   hitless::Controller controller({});
+//   // poll(controller.fd()) ... controller.process();
+//
+// When not to use it: two NICs with two identities want routing; ports to one switch that must
+// aggregate bandwidth want LACP (bonding).
+#pragma once
+
+#include "loader/core/error.hpp"
+#include "loader/core/pairing.hpp"
+#include "loader/core/policy.hpp"
+#include "loader/core/types.hpp"
+#include "maps/pair_view.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hitless {
+
+struct AttachRequest {
+    std::string standby; ///< interface name
+    Selector primary;
+    Policy policy;
+    std::optional<hl_liveness> liveness; ///< none: the best rung that the kernel takes
+};
+
+/// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the machine
+/// is as it was. Returns the primary's name, empty when none is there yet.
+std::string attach(const AttachRequest &);
+
+/// Ends a pair and gives every setting back. `standby`: interface name; pairs whose standby has
+/// vanished are named by what status() shows.
+void detach(const std::string &standby);
+
+/// Ends all pairs of the namespace; returns how many there were.
+unsigned detach_all();
+
+struct NicStatus {
+    std::string ifname;
+    Ifindex index = Ifindex::none;
+    Mac mac;
+    std::string bus;
+    uint32_t mtu = 0;
+    bool present = false;
+    bool up = false;
+    bool carrier = false;
+};
+
+struct PairStatus {
+    std::string name; ///< the standby's present name
+    hl_model model = HL_MODEL_TWO;
+    hl_datapath datapath = HL_DATAPATH_TC;
+    hl_liveness liveness = HL_LIVENESS_CAST;
+    bool primary_active = false;
+    uint64_t veto = 0;
+    uint64_t flips = 0;
+    Selector selector;
+    Policy policy;
+    NicStatus primary, standby;
+    hl_counters counters{};
+    std::vector<std::string> problems; ///< what is broken, in words; empty when nothing is
+
+    /// The primary is in use, or an operator or the host chose otherwise; and nothing is broken.
+    bool healthy() const;
+};
+
+/// The pairs of this namespace. Works without a controller.
+std::vector<PairStatus> status();
+PairStatus status(const std::string &standby);
+
+/// auto withdraws the operator's veto; primary withdraws every soft or firm one too (a dead primary
+/// is still not used); standby sets the operator's.
+enum class Target { automatic, primary, standby };
+void switch_path(const std::string &standby, Target);
+
+/// A flip as people read it.
+struct Flip {
+    std::string pair;
+    Instant time; ///< CLOCK_BOOTTIME
+    bool to_primary;
+    uint64_t reasons; ///< veto bits that caused it, or that were withdrawn last
+    hl_actor actor;
+    std::optional<Instant> lasted; ///< how long the state before had lasted, where the log knows
+};
+
+/// Flips of all pairs since the numbers in `seen` (pair -> flips read), which it advances.
+class FlipReader {
+  public:
+    FlipReader();
+    ~FlipReader();
+    FlipReader(FlipReader &&) noexcept;
+    FlipReader &operator=(FlipReader &&) noexcept;
+    /// Cheap enough to poll: reads mapped memory. New pairs are found by rescan().
+    std::vector<Flip> read();
+    void rescan();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// Keeps pairs: gives them their primaries back, proves and trusts, notices what the datapath cannot.
+/// Single-threaded; does nothing outside process(). One per network namespace.
+class Controller {
+  public:
+    struct Options {
+        bool auto_pair = true;            ///< pair every standby with its same-MAC PCI primary
+        std::vector<AttachRequest> pairs; ///< those asked for by name; made when both NICs are there
+        Policy policy;                    ///< of pairs made by auto_pair
+        std::function<void(const std::string &)> log; ///< one line an occurrence; may be empty
+        std::function<void(const Flip &)> on_flip;    ///< may be empty
+    };
+
+    /// Adopts what is attached and makes what is missing. Throws AlreadyRunning when the namespace
+    /// has a controller.
+    explicit Controller(Options);
+    ~Controller();
+
+    int fd() const; ///< readable when process() has something to do
+    void process();
+
+  private:
+    class Engine;
+    std::unique_ptr<Engine> engine_;
+};
+
+/// Another controller owns the namespace.
+class AlreadyRunning : public Error {
+  public:
+    explicit AlreadyRunning(int owner_pid);
+    int owner() const { return owner_; }
+
+  private:
+    int owner_;
+};
+
+/// The pid of the namespace's controller, if it has one.
+std::optional<int> controller_pid();
+
+/// One thing that doctor looked at.
+struct Finding {
+    enum class Grade { ok, degraded, missing } grade;
+    std::string what;   ///< "bpf_rdonly_cast"
+    std::string detail; ///< what was found
+    std::string remedy; ///< the command or change that mends it; empty when nothing is needed
+};
+std::vector<Finding> examine_machine();
+
+} // namespace hitless

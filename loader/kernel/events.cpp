@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/events.hpp"
+#include "loader/core/error.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+
+namespace hitless {
+namespace {
+
+void swallow(int fd) {
+    char buffer[4096];
+    while (read(fd, buffer, sizeof(buffer)) > 0)
+        continue;
+}
+
+} // namespace
+
+Poller::Poller() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    if (!epoll_) throw Error(errno, "create an epoll set");
+}
+
+void Poller::add(int fd, uint64_t key) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = key;
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0)
+        throw Error(errno, "wait for events");
+}
+
+int Poller::take(uint64_t *keys, int max) {
+    epoll_event events[16];
+    int n = epoll_wait(epoll_.get(), events, std::min(max, 16), 0);
+    for (int i = 0; i < n; i++)
+        keys[i] = events[i].data.u64;
+    return n;
+}
+
+Timer::Timer() : fd_(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)) {
+    if (!fd_) throw Error(errno, "create a timer");
+}
+
+void Timer::arm(std::optional<Instant> at) {
+    itimerspec spec{};
+    if (at) {
+        spec.it_value.tv_sec = at->count() / 1'000'000'000;
+        spec.it_value.tv_nsec = at->count() % 1'000'000'000;
+    }
+    timerfd_settime(fd_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+}
+
+void Timer::acknowledge() { swallow(fd_.get()); }
+
+DirectoryWatch::DirectoryWatch(const std::string &dir)
+    : fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+      dir_(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    constexpr uint32_t changes = IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR;
+    if (!fd_ || !dir_ || inotify_add_watch(fd_.get(), dir.c_str(), changes) < 0)
+        throw Error(errno, fmt::format("watch {}", dir));
+}
+
+void DirectoryWatch::acknowledge() { swallow(fd_.get()); }
+
+OwnerLock::OwnerLock(const std::string &path)
+    : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    if (!fd_) throw Error(errno, fmt::format("open {}", path), "run as root");
+    if (flock(fd_.get(), LOCK_EX | LOCK_NB) < 0) {
+        fd_ = Fd();
+        return;
+    }
+    std::string pid = fmt::format("{}\n", getpid());
+    if (ftruncate(fd_.get(), 0) < 0 || pwrite(fd_.get(), pid.data(), pid.size(), 0) < 0)
+        throw Error(errno, fmt::format("write {}", path));
+}
+
+std::optional<int> OwnerLock::holder(const std::string &path) {
+    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+    char text[16] = {};
+    return pread(fd.get(), text, sizeof(text) - 1, 0) > 0 ? std::optional(atoi(text)) : 0;
+}
+
+} // namespace hitless

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a controller waits on besides netlink: one epoll set that holds it all, one timer, the
+// directory of pairs, and the lock that makes it the only one.
+#pragma once
+
+#include "loader/core/types.hpp"
+#include "loader/kernel/fd.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace hitless {
+
+/// An epoll set of callbacks; itself pollable.
+class Poller {
+  public:
+    Poller();
+    int fd() const { return epoll_.get(); }
+    void add(int fd, uint64_t key);
+    /// Keys of what is ready now, at most `max` at a time. Never blocks.
+    template <typename Visit>
+    void ready(Visit visit) {
+        uint64_t keys[16];
+        int n = take(keys, 16);
+        for (int i = 0; i < n; i++)
+            visit(keys[i]);
+    }
+
+  private:
+    int take(uint64_t *keys, int max);
+    Fd epoll_;
+};
+
+/// One deadline on CLOCK_BOOTTIME.
+class Timer {
+  public:
+    Timer();
+    int fd() const { return fd_.get(); }
+    void arm(std::optional<Instant> at);
+    void acknowledge();
+
+  private:
+    Fd fd_;
+};
+
+/// Wakes when an entry of a directory appears, disappears or is renamed.
+class DirectoryWatch {
+  public:
+    explicit DirectoryWatch(const std::string &dir);
+    int fd() const { return fd_.get(); }
+    void acknowledge();
+
+  private:
+    Fd fd_;
+    Fd dir_; ///< keeps the file system mounted
+};
+
+/// A lock file held while the object lives and freed by the kernel with the process. Its text is the
+/// holder's pid, true while it is locked. flock(2): unlike record locks, not lost when some other
+/// part of the process opens and closes the file.
+class OwnerLock {
+  public:
+    /// Returns an unheld lock when somebody else has it.
+    explicit OwnerLock(const std::string &path);
+    bool held() const { return static_cast<bool>(fd_); }
+
+    /// The pid of whoever holds it.
+    static std::optional<int> holder(const std::string &path);
+
+  private:
+    Fd fd_;
+};
+
+} // namespace hitless
