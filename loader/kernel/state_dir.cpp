@@ -34,13 +34,15 @@ std::string without_root(const std::string &path, const std::string &root) {
     return path.starts_with(root) ? path.substr(root.size()) : path;
 }
 
+/// Names in a directory, without those that have a dot: bpffs itself puts iterators (maps.debug,
+/// progs.debug) into its root, and refuses dots in names of ours.
 std::vector<std::string> entries(const std::string &dir) {
     std::unique_ptr<DIR, int (*)(DIR *)> handle(opendir(dir.c_str()), closedir);
     std::vector<std::string> out;
     if (!handle) return out;
     while (const dirent *entry = readdir(handle.get())) {
         std::string name = entry->d_name;
-        if (name != "." && name != "..") out.push_back(std::move(name));
+        if (name.find('.') == std::string::npos) out.push_back(std::move(name));
     }
     return out;
 }

@@ -78,14 +78,25 @@ class Qmp:
 
 
 class Qtest:
-    """Port writes from outside the guest."""
+    """Port and memory access from outside the guest, on the bus of its CPU."""
 
     def __init__(self, client: socket.socket):
         self._stream = client.makefile("rw")
 
-    def outl(self, port: int, value: int) -> None:
-        self._stream.write(f"outl {port:#x} {value:#x}\n")
+    def _ask(self, *words) -> str:
+        line = " ".join(f"{word:#x}" if isinstance(word, int) else word for word in words)
+        self._stream.write(line + "\n")
         self._stream.flush()
-        answer = self._stream.readline()
-        if not answer.startswith("OK"):
-            raise LabError(f"qtest outl {port:#x}: {answer.strip()}")
+        answer = self._stream.readline().split()
+        if not answer or answer[0] != "OK":
+            raise LabError(f"qtest {line}: {' '.join(answer)}")
+        return answer[-1]
+
+    def outl(self, port: int, value: int) -> None:
+        self._ask("outl", port, value)
+
+    def read(self, address: int, size: int) -> int:
+        return int(self._ask({1: "readb", 2: "readw", 4: "readl"}[size], address), 16)
+
+    def writew(self, address: int, value: int) -> None:
+        self._ask("writew", address, value)
