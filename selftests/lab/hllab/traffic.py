@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Numbered frames both ways between guest and far end, by hl-traffic at each of them."""
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import network
+from .cache import LabError
+from .machine import Machine
+
+
+@dataclass(frozen=True)
+class Tally:
+    frames: int
+    lost: int
+    duplicated: int
+    reordered: int
+    gap_ms: float
+    socket_drops: int = 0
+
+    def __str__(self) -> str:
+        return (f"{self.lost} lost, {self.duplicated} dup, {self.reordered} reordered of "
+                f"{self.frames}, gap {self.gap_ms:.0f} ms")
+
+
+class FarEnd:
+    """hl-traffic beside the bridge; spoken to like a job in the guest."""
+
+    def __init__(self, argv: list[str]):
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, text: str) -> str:
+        self._process.stdin.write(text + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Traffic:
+    """`rate` frames a second up (from the guest) and down (to it).
+
+        with Traffic(guest, hl_traffic) as traffic:
+            mark = traffic.mark()
+            ... the event ...
+            up, down = traffic.since(mark)
+
+    A silent receiver is a guest that says nothing: only the far end sends.
+    """
+
+    def __init__(self, guest: Machine, binary: Path, rate: int = 1000, silent: bool = False):
+        common = ["flow", "--rate", str(rate)]
+        guest_end = ["--local", network.GUEST_IP, "--remote", network.FAR_IP]
+        far_end = ["--local", network.FAR_IP, "--remote", network.GUEST_IP]
+        self.silent = silent
+        self._far = FarEnd([str(binary), *common, *far_end, *(["--send"] if silent else [])])
+        self._guest = guest.agent.start("hl-traffic", *common, *guest_end, *(["--recv"] if silent else []))
+
+    def __enter__(self) -> "Traffic":
+        return self
+
+    def __exit__(self, *_):
+        self._far.close()
+        self._guest.kill(9)
+
+    def _ask(self, end, text: str) -> dict:
+        try:
+            answer = json.loads(end.ask(text))
+        except json.JSONDecodeError:
+            raise LabError(f"hl-traffic ended when asked: {text}") from None
+        if "error" in answer:
+            raise LabError(f"hl-traffic: {text}: {answer['error']}")
+        return answer
+
+    def mark(self) -> tuple[int, int]:
+        """What each end sends next: up, down."""
+        up = 0 if self.silent else self._ask(self._guest, "mark")["next"]
+        return up, self._ask(self._far, "mark")["next"]
+
+    def since(self, mark: tuple[int, int]) -> tuple[Tally | None, Tally]:
+        now = self.mark()
+        up = None
+        if not self.silent:
+            up = Tally(**self._ask(self._far, f"tally {mark[0]} {now[0]}"))
+        return up, Tally(**self._ask(self._guest, f"tally {mark[1]} {now[1]}"))
