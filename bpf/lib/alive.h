@@ -28,7 +28,7 @@ static __always_inline int alive_by_cast(const struct hl_nic *nic) {
 	       dev->ifindex == (int)nic->ifindex && (__u64)dev->nd_net.net == nic->net;
 }
 
-#define NEAR 192 /* state and ifindex lie within this on all kernels, from 6.8 nd_net too */
+#define NEAR 192 /* bytes from state; 6.1: ifindex lies within them; 6.12 and 6.18: nd_net too */
 
 /* A call of the helper costs as much as copying hundreds of bytes: what lies near is read at once. */
 static __always_inline int alive_by_probe_read(const struct hl_nic *nic) {

@@ -43,7 +43,7 @@ struct {
 	__type(value, union twin);
 } twins SEC(".maps");
 
-#define MIX_WORDS 32 /* a page of the frame costs more in helper calls than in mixing */
+#define MIX_WORDS 32 /* larger costs stack, smaller helper calls: a call costs as much as 20 words */
 #define MIX_BYTES (MIX_WORDS * 8)
 #define MIX_MAX_CHUNKS (65536 / MIX_BYTES)
 
