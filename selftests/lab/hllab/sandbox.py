@@ -34,6 +34,11 @@ def _mount(source: str, target: str, kind: str | None, flags: int = 0) -> None:
            f"mount {target}")
 
 
+def die_with_parent() -> None:
+    """From now on this process is killed when the one that started it ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def run(task) -> int:
     """Runs `task()` in a sandbox; returns its exit status."""
     parent_lives, parent_end = os.pipe()
@@ -52,7 +57,7 @@ def run(task) -> int:
 def _inside(task, parent_lives: int):
     status = 1
     try:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         if select.select([parent_lives], [], [], 0)[0]:
             os._exit(1)  # it died before it could take us with it
         _mount("none", "/", None, _MS_REC | _MS_PRIVATE)

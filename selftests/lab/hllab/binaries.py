@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Programs built on the host, wherever in the build directory they are."""
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+DEFAULT_BUILD = ROOT / "build"
+
+
+def find(build: Path, name: str) -> Path | None:
+    """The newest of that name under `build`."""
+    found = [path for path in build.rglob(name) if path.is_file() and os.access(path, os.X_OK)]
+    return max(found, key=lambda path: path.stat().st_mtime).resolve() if found else None

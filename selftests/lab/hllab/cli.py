@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The `lab` command."""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from . import binaries, fetch, machine, nics, peers, runner, scenario, shell
+from .cache import LabError
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    try:
+        return options.act(options) or 0
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab", description="Real guests with NICs that come and go.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, act, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(act=act)
+        return sub
+
+    def with_build(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--build", type=Path, default=binaries.DEFAULT_BUILD,
+                         help="where hitless and hl-traffic were built (default: %(default)s)")
+
+    sub = command("fetch", _fetch, "download kernels, QEMU and the guest's tools into the cache")
+    sub.add_argument("bundles", nargs="*", help=f"some of: {', '.join(fetch.BUNDLES)}")
+
+    sub = command("list", _list, "the cases there are")
+    sub.add_argument("scenarios", nargs="*")
+
+    sub = command("run", _run, "run scenarios, all of them by default")
+    sub.add_argument("scenarios", nargs="*", help="a scenario, or a whole case name as `lab list` prints it")
+    sub.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="cases at once")
+    sub.add_argument("-k", "--only", default="", help="cases whose name has this in it")
+    sub.add_argument("--logs", type=Path, help="a folder for the logs (default: one in the cache)")
+    with_build(sub)
+
+    sub = command("case", _case, "one case in this process (what `run` starts)")
+    sub.add_argument("name")
+    sub.add_argument("--logs", type=Path, required=True)
+    with_build(sub)
+
+    sub = command("shell", _shell, "a shell in a guest with both NICs; `exit` ends it")
+    sub.add_argument("--kernel", default="", choices=scenario.KERNELS)
+    sub.add_argument("--qemu", default="", choices=("7", "10"))
+    sub.add_argument("--primary", default="e1000e", choices=nics.MODELS)
+    sub.add_argument("--peer", default="none", choices=peers.PEERS)
+    sub.add_argument("--native", action="store_true", help="pciehp instead of ACPI hotplug")
+    sub.add_argument("-c", "--command", help="run this instead of an interactive shell")
+    with_build(sub)
+    return parser
+
+
+def _fetch(options) -> int:
+    if unknown := set(options.bundles) - set(fetch.BUNDLES):
+        raise LabError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(fetch.BUNDLES)}")
+    fetch.fetch(options.bundles or fetch.BUNDLES)
+    return 0
+
+
+def _cases(words: list[str]) -> list[scenario.Case]:
+    found = []
+    for word in words or scenario.names():
+        name = word.partition(":")[0]
+        found += [case for case in scenario.cases(name) if word in (name, case.name)]
+    return found
+
+
+def _list(options) -> int:
+    for case in _cases(options.scenarios):
+        print(case.name)
+    return 0
+
+
+def _run(options) -> int:
+    fetch.fetch()
+    cases = [case for case in _cases(options.scenarios) if options.only in case.name]
+    return runner.run(cases, max(1, options.jobs), options.build.resolve(), options.logs)
+
+
+def _case(options) -> int:
+    cases = _cases([options.name])
+    if not cases:
+        raise LabError(f"no case {options.name}")
+    return runner.run_case(cases[0], options.logs, options.build)
+
+
+def _shell(options) -> int:
+    fetch.fetch()
+    present = [name for name in fetch.BUNDLES if fetch.BUNDLES[name].present]
+    spec = machine.Spec(
+        kernel=options.kernel or ("6.12" if "kernel-6.12" in present else "6.1"),
+        qemu=options.qemu or ("10" if "qemu-10" in present else "7"),
+        primary=options.primary, native_hotplug=options.native)
+    return shell.shell(spec, options.peer, options.build.resolve(), options.command)

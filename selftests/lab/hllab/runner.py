@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs cases, some at once, each as a process of its own; one table at the end."""
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import cache, sandbox, scenario
+from .cache import LabError
+
+PASSED, FAILED, SKIPPED = "passed", "FAILED", "skipped"
+RUNS_KEPT = 20
+
+
+def run_case(case: scenario.Case, logs: Path, build: Path) -> int:
+    """The process of one case: writes its verdict to result.json."""
+    sandbox.die_with_parent()
+    logs.mkdir(parents=True, exist_ok=True)
+
+    def task() -> int:
+        result = {"verdict": FAILED, "note": "", "outcomes": []}
+        try:
+            trial = scenario.perform(case, logs, build)
+            result["verdict"] = FAILED if trial.failures else PASSED
+            result["note"] = "; ".join(trial.failures)
+            result["outcomes"] = [dataclasses.asdict(outcome) for outcome in trial.outcomes]
+        except scenario.Skip as reason:
+            result.update(verdict=SKIPPED, note=str(reason))
+        except LabError as error:
+            result["note"] = str(error)
+        (logs / "result.json").write_text(json.dumps(result, indent=1))
+        return 0
+
+    return sandbox.run(task)
+
+
+def run(cases: list[scenario.Case], jobs: int, build: Path, logs: Path | None) -> int:
+    logs = logs or _new_run()
+    waiting, running, rows = list(cases), [], []
+    print(f"{len(cases)} cases, {jobs} at a time; logs in {logs}")
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(_Process(waiting.pop(0), logs, build))
+            time.sleep(0.05)
+            for process in [p for p in running if p.ended()]:
+                running.remove(process)
+                rows.append(process.row())
+                print(_line(rows[-1]), flush=True)
+    finally:
+        for process in running:
+            process.kill()
+    return _table(rows)
+
+
+class _Process:
+    def __init__(self, case: scenario.Case, logs: Path, build: Path):
+        self.case, self.folder, self.begin = case, logs / case.name.replace(":", "_"), time.monotonic()
+        self.timeout = scenario.load(case.scenario).MATRIX.timeout
+        self.late = False
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "output.log", "w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).resolve().parent.parent / "lab"), "case", case.name,
+                 "--logs", str(self.folder), "--build", str(build)],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def ended(self) -> bool:
+        if self.process.poll() is None and time.monotonic() > self.begin + self.timeout:
+            self.late = True
+            self.kill()
+        return self.process.poll() is not None
+
+    def row(self) -> dict:
+        result = {"verdict": FAILED, "note": f"no result, exit {self.process.returncode}: see output.log"}
+        if self.late:
+            result["note"] = f"not done in {self.timeout} s"
+        elif (self.folder / "result.json").exists():
+            result = json.loads((self.folder / "result.json").read_text())
+        return {**result, "name": self.case.name, "seconds": time.monotonic() - self.begin}
+
+
+def _line(row: dict) -> str:
+    return f"{row['verdict']:8} {row['seconds']:6.1f} s  {row['name']:46} {row['note']}".rstrip()
+
+
+def _table(rows: list[dict]) -> int:
+    print()
+    for row in sorted(rows, key=lambda row: row["name"]):
+        print(_line(row))
+        for outcome in row.get("outcomes", ()):
+            sides = [f"{side} {_tally(outcome[side])}" for side in ("up", "down") if outcome[side]]
+            print(f"{'':18} {outcome['event']}: {'; '.join(sides) or outcome['proof']}")
+    count = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in (PASSED, FAILED, SKIPPED)}
+    print(f"\n{count[PASSED]} passed, {count[FAILED]} failed, {count[SKIPPED]} skipped")
+    return 1 if count[FAILED] else 0
+
+
+def _tally(tally: dict) -> str:
+    return (f"{tally['lost']}/{tally['frames']} lost, {tally['duplicated']} dup, "
+            f"{tally['reordered']} reordered, gap {tally['gap_ms']:.1f} ms")
+
+
+def _new_run() -> Path:
+    runs = cache.root() / "runs"
+    runs.mkdir(exist_ok=True)
+    for old in sorted(runs.iterdir())[:-RUNS_KEPT]:
+        shutil.rmtree(old)
+    folder = runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    folder.mkdir()
+    return folder
