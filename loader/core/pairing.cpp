@@ -31,7 +31,7 @@ bool matches(const Link &standby, const Selector &want, const Link &link) {
     case HL_SELECT_MAC: return same_mac(standby, link);
     case HL_SELECT_IFNAME: return link.name == want.arg;
     case HL_SELECT_PCI: return link.bus == "pci/" + want.arg;
-    case HL_SELECT_SLOT: return false; // resolved to pci by the loader, which can read the slots
+    case HL_SELECT_SLOT: return !link.slot.empty() && link.slot == want.arg;
     }
     return false;
 }

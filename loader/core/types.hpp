@@ -36,7 +36,8 @@ struct Link {
     Mac perm_mac;     ///< empty when the device has none
     std::string kind; ///< "veth", "tun", "bond", ...; empty for hardware
     std::string bus;  ///< "pci/0000:00:04.0"; empty for virtual devices
-    std::string driver; ///< filled on demand (kernel/driver.hpp); may be empty
+    std::string driver; ///< "e1000e"; filled on demand (kernel/hardware.hpp)
+    std::string slot;   ///< PCI slot name, as hypervisors number them; likewise
     Ifindex master = Ifindex::none;
     uint32_t mtu = 0;
     uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*

@@ -2,7 +2,7 @@
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
-#include "loader/kernel/driver.hpp"
+#include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <cerrno>
@@ -99,7 +99,7 @@ std::string attach(const AttachRequest &request) {
     StateDir dir;
     Link standby = find_standby(rtnl, request.standby);
     std::vector<Link> links = rtnl.links();
-    learn_drivers(links);
+    learn_hardware(links);
     const Link *primary = find_primary(standby, request.primary, links);
 
     StateDir::Lock lock = dir.lock();

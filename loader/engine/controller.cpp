@@ -5,7 +5,7 @@
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
-#include "loader/kernel/driver.hpp"
+#include "loader/kernel/hardware.hpp"
 #include "loader/kernel/events.hpp"
 #include "loader/kernel/netns.hpp"
 
@@ -153,7 +153,7 @@ class Controller::Engine {
 
     void make_missing_pairs() {
         std::vector<Link> links = rtnl_.links();
-        learn_drivers(links);
+        learn_hardware(links);
         std::vector<AttachRequest> wanted;
         for (const AttachRequest &request : options_.pairs)
             if (std::ranges::count(links, request.standby, &Link::name)) wanted.push_back(request);
@@ -202,7 +202,7 @@ class Controller::Engine {
             release_primary(kept.pair, rtnl_);
         }
         std::vector<Link> links = rtnl_.links();
-        learn_drivers(links);
+        learn_hardware(links);
         Choice choice = choose_primary(standby, selector_of(state), links);
         if (!choice.primary) return;
         check_pair(standby, *choice.primary);
