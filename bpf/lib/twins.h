@@ -67,11 +67,13 @@ static long mix_chunk(__u32 i, struct mix *m) {
 
 	if (from >= m->skb->len) return 1;
 	if (left > MIX_BYTES) left = MIX_BYTES;
-	barrier_var(left); /* the compiler knows that it is not 0, the verifier does not */
-	if (!left) return 1;
+	barrier_var(left);
+	left = ((left - 1) & (MIX_BYTES - 1)) + 1; /* no change, but it tells every verifier: not 0 */
 	if (bpf_skb_load_bytes(m->skb, from, words, left)) return 1;
-	for (__u32 w = 0; w < MIX_WORDS && w * 8 < left; w++)
+	for (__u32 w = 0; w < MIX_WORDS && w * 8 < left; w++) {
+		barrier_var(left); /* keep w: 6.1 cannot bound a loop that counts down from left */
 		m->hash = mix(m->hash, words[w]);
+	}
 	return 0;
 }
 
