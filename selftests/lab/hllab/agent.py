@@ -167,7 +167,10 @@ class Agent:
 
     def tell(self, number: int, verb: str, data: bytes = b"") -> None:
         with self._lock:
-            self._socket.sendall(f"{number} {verb} {len(data)}\n".encode() + data)
+            try:
+                self._socket.sendall(f"{number} {verb} {len(data)}\n".encode() + data)
+            except OSError:
+                raise LabError("the guest is gone: see qemu.log and serial.log") from None
 
     def start(self, *argv: str) -> Job:
         number = next(self._numbers)

@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--primary", default="e1000e", choices=nics.MODELS)
     sub.add_argument("--peer", default="none", choices=peers.PEERS)
     sub.add_argument("--native", action="store_true", help="pciehp instead of ACPI hotplug")
+    sub.add_argument("-p", "--program", type=Path, action="append", default=[],
+                     help="another host-built program to take along, with its libraries")
     sub.add_argument("-c", "--command", help="run this instead of an interactive shell")
     with_build(sub)
     return parser
@@ -103,4 +105,5 @@ def _shell(options) -> int:
         kernel=options.kernel or ("6.12" if "kernel-6.12" in present else "6.1"),
         qemu=options.qemu or ("10" if "qemu-10" in present else "7"),
         primary=options.primary, native_hotplug=options.native)
-    return shell.shell(spec, options.peer, options.build.resolve(), options.command)
+    return shell.shell(spec, options.peer, options.build.resolve(), options.command,
+                       [path.resolve() for path in options.program])

@@ -25,6 +25,8 @@ def hot_add(guest: Machine, model: str | None = None) -> str:
 def unplug(guest: Machine) -> str:
     """Planned: the hypervisor asks, the guest lets go (ACPI, or pciehp with its 5 s of blinking)."""
     folder = guest.pci(nics.PRIMARY)
+    if not folder:
+        raise LabError("planned unplug: the slot is empty")
     guest.qmp.forget()
     guest.qmp("device_del", id=nics.PRIMARY.name)
     guest.qmp.event("DEVICE_DELETED", device=nics.PRIMARY.name, timeout=20)
@@ -87,7 +89,9 @@ def unbind(guest: Machine) -> str:
     folder, name = _present(guest)
     guest.agent.sh(f"echo {folder.rpartition('/')[2]} >{folder}/driver/unbind")
     guest.until("the netdev is gone", f"[ ! -e {_netdev(name)} ]")
-    return f"{name} is gone, its PCI function is still there: {guest.pci(nics.PRIMARY) == folder}"
+    if guest.pci(nics.PRIMARY) != folder:
+        raise LabError(f"unbind: the PCI function of {name} went too")
+    return f"{name} is gone, its PCI function is still there"
 
 
 def reboot(guest: Machine) -> str:

@@ -23,6 +23,7 @@ COMMAND_LINE = ("console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=
 # unnoticed. By the legacy interrupt they arrive.
 COMMAND_LINE_FOR = {"7": " e1000e.IntMode=0"}
 BOOT_TIMEOUT = 90
+DEFAULT_PRIMARY = "e1000e"
 
 
 @dataclass
@@ -39,6 +40,10 @@ class Spec:
     files: dict[str, Path] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
     console: str = ""                  # a -serial argument; empty: to serial.log
+
+
+class QemuCrashed(LabError):
+    """The emulator's own fault: says nothing about the guest."""
 
 
 class Machine:
@@ -91,9 +96,15 @@ class Machine:
         return self
 
     def __exit__(self, *_):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
+        if not self.process:
+            return
+        status = self.process.poll()
+        self.process.kill()
+        self.process.wait()
+        if status is not None:
+            self.log(f"QEMU had ended by itself: exit {status}")
+            if status < 0:
+                raise QemuCrashed(f"QEMU {self.spec.qemu} itself crashed (signal {-status})")
 
     def _argv(self) -> list[str]:
         spec, home = self.spec, self.home
@@ -107,7 +118,7 @@ class Machine:
             "-accel", "tcg", "-cpu", CPU, "-m", "384", "-smp", "1",
             "-action", "reboot=shutdown",  # a panic ends QEMU; a planned reboot lifts this first
             "-kernel", str(target.vmlinux),
-            "-initrd", str(initrd), "-append", COMMAND_LINE + COMMAND_LINE_FOR.get(spec.qemu, ""),
+            "-initrd", str(initrd), "-append", self._command_line(),
             "-qmp", f"unix:{home}/qmp,server=on,wait=off",
             "-qtest", f"unix:{home}/qtest,server=on,wait=off", "-qtest-log", "/dev/null",
             "-serial", spec.console or f"file:{self.logs}/serial{self.number}.log",
@@ -127,11 +138,16 @@ class Machine:
             argv += ["-incoming", "defer"]
         return argv + spec.extra
 
+    def _command_line(self) -> str:
+        models = (self.spec.standby, self.spec.primary or DEFAULT_PRIMARY)
+        drivers = dict.fromkeys(nics.MODELS[model].driver for model in models)
+        return f"{COMMAND_LINE}{COMMAND_LINE_FOR.get(self.spec.qemu, '')} lab.nics={','.join(drivers)}"
+
     def standby_device(self) -> dict:
         return nics.device(nics.MODELS[self.spec.standby], nics.STANDBY, **self.spec.standby_options)
 
     def primary_device(self, model: str | None = None) -> dict:
-        model = model or self.spec.primary or "e1000e"
+        model = model or self.spec.primary or DEFAULT_PRIMARY
         return nics.device(nics.MODELS[model], nics.PRIMARY, **self.spec.primary_options)
 
     # The guest's view

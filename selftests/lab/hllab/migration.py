@@ -22,7 +22,7 @@ def migrate(source: Machine, target: Machine, timeout: float = 60) -> str:
     before = source.agent.sh(identity)
     uri = f"unix:{target.home}/migration"
     target.qmp("migrate-incoming", uri=uri)
-    source.qmp("migrate-set-parameters", max_bandwidth=1 << 30, downtime_limit=300)
+    source.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 30, "downtime-limit": 300})
     source.agent.moving()
     source.qmp("migrate", uri=uri)
     deadline = time.monotonic() + timeout

@@ -18,6 +18,7 @@ class Peer:
     master: str              # the netdev that has the address, as a shell word
     set_up: str = ""
     returned: str = ""       # the primary has been plugged in again
+    prefer: str = ""         # what an operator types to have the primary used again
     survives: bool = True    # that its primary goes away
     needs: tuple[str, ...] = ()  # host-built programs
     spec: dict = field(default_factory=dict)
@@ -39,6 +40,9 @@ class Peer:
     def readd(self, guest: Machine) -> None:
         """The primary is back: what udev and a network manager would do."""
         _sh(guest, self.returned)
+
+    def use_primary(self, guest: Machine) -> None:
+        _sh(guest, self.prefer)
 
 
 def spec_for(peer: Peer, spec: Spec) -> Spec:
@@ -76,7 +80,9 @@ PEERS = {
         "teamdctl team0 port config update $PRIMARY '{\"prio\": 100}'\n"
         "teamdctl team0 port add $PRIMARY; teamdctl team0 port add $STANDBY",
         "ip link set $PRIMARY down\nteamdctl team0 port config update $PRIMARY '{\"prio\": 100}'\n"
-        "teamdctl team0 port add $PRIMARY"),
+        "teamdctl team0 port add $PRIMARY",
+        # teamd does not go back by itself, whatever the prio.
+        "teamdctl team0 state item set runner.active_port $PRIMARY"),
     "net_failover": Peer(
         # The failover netdev sits beside the standby, on the same virtio device, without a master.
         f"$(cd /sys/devices/pci0000:00/{nics.STANDBY.bdf}; for d in 0000:*/virtio*/net/*; do "

@@ -46,7 +46,6 @@ class Qmp:
         return json.loads(line)
 
     def __call__(self, command: str, **arguments):
-        arguments = {key.replace("_", "-"): value for key, value in arguments.items()}
         self._stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
         self._stream.flush()
         while True:

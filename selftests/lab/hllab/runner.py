@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import cache, sandbox, scenario
+from . import cache, machine, sandbox, scenario
 from .cache import LabError
 
 PASSED, FAILED, SKIPPED = "passed", "FAILED", "skipped"
@@ -32,6 +32,7 @@ def run_case(case: scenario.Case, logs: Path, build: Path) -> int:
             result.update(verdict=SKIPPED, note=str(reason))
         except LabError as error:
             result["note"] = str(error)
+            result["crashed"] = isinstance(error, machine.QemuCrashed)
         (logs / "result.json").write_text(json.dumps(result, indent=1))
         return 0
 
@@ -40,7 +41,7 @@ def run_case(case: scenario.Case, logs: Path, build: Path) -> int:
 
 def run(cases: list[scenario.Case], jobs: int, build: Path, logs: Path | None) -> int:
     logs = logs or _new_run()
-    waiting, running, rows = list(cases), [], []
+    waiting, running, rows, again = list(cases), [], [], set()
     print(f"{len(cases)} cases, {jobs} at a time; logs in {logs}")
     try:
         while waiting or running:
@@ -49,6 +50,11 @@ def run(cases: list[scenario.Case], jobs: int, build: Path, logs: Path | None) -
             time.sleep(0.05)
             for process in [p for p in running if p.ended()]:
                 running.remove(process)
+                if process.qemu_crashed() and process.case not in again:
+                    again.add(process.case)
+                    waiting.append(process.case)
+                    print(f"{process.case.name}: QEMU itself crashed; once more", flush=True)
+                    continue
                 rows.append(process.row())
                 print(_line(rows[-1]), flush=True)
     finally:
@@ -62,7 +68,8 @@ class _Process:
         self.case, self.folder, self.begin = case, logs / case.name.replace(":", "_"), time.monotonic()
         self.timeout = scenario.load(case.scenario).MATRIX.timeout
         self.late = False
-        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
         with open(self.folder / "output.log", "w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).resolve().parent.parent / "lab"), "case", case.name,
@@ -79,12 +86,18 @@ class _Process:
             self.kill()
         return self.process.poll() is not None
 
+    def qemu_crashed(self) -> bool:
+        return self._result().get("crashed", False)
+
+    def _result(self) -> dict:
+        path = self.folder / "result.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
     def row(self) -> dict:
-        result = {"verdict": FAILED, "note": f"no result, exit {self.process.returncode}: see output.log"}
+        result = self._result() or \
+            {"verdict": FAILED, "note": f"no result, exit {self.process.returncode}: see output.log"}
         if self.late:
             result["note"] = f"not done in {self.timeout} s"
-        elif (self.folder / "result.json").exists():
-            result = json.loads((self.folder / "result.json").read_text())
         return {**result, "name": self.case.name, "seconds": time.monotonic() - self.begin}
 
 
@@ -98,7 +111,9 @@ def _table(rows: list[dict]) -> int:
         print(_line(row))
         for outcome in row.get("outcomes", ()):
             sides = [f"{side} {_tally(outcome[side])}" for side in ("up", "down") if outcome[side]]
-            print(f"{'':18} {outcome['event']}: {'; '.join(sides) or outcome['proof']}")
+            ways = f" ({outcome['before']} -> {outcome['after']}, starved {outcome['starved']:.0%})" \
+                if sides else ""
+            print(f"{'':18} {outcome['event']}{ways}: {'; '.join(sides) or outcome['proof']}")
     count = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in (PASSED, FAILED, SKIPPED)}
     print(f"\n{count[PASSED]} passed, {count[FAILED]} failed, {count[SKIPPED]} skipped")
     return 1 if count[FAILED] else 0

@@ -62,6 +62,7 @@ def _inside(task, parent_lives: int):
             os._exit(1)  # it died before it could take us with it
         _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
         _mount("proc", "/proc", "proc")
+        _mount("sysfs", "/sys", "sysfs")  # this network namespace's view of /sys/class/net
         _mount("tmpfs", str(SCRATCH), "tmpfs")
         status = task() or 0
     except LabError as error:

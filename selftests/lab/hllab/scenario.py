@@ -80,6 +80,9 @@ class Outcome:
     proof: str
     up: Tally | None = None
     down: Tally | None = None
+    before: str = ""      # the slot that carried the traffic
+    after: str = ""
+    starved: float = 0.0  # share of the time in which something on the host waited for a CPU
 
 
 @dataclass
@@ -94,17 +97,35 @@ class Trial:
 
     def event(self, name: str, settle: float = 1.0) -> Outcome:
         """Makes it happen; counts from just before to `settle` seconds after its proof."""
-        return self.measure(name, lambda: events.EVENTS[name](self.guest), settle)
+        return self.measure(name, lambda: self.event_only(name), settle)
+
+    def event_only(self, name: str) -> str:
+        return events.EVENTS[name](self.guest)
 
     def measure(self, name: str, action, settle: float = 1.0) -> Outcome:
+        before = self.path() if self.traffic else ""
+        waited, begin = _cpu_waits(), time.monotonic()
         mark = self.traffic.mark() if self.traffic else None
         outcome = Outcome(name, action() or "")
         if self.traffic:
             time.sleep(settle)
             outcome.up, outcome.down = self.traffic.since(mark)
+            outcome.before, outcome.after = before, self.path()
+        outcome.starved = (_cpu_waits() - waited) / (time.monotonic() - begin)
         self.outcomes.append(outcome)
-        self.guest.log(f"event {name}: {outcome.proof}; up: {outcome.up}; down: {outcome.down}")
+        self.guest.log(f"event {name}: {outcome}")
         return outcome
+
+    def path(self) -> str:
+        return network.path_down() if self.traffic.silent else network.path_up()
+
+    def on_primary(self, patience: float = 5) -> None:
+        """Until the traffic takes the primary: an event on an idle NIC shows nothing."""
+        self.peer.use_primary(self.guest)
+        deadline = time.monotonic() + patience
+        while (path := self.path()) != nics.PRIMARY.name:
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.case.peer} does not use the primary but: {path or 'nothing'}")
 
     def expect(self, condition: bool, sentence: str) -> None:
         if not condition:
@@ -116,6 +137,15 @@ class Trial:
         name = self.guest.ifname(nics.PRIMARY)
         self.guest.agent.sh(f"ip link set {name} up")
         self.guest.until(f"carrier on {name}", f'[ "$(cat /sys/class/net/{name}/carrier)" = 1 ]')
+
+
+def _cpu_waits() -> float:
+    """Seconds since boot in which some task waited for a CPU (PSI); 0 where the kernel does not say."""
+    try:
+        words = Path("/proc/pressure/cpu").read_text().split()
+    except OSError:
+        return 0.0
+    return int(words[4].removeprefix("total=")) / 1e6
 
 
 def _why_not(case: Case, kernel_bundle: str, qemu_bundle: str) -> str:

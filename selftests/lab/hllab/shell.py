@@ -11,9 +11,10 @@ from . import binaries, cache, machine, network, peers, sandbox
 PROGRAMS = ("hitless", "hl-traffic")
 
 
-def shell(spec: machine.Spec, peer_name: str, build: Path, command: str | None) -> int:
+def shell(spec: machine.Spec, peer_name: str, build: Path, command: str | None,
+          programs: list[Path]) -> int:
     """Interactive, or one command whose output and status are passed on."""
-    found = [path for name in PROGRAMS if (path := binaries.find(build, name))]
+    found = [path for name in PROGRAMS if (path := binaries.find(build, name))] + programs
     peer = peers.PEERS[peer_name]
     spec = peers.spec_for(peer, spec)
     spec.binaries = found

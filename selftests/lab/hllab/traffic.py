@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Numbered frames both ways between guest and far end, by hl-traffic at each of them."""
+import contextlib
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +62,22 @@ class Traffic:
         self._guest = guest.agent.start("hl-traffic", *common, *guest_end, *(["--recv"] if silent else []))
 
     def __enter__(self) -> "Traffic":
+        deadline = time.monotonic() + 20
+        while not self._flowing():
+            if time.monotonic() > deadline:
+                raise LabError("no traffic between guest and far end in 20 s")
+            time.sleep(0.05)
         return self
+
+    def _flowing(self) -> bool:
+        """What was sent before the other end listened does not count."""
+        heard = self._ask(self._guest, "status")["arrivals"] > 0
+        return heard and (self.silent or self._ask(self._far, "status")["arrivals"] > 0)
 
     def __exit__(self, *_):
         self._far.close()
-        self._guest.kill(9)
+        with contextlib.suppress(LabError):  # it may have ended with the guest
+            self._guest.kill(9)
 
     def _ask(self, end, text: str) -> dict:
         try:
