@@ -71,16 +71,18 @@ std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
     std::vector<Subject> all = {
         {"empty", parts.progs.empty, out, sby, 0},
         {"part: redirect helper", parts.progs.part_redirect, out, sby, 0},
-        {"egress cast", p.hl_egress_cast, out, sby, 5},
         {"egress probe_read", p.hl_egress_probe_read, out, sby, 12},
         {"egress netlink", p.hl_egress_netlink, out, sby, 5},
         {"part: counter", parts.progs.part_counter, out, sby, 0},
         {"part: veto", parts.progs.part_veto, out, sby, 0},
-        {"part: alive, cast", parts.progs.part_alive_cast, out, sby, 0},
         {"part: alive, probe_read", parts.progs.part_alive_probe_read, out, sby, 0},
         {"ingress primary, unicast", p.hl_ingress_primary, uni, pri, 0},
         {"ingress standby, unicast", p.hl_ingress_standby, uni, sby, 0},
     };
+    if (pair.dp.has(HL_LIVENESS_CAST)) {
+        all.push_back({"egress cast", p.hl_egress_cast, out, sby, 5});
+        all.push_back({"part: alive, cast", parts.progs.part_alive_cast, out, sby, 0});
+    }
     for (size_t size : {64, 1500}) {
         Frame multi = frame(multicast_mac, peer_mac, size, size);
         all.push_back({fmt::format("ingress primary, multicast {}", size), p.hl_ingress_primary,
@@ -118,6 +120,8 @@ int run(bool json) {
     Pair pair;
     std::unique_ptr<empty_bpf, void (*)(empty_bpf *)> parts(empty_bpf::open(), empty_bpf::destroy);
     // The parts look at the same pair; they only have counters of their own.
+    if (parts)
+        bpf_program__set_autoload(parts->progs.part_alive_cast, pair.dp.has(HL_LIVENESS_CAST));
     if (!parts || bpf_map__reuse_fd(parts->maps.data_pair,
                                     bpf_map__fd(pair.dp.skel().maps.data_pair)) ||
         empty_bpf::load(parts.get()))

@@ -33,11 +33,24 @@ int on_ring(void *count, void *, size_t) {
 
 } // namespace
 
-Datapath::Datapath(Options options) : skel_(hitless_bpf::open()) {
+void Datapath::open(const Options &options) {
+    skel_.reset(hitless_bpf::open());
     if (!skel_) throw Error(errno, "open the BPF object");
     skel_->rodata_knobs->knobs = {options.master, 0, options.window_ns, options.seed};
     memcpy(pair().mac, own_mac.data(), own_mac.size());
-    if (int err = hitless_bpf::load(skel_.get())) throw Error(-err, "load the BPF object");
+    bpf_program__set_autoload(skel_->progs.hl_egress_cast, has_cast_);
+}
+
+Datapath::Datapath(Options options) {
+    open(options);
+    auto *print = libbpf_set_print(nullptr);
+    int err = hitless_bpf::load(skel_.get());
+    libbpf_set_print(print);
+    if (err) { // before 6.2 there is no bpf_rdonly_cast; the rest must load without it
+        has_cast_ = false;
+        open(options);
+        if ((err = hitless_bpf::load(skel_.get()))) throw Error(-err, "load the BPF object");
+    }
     bell_.reset(ring_buffer__new(bpf_map__fd(skel_->maps.bell), on_ring, rung_.get(), nullptr));
     if (!bell_) throw Error(errno, "open the doorbell");
 }
@@ -92,7 +105,13 @@ int Datapath::rings() const {
     return *rung_;
 }
 
-Pair::Pair(uint64_t window_ns) : dp({.master = lab.standby, .window_ns = window_ns}) {
+std::shared_ptr<Lab> untouched() {
+    static auto shared = std::make_shared<Lab>();
+    return shared;
+}
+
+Pair::Pair(std::shared_ptr<Lab> on, uint64_t window_ns)
+    : nics(std::move(on)), dp({.master = lab.standby, .window_ns = window_ns}) {
     if (dp.resolve(HL_ROLE_PRIMARY, lab.primary) || dp.resolve(HL_ROLE_STANDBY, lab.standby))
         throw Error(ENOENT, "resolve the lab's NICs");
 }

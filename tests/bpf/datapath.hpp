@@ -36,6 +36,10 @@ class Datapath {
     int run(const bpf_program *program, const Frame &frame, uint32_t ifindex,
             uint32_t repeat = 1) const;
     int egress(hl_liveness rung) const;
+    /// Does this kernel have what the rung needs?
+    bool has(hl_liveness rung) const { return rung != HL_LIVENESS_CAST || has_cast_; }
+    /// The best rung of this kernel that asks the NIC.
+    hl_liveness asking() const { return has_cast_ ? HL_LIVENESS_CAST : HL_LIVENESS_PROBE_READ; }
 
     /// Runs the resolver in the caller's namespace; 0 or a negative errno.
     int resolve(hl_role role, uint32_t ifindex) const;
@@ -53,19 +57,27 @@ class Datapath {
         void operator()(hitless_bpf *skel) const { hitless_bpf::destroy(skel); }
         void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
     };
+    void open(const Options &options);
+
+    bool has_cast_ = true;
     std::unique_ptr<hitless_bpf, Destroy> skel_;
     std::unique_ptr<ring_buffer, Destroy> bell_;
     std::unique_ptr<int> rung_ = std::make_unique<int>(0);
 };
 
-/// Loaded programs of a pair on the lab's NICs, both resolved.
+/// NICs that all tests share who leave them as they are: making some takes longer than most tests.
+std::shared_ptr<Lab> untouched();
+
+/// Loaded programs of a pair, both NICs resolved.
 struct Pair {
-    explicit Pair(uint64_t window_ns = forever);
+    explicit Pair(std::shared_ptr<Lab> nics = std::make_shared<Lab>(),
+                  uint64_t window_ns = forever);
 
     /// A frame as it comes in by one NIC: was it delivered?
     bool delivered(hl_role nic, const Frame &frame) const;
 
-    Lab lab;
+    std::shared_ptr<Lab> nics;
+    const Lab &lab = *nics;
     Datapath dp;
 };
 

@@ -47,7 +47,7 @@ const Case cases[] = {
 
 class IngressTest : public ::testing::TestWithParam<Case> {
   protected:
-    Pair pair;
+    Pair pair{untouched()};
 };
 
 TEST_P(IngressTest, IsJudgedAlikeOnBothNics) {
@@ -70,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(Frames, IngressTest, ::testing::ValuesIn(cases),
                          [](const auto &test) { return test.param.rule; });
 
 TEST(Ingress, UnicastToUsIsAcceptedFromBothNicsHoweverOften) {
-    Pair pair;
+    Pair pair{untouched()};
     for (int i = 0; i < 3; i++)
         for (hl_role nic : both)
             EXPECT_TRUE(pair.delivered(nic, frame(own_mac, peer_mac)));
@@ -78,14 +78,14 @@ TEST(Ingress, UnicastToUsIsAcceptedFromBothNicsHoweverOften) {
 }
 
 TEST(Ingress, UnicastToUsIsAcceptedWhateverTheVeto) {
-    Pair pair;
+    Pair pair{untouched()};
     pair.dp.pair().veto = ~0ULL;
     for (hl_role nic : both)
         EXPECT_TRUE(pair.delivered(nic, frame(own_mac, peer_mac)));
 }
 
 TEST(Ingress, APairWithoutAMacDropsNoEcho) {
-    Pair pair;
+    Pair pair{untouched()};
     memset(pair.dp.pair().mac, 0, sizeof(pair.dp.pair().mac));
     EXPECT_TRUE(pair.delivered(HL_ROLE_PRIMARY, frame(broadcast_mac, own_mac)));
 }

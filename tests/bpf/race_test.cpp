@@ -11,14 +11,13 @@ namespace {
 
 TEST(Race, APrimaryFoundDeadOnTwoCpusIsOneFlip) {
     if (!two_cpus()) GTEST_SKIP() << "needs two CPUs";
-    constexpr int rounds = 2000;
     Pair pair;
     hl_pair &state = pair.dp.pair();
     int rings = 0;
     ip("link set pri down");
 
-    on_two_cpus(
-        rounds, [&](int, int) { pair.dp.egress(HL_LIVENESS_CAST); },
+    int rounds = on_two_cpus(
+        2000, [&](int, int) { pair.dp.egress(pair.dp.asking()); },
         [&](int round) {
             ASSERT_EQ(state.veto, HL_VETO(DOWN_SEEN));
             ASSERT_EQ(state.flips, static_cast<uint64_t>(round) + 1);
@@ -30,10 +29,9 @@ TEST(Race, APrimaryFoundDeadOnTwoCpusIsOneFlip) {
 
 TEST(Race, TwinsThatArriveAtOnceOnTwoCpusAreDeliveredOnce) {
     if (!two_cpus()) GTEST_SKIP() << "needs two CPUs";
-    constexpr int rounds = 20000;
-    Pair pair;
+    Pair pair{untouched()};
 
-    on_two_cpus(rounds, [&](int who, int round) {
+    int rounds = on_two_cpus(20000, [&](int who, int round) {
         Frame bytes = frame(broadcast_mac, peer_mac, 64, static_cast<uint64_t>(round));
         pair.delivered(who ? HL_ROLE_STANDBY : HL_ROLE_PRIMARY, bytes);
     });
@@ -46,7 +44,7 @@ TEST(Race, TwinsThatArriveAtOnceOnTwoCpusAreDeliveredOnce) {
 TEST(Race, CopiesOfOneContentOnTwoCpusPairUp) {
     if (!two_cpus()) GTEST_SKIP() << "needs two CPUs";
     constexpr uint32_t copies = 20000;
-    Pair pair;
+    Pair pair{untouched()};
     const auto &programs = pair.dp.skel().progs;
     Frame bytes = frame(broadcast_mac, peer_mac);
 

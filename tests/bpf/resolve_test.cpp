@@ -14,9 +14,9 @@ namespace {
 /// stops when exactly that device goes down.
 void expect_resolved(const Datapath &dp, const std::string &ifname) {
     dp.pair().veto = 0;
-    EXPECT_EQ(dp.egress(HL_LIVENESS_CAST), TC_ACT_REDIRECT) << ifname;
+    EXPECT_EQ(dp.egress(dp.asking()), TC_ACT_REDIRECT) << ifname;
     ip(fmt::format("link set {} down", ifname));
-    EXPECT_EQ(dp.egress(HL_LIVENESS_CAST), TC_ACT_UNSPEC) << ifname;
+    EXPECT_EQ(dp.egress(dp.asking()), TC_ACT_UNSPEC) << ifname;
 }
 
 TEST(Resolve, FindsEveryOneOf600Devices) {
@@ -44,15 +44,15 @@ TEST(Resolve, FindsEveryOneOf600Devices) {
 }
 
 TEST(Resolve, AMissingDeviceIsNotFoundAndForgetsTheOld) {
-    Pair pair;
+    Pair pair{untouched()};
     EXPECT_EQ(pair.dp.resolve(HL_ROLE_PRIMARY, 4242), -ENOENT);
     EXPECT_EQ(pair.dp.pair().primary.netdev, 0U);
     EXPECT_EQ(pair.dp.pair().primary.ifindex, 0U);
-    EXPECT_EQ(pair.dp.egress(HL_LIVENESS_CAST), TC_ACT_UNSPEC);
+    EXPECT_EQ(pair.dp.egress(pair.dp.asking()), TC_ACT_UNSPEC);
 }
 
 TEST(Resolve, Ifindex0ForgetsTheDevice) {
-    Pair pair;
+    Pair pair{untouched()};
     EXPECT_EQ(pair.dp.resolve(HL_ROLE_PRIMARY, 0), 0);
     EXPECT_EQ(pair.dp.pair().primary.netdev, 0U);
     EXPECT_EQ(pair.dp.pair().primary.net, 0U);
@@ -61,7 +61,7 @@ TEST(Resolve, Ifindex0ForgetsTheDevice) {
 }
 
 TEST(Resolve, EachRoleHasItsOwnPlace) {
-    Pair pair;
+    Pair pair{untouched()};
     EXPECT_EQ(pair.dp.pair().primary.ifindex, pair.lab.primary);
     EXPECT_EQ(pair.dp.pair().standby.ifindex, pair.lab.standby);
     EXPECT_NE(pair.dp.pair().primary.netdev, pair.dp.pair().standby.netdev);
@@ -69,7 +69,7 @@ TEST(Resolve, EachRoleHasItsOwnPlace) {
 }
 
 TEST(Resolve, LooksInTheCallersNamespaceOnly) {
-    Pair pair;
+    Pair pair{untouched()};
     Netns elsewhere = Netns::make();
     EXPECT_EQ(inside(elsewhere, [&] { return pair.dp.resolve(HL_ROLE_PRIMARY, pair.lab.primary); }),
               -ENOENT);

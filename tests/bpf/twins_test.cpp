@@ -38,7 +38,7 @@ class TwinsTest : public ::testing::TestWithParam<std::tuple<Case, Mac>> {};
 
 TEST_P(TwinsTest, Deliver) {
     const auto &[c, to] = GetParam();
-    Pair pair;
+    Pair pair{untouched()};
     std::string got;
 
     for (const char *nic = c.arrive; *nic; nic++)
@@ -60,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(Orders, TwinsTest,
 class TwinsHashTest : public ::testing::TestWithParam<size_t> {};
 
 TEST_P(TwinsHashTest, CoversEveryByte) {
-    Pair pair;
+    Pair pair{untouched()};
     Frame bytes = frame(broadcast_mac, peer_mac, GetParam());
     ASSERT_TRUE(pair.delivered(P, bytes));
     size_t from = 6; // the destination says what kind of frame this is
@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, TwinsHashTest,
                          ::testing::PrintToStringParamName());
 
 TEST(Twins, FramesOfDifferentLengthAreNoTwins) {
-    Pair pair;
+    Pair pair{untouched()};
     Frame bytes = frame(broadcast_mac, peer_mac, 60);
     EXPECT_TRUE(pair.delivered(P, bytes));
     bytes.push_back(0); // the hash pads with zeros
@@ -88,7 +88,7 @@ TEST(Twins, FramesOfDifferentLengthAreNoTwins) {
 }
 
 TEST(Twins, DifferentVlansAreNoTwins) {
-    Pair pair;
+    Pair pair{untouched()};
     EXPECT_TRUE(pair.delivered(P, tagged(broadcast_mac, peer_mac, {7})));
     EXPECT_TRUE(pair.delivered(S, tagged(broadcast_mac, peer_mac, {8})));
     EXPECT_TRUE(pair.delivered(S, frame(broadcast_mac, peer_mac)));
@@ -98,7 +98,7 @@ TEST(Twins, DifferentVlansAreNoTwins) {
 /// The hash must not be steerable: a difference in one word that a chosen difference in the next
 /// one takes back would make every such pair of frames twins, whatever the seed.
 TEST(Twins, AChosenDifferenceDoesNotCancelItself) {
-    Pair pair;
+    Pair pair{untouched()};
     Frame one = frame(broadcast_mac, peer_mac);
     Frame two = one;
     two[23] ^= 0x80; // bit 63 of the third word; the multiplier is odd, so it stays bit 63 alone,
@@ -109,7 +109,7 @@ TEST(Twins, AChosenDifferenceDoesNotCancelItself) {
 }
 
 TEST(Twins, AFrameIsForgottenAfterTheWindow) {
-    Pair pair(5 * ms);
+    Pair pair(untouched(), 5 * ms);
     EXPECT_TRUE(pair.delivered(P, frame(broadcast_mac, peer_mac)));
     std::this_thread::sleep_for(std::chrono::milliseconds(11)); // time is what is tested
     EXPECT_TRUE(pair.delivered(S, frame(broadcast_mac, peer_mac)));
@@ -120,7 +120,7 @@ TEST(Twins, AFrameIsForgottenAfterTheWindow) {
 TEST(Twins, AnUnpairedCopyIsForgottenWhileItsContentGoesOn) {
     using clock = std::chrono::steady_clock;
     constexpr uint64_t window = 20 * ms;
-    Pair pair(window);
+    Pair pair(untouched(), window);
     Frame bytes = frame(broadcast_mac, peer_mac);
 
     ASSERT_TRUE(pair.delivered(P, bytes));
@@ -137,7 +137,7 @@ TEST(Twins, AFloodOnOneSideLosesNothing) {
     Frame bytes = frame(broadcast_mac, peer_mac);
 
     for (hl_role nic : {P, S}) {
-        Pair pair;
+        Pair pair{untouched()};
         const auto &programs = pair.dp.skel().progs;
         pair.dp.run(nic == P ? programs.hl_ingress_primary : programs.hl_ingress_standby, bytes,
                     pair.lab.primary, flood);
@@ -148,7 +148,7 @@ TEST(Twins, AFloodOnOneSideLosesNothing) {
 
 TEST(Twins, AFloodThatChangesSidesIsBelievedAfterTwoWindows) {
     constexpr uint64_t window = 20 * ms;
-    Pair pair(window);
+    Pair pair(untouched(), window);
     Frame bytes = frame(broadcast_mac, peer_mac);
     pair.dp.run(pair.dp.skel().progs.hl_ingress_primary, bytes, pair.lab.primary, 1000);
     std::this_thread::sleep_for(std::chrono::nanoseconds(2 * window)); // time is what is tested
@@ -157,7 +157,7 @@ TEST(Twins, AFloodThatChangesSidesIsBelievedAfterTwoWindows) {
 }
 
 TEST(Twins, FarMoreContentsThanTheTableHoldsLoseNothing) {
-    Pair pair;
+    Pair pair{untouched()};
     for (uint64_t i = 0; i < 5000; i++)
         ASSERT_TRUE(pair.delivered(P, frame(broadcast_mac, peer_mac, 64, i)));
     EXPECT_EQ(pair.dp.counters(), "rx_primary=5000");
