@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("scenarios", nargs="*", help="a scenario, or a whole case name as `lab list` prints it")
     sub.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="cases at once")
     sub.add_argument("-k", "--only", default="", help="cases whose name has this in it")
+    sub.add_argument("--urgent", action="store_true",
+                     help="real-time priority: figures that other work on this machine does not spoil")
     sub.add_argument("--logs", type=Path, help="a folder for the logs (default: one in the cache)")
     with_build(sub)
 
@@ -87,6 +89,8 @@ def _list(options) -> int:
 
 def _run(options) -> int:
     fetch.fetch()
+    if options.urgent:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     cases = [case for case in _cases(options.scenarios) if options.only in case.name]
     return runner.run(cases, max(1, options.jobs), options.build.resolve(), options.logs)
 

@@ -98,9 +98,10 @@ class Machine:
     def __exit__(self, *_):
         if not self.process:
             return
-        status = self.process.poll()
-        self.process.kill()
-        self.process.wait()
+        process, self.process = self.process, None
+        status = process.poll()
+        process.kill()
+        process.wait()
         if status is not None:
             self.log(f"QEMU had ended by itself: exit {status}")
             if status < 0:
@@ -174,3 +175,8 @@ class Machine:
         except LabError as error:
             raise LabError(f"not within {timeout:g} s: {what} ({error})") from None
         return time.monotonic() - begin
+
+    def starved(self) -> float:
+        """Seconds for which QEMU's threads stood ready and got no CPU of the host."""
+        waits = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(path.read_text().split()[1]) for path in waits) / 1e9

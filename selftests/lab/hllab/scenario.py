@@ -82,7 +82,7 @@ class Outcome:
     down: Tally | None = None
     before: str = ""      # the slot that carried the traffic
     after: str = ""
-    starved: float = 0.0  # share of the time in which something on the host waited for a CPU
+    starved: float = 0.0  # share of the time for which QEMU waited for a CPU of the host
 
 
 @dataclass
@@ -104,20 +104,27 @@ class Trial:
 
     def measure(self, name: str, action, settle: float = 1.0) -> Outcome:
         before = self.path() if self.traffic else ""
-        waited, begin = _cpu_waits(), time.monotonic()
+        machine_before, waited, begin = self.guest, self.guest.starved(), time.monotonic()
         mark = self.traffic.mark() if self.traffic else None
         outcome = Outcome(name, action() or "")
         if self.traffic:
             time.sleep(settle)
             outcome.up, outcome.down = self.traffic.since(mark)
             outcome.before, outcome.after = before, self.path()
-        outcome.starved = (_cpu_waits() - waited) / (time.monotonic() - begin)
+        if self.guest is machine_before:
+            outcome.starved = (self.guest.starved() - waited) / (time.monotonic() - begin)
         self.outcomes.append(outcome)
         self.guest.log(f"event {name}: {outcome}")
         return outcome
 
     def path(self) -> str:
         return network.path_down() if self.traffic.silent else network.path_up()
+
+    def use_primary(self) -> None:
+        """A silent guest shows no path of its own; the network's is where it last spoke, so it says a
+        word by the NIC it uses now."""
+        self.peer.use_primary(self.guest)
+        self.guest.agent.run("ping", "-c", "3", "-i", "0.3", network.FAR_IP)
 
     def on_primary(self, patience: float = 5) -> None:
         """Until the traffic takes the primary: an event on an idle NIC shows nothing."""
@@ -137,15 +144,6 @@ class Trial:
         name = self.guest.ifname(nics.PRIMARY)
         self.guest.agent.sh(f"ip link set {name} up")
         self.guest.until(f"carrier on {name}", f'[ "$(cat /sys/class/net/{name}/carrier)" = 1 ]')
-
-
-def _cpu_waits() -> float:
-    """Seconds since boot in which some task waited for a CPU (PSI); 0 where the kernel does not say."""
-    try:
-        words = Path("/proc/pressure/cpu").read_text().split()
-    except OSError:
-        return 0.0
-    return int(words[4].removeprefix("total=")) / 1e6
 
 
 def _why_not(case: Case, kernel_bundle: str, qemu_bundle: str) -> str:

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The guest only listens: without an announcement the network goes on sending to the dead NIC."""
+from hllab.scenario import Matrix
+
+PEERS = ("bond-100", "bond-10", "team", "net_failover", "hitless")
+MATRIX = Matrix(kernels=("6.12",), peers=PEERS, rate=1000, silent=True, timeout=120)
+
+DOWN = 10
+
+
+def run(trial):
+    trial.use_primary()
+    for event in ("carrier off", "planned unplug"):
+        outcome = trial.event(event, settle=2)
+        if trial.case.peer == "hitless":
+            trial.expect(outcome.down.lost <= DOWN, f"{event}: {outcome.down.lost} lost, not <= {DOWN}")
+        if event == "carrier off":
+            trial.event("carrier on", settle=3)
+            trial.use_primary()
