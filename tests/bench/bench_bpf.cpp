@@ -5,7 +5,7 @@
 // median round is shown. No redirecting program is cheaper than the bare redirect helper, so the
 // figures are over that; on CPUs that need "Safe RET" (x86 SRSO) each helper call costs 10 ns more.
 //
-//   hitless-bench-bpf [-j]
+//   hitless-bench-bpf [-j] [-n REPEATS]
 #include "tests/bpf/datapath.hpp"
 
 #include "loader/core/error.hpp"
@@ -18,14 +18,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sched.h>
-#include <string_view>
+#include <unistd.h>
 
 namespace hitless::test {
 namespace {
 
 constexpr int rounds = 5;
 constexpr size_t empty = 0, redirect = 1; // where the two baselines stand among the subjects
-constexpr uint32_t whole = 2'000'000; // repeats of a cheap program; dear ones get fewer
+constexpr uint32_t dear = 10;             // a program that hashes gets so many times fewer repeats
 
 struct Subject {
     std::string name;
@@ -33,7 +33,7 @@ struct Subject {
     Frame bytes;
     uint32_t ifindex;
     double most_ns; // what it may cost over the bare redirect helper; 0: no figure
-    uint32_t repeat = whole;
+    uint32_t share = 1;
     std::vector<double> ns = {};
 
     double median() const {
@@ -43,7 +43,8 @@ struct Subject {
     }
 };
 
-void measure(Subject &s) {
+void measure(Subject &s, uint32_t repeats) {
+    const uint32_t repeat = std::max(repeats / s.share, 1U);
     __sk_buff ctx = {};
     ctx.ifindex = s.ifindex;
     LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = s.bytes.data(),
@@ -52,7 +53,7 @@ void measure(Subject &s) {
 
     if (int err = bpf_prog_test_run_opts(bpf_program__fd(s.program), &opts))
         throw Error(-err, "run " + s.name);
-    opts.repeat = static_cast<int>(s.repeat);
+    opts.repeat = static_cast<int>(repeat);
     // Not opts.duration, which is in whole nanoseconds; CPU time, so that neighbours count less.
     timespec before = {}, after = {};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
@@ -60,7 +61,7 @@ void measure(Subject &s) {
         throw Error(-err, "run " + s.name);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
     double spent = (after.tv_sec - before.tv_sec) * 1e9 + (after.tv_nsec - before.tv_nsec);
-    s.ns.push_back(spent / s.repeat);
+    s.ns.push_back(spent / repeat);
 }
 
 std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
@@ -86,14 +87,16 @@ std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
     for (size_t size : {64, 1500}) {
         Frame multi = frame(multicast_mac, peer_mac, size, size);
         all.push_back({fmt::format("ingress primary, multicast {}", size), p.hl_ingress_primary,
-                       multi, pri, 0, whole / 10});
+                       multi, pri, 0, dear});
         all.push_back({fmt::format("ingress standby, multicast {}", size), p.hl_ingress_standby,
-                       multi, sby, 0, whole / 10});
+                       multi, sby, 0, dear});
     }
     return all;
 }
 
-double over(const Subject &s, const Subject &base) { return s.median() - base.median(); }
+double over(const Subject &s, const Subject &base) {
+    return s.median() - base.median();
+}
 
 void print_table(const std::vector<Subject> &all) {
     fmt::print("{:<32} {:>9} {:>11} {:>14} {:>7}\n", "program", "ns/frame", "over empty",
@@ -116,21 +119,21 @@ void print_json(const std::vector<Subject> &all) {
     fmt::print("{}\n", out.dump(2));
 }
 
-int run(bool json) {
+int run(bool json, uint32_t repeats) {
     Pair pair;
     std::unique_ptr<empty_bpf, void (*)(empty_bpf *)> parts(empty_bpf::open(), empty_bpf::destroy);
     // The parts look at the same pair; they only have counters of their own.
     if (parts)
         bpf_program__set_autoload(parts->progs.part_alive_cast, pair.dp.has(HL_LIVENESS_CAST));
-    if (!parts || bpf_map__reuse_fd(parts->maps.data_pair,
-                                    bpf_map__fd(pair.dp.skel().maps.data_pair)) ||
+    if (!parts ||
+        bpf_map__reuse_fd(parts->maps.data_pair, bpf_map__fd(pair.dp.skel().maps.data_pair)) ||
         empty_bpf::load(parts.get()))
         throw Error(errno, "load the parts");
 
     auto all = subjects(pair, *parts);
     for (int round = 0; round < rounds; round++)
         for (Subject &s : all)
-            measure(s);
+            measure(s, repeats);
     json ? print_json(all) : print_table(all);
     return 0;
 }
@@ -139,15 +142,21 @@ int run(bool json) {
 } // namespace hitless::test
 
 int main(int argc, char **argv) {
-    bool json = argc > 1 && std::string_view(argv[1]) == "-j";
-    if (argc > (json ? 2 : 1)) {
-        fmt::print(stderr, "usage: hitless-bench-bpf [-j]\n");
+    bool json = false;
+    uint32_t repeats = 2'000'000;
+    for (int option; (option = getopt(argc, argv, "jn:")) != -1;) {
+        if (option == 'j') json = true;
+        if (option == 'n') repeats = static_cast<uint32_t>(strtoul(optarg, nullptr, 10));
+        if (option == '?') repeats = 0;
+    }
+    if (repeats == 0 || optind != argc) {
+        fmt::print(stderr, "usage: hitless-bench-bpf [-j] [-n REPEATS]\n");
         return 64;
     }
     try {
         if (unshare(CLONE_NEWNET) < 0)
             throw hitless::Error(errno, "make a network namespace", "run as root");
-        return hitless::test::run(json);
+        return hitless::test::run(json, repeats);
     } catch (const hitless::Error &error) {
         fmt::print(stderr, "{}\n", error.what());
         return 1;

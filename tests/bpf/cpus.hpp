@@ -16,7 +16,9 @@
 
 namespace hitless::test {
 
-inline bool two_cpus() { return std::thread::hardware_concurrency() >= 2; }
+inline bool two_cpus() {
+    return std::thread::hardware_concurrency() >= 2;
+}
 
 /// Spins until both callers have arrived for the n-th time.
 class Meet {
@@ -50,7 +52,8 @@ inline int on_two_cpus(int most, const std::function<void(int, int)> &step,
             meet.here();
             if (who) continue; // to the next meeting, where it waits for what follows
             if (between) between(round);
-            if (clock::now() > end) last = std::min(int(last), round + 2); // the other is a round ahead
+            if (clock::now() > end)
+                last = std::min(int(last), round + 2); // the other is a round ahead
         }
     };
     std::thread other(run, 1);

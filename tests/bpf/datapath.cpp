@@ -63,7 +63,8 @@ int Datapath::run(const bpf_program *program, const Frame &frame, uint32_t ifind
                 .data_size_in = static_cast<uint32_t>(frame.size()), .ctx_in = &ctx,
                 .ctx_size_in = sizeof(ctx), .repeat = static_cast<int>(repeat));
     if (int err = bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
-        throw Error(-err, fmt::format("run {} on {} bytes", bpf_program__name(program), frame.size()));
+        throw Error(-err,
+                    fmt::format("run {} on {} bytes", bpf_program__name(program), frame.size()));
     return static_cast<int>(opts.retval);
 }
 

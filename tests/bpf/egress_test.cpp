@@ -9,7 +9,8 @@
 namespace hitless::test {
 namespace {
 
-constexpr hl_liveness every_rung[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK};
+constexpr hl_liveness every_rung[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ,
+                                      HL_LIVENESS_NETLINK};
 constexpr hl_liveness asking_rungs[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ};
 
 std::string name_of(hl_liveness rung) {
@@ -168,8 +169,7 @@ INSTANTIATE_TEST_SUITE_P(Every, EgressDeathTest,
                          ::testing::Combine(::testing::ValuesIn(asking_rungs),
                                             ::testing::ValuesIn(deaths)),
                          [](const auto &test) {
-                             return name_of(std::get<0>(test.param)) +
-                                    std::get<1>(test.param).how;
+                             return name_of(std::get<0>(test.param)) + std::get<1>(test.param).how;
                          });
 
 class EgressMoveTest : public ::testing::TestWithParam<hl_liveness> {};

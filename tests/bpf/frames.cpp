@@ -10,7 +10,9 @@ namespace {
 constexpr size_t header = 14;
 constexpr uint16_t experimental = 0x88b5; // IEEE Std 802 local experimental ethertype
 
-Tins::HWAddress<6> address(const Mac &mac) { return Tins::HWAddress<6>(mac.data()); }
+Tins::HWAddress<6> address(const Mac &mac) {
+    return Tins::HWAddress<6>(mac.data());
+}
 
 } // namespace
 

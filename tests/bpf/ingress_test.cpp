@@ -36,7 +36,12 @@ const Case cases[] = {
     {"OwnTaggedBroadcast", [] { return tagged(broadcast_mac, own_mac, {7}); }, false,
      HL_COUNT_DROP_ECHO},
     {"TaggedBroadcast", [] { return tagged(broadcast_mac, peer_mac, {7}); }, true, {}},
-    {"QinQBroadcast", [] { return tagged(broadcast_mac, peer_mac, {7, 8}); }, true, {}},
+    {"QinQBroadcast",
+     [] {
+         return tagged(broadcast_mac, peer_mac, {7, 8});
+     },
+     true,
+     {}},
     {"NullSource", [] { return frame(broadcast_mac, Mac{}); }, true, {}},
     {"BroadcastAsSource", [] { return frame(broadcast_mac, broadcast_mac); }, true, {}},
     {"RuntUnicast", [] { return frame(own_mac, peer_mac, 14); }, true, {}},

@@ -36,7 +36,9 @@ Netns Netns::make() {
     return made;
 }
 
-std::string Netns::path() const { return fmt::format("/proc/{}/fd/{}", getpid(), fd_.get()); }
+std::string Netns::path() const {
+    return fmt::format("/proc/{}/fd/{}", getpid(), fd_.get());
+}
 
 void Netns::enter() const {
     if (setns(fd_.get(), CLONE_NEWNET) < 0) throw Error(errno, "enter a network namespace");
@@ -70,6 +72,8 @@ Lab::Lab() : before_(Netns::current()) {
     standby = ifindex_of("sby");
 }
 
-Lab::~Lab() { before_.enter(); }
+Lab::~Lab() {
+    before_.enter();
+}
 
 } // namespace hitless::test

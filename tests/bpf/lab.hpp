@@ -39,7 +39,8 @@ class Netns {
 };
 
 /// Runs a task of the calling thread inside `there` and comes back.
-template <typename F> auto inside(const Netns &there, F task) {
+template <typename F>
+auto inside(const Netns &there, F task) {
     struct Return {
         Netns home = Netns::current();
         ~Return() { home.enter(); }

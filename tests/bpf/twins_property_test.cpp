@@ -21,8 +21,8 @@ void showValue(const Arrival &a, std::ostream &os) {
 }
 
 rc::Gen<std::vector<Arrival>> arrivals() {
-    auto one = rc::gen::construct<Arrival>(rc::gen::inRange<uint8_t>(0, 4),
-                                           rc::gen::arbitrary<bool>());
+    auto one =
+        rc::gen::construct<Arrival>(rc::gen::inRange<uint8_t>(0, 4), rc::gen::arbitrary<bool>());
     return rc::gen::container<std::vector<Arrival>>(one);
 }
 

@@ -64,7 +64,7 @@ TEST_P(TwinsHashTest, CoversEveryByte) {
     Frame bytes = frame(broadcast_mac, peer_mac, GetParam());
     ASSERT_TRUE(pair.delivered(P, bytes));
     size_t from = 6; // the destination says what kind of frame this is
-    for (size_t at = from; at < bytes.size(); at += bytes.size() > 200 ? 13 : 1) {
+    for (size_t at = from; at<bytes.size(); at += bytes.size()> 200 ? 13 : 1) {
         Frame other = bytes;
         other[at] ^= 1;
         EXPECT_TRUE(pair.delivered(S, other)) << "byte " << at;
