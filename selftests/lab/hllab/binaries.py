@@ -8,6 +8,8 @@ DEFAULT_BUILD = ROOT / "build"
 
 
 def find(build: Path, name: str) -> Path | None:
-    """The newest of that name under `build`."""
+    """What stands directly in `build` (the release, by agreement); else the newest below it."""
+    if (build / name).is_file():
+        return (build / name).resolve()
     found = [path for path in build.rglob(name) if path.is_file() and os.access(path, os.X_OK)]
     return max(found, key=lambda path: path.stat().st_mtime).resolve() if found else None

@@ -62,7 +62,8 @@ def surprise_silent(guest: Machine) -> str:
     with _torn_out(guest):
         guest.qtest.outl(0xCD0, bus)  # BSEL: which bus
         guest.qtest.outl(0xCC8, 1)    # EJ: the device in slot 0
-    words = guest.agent.sh(f"hexdump -n 4 -e '4/1 \"%02x\"' {folder}/config; echo; cat {_netdev(name)}/carrier")
+    words = guest.agent.sh(f"hexdump -n 4 -e '4/1 \"%02x\"' {folder}/config; echo; "
+                           f"cat {_netdev(name)}/carrier")
     if words.split() != ["ffffffff", before]:
         raise LabError(f"silent eject: config space and carrier read {words.split()}, "
                        f"not ffffffff and {before}")
@@ -88,7 +89,7 @@ def surprise_notified(guest: Machine) -> str:
 def _torn_out(guest: Machine):
     """The guest's CPU stands still for the milliseconds this takes: QEMU frees the NIC at once, and a
     doorbell that the CPU rings before it has noticed ends in freed memory (a SIGSEGV or a failed
-    assertion in net_tx_pkt.c, in every third run under traffic)."""
+    assertion in net_tx_pkt.c, in one run of four under traffic)."""
     guest.qmp.forget()
     guest.qmp("stop")
     yield

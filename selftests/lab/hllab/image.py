@@ -19,7 +19,8 @@ KMOD_NAMES = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo", "depmod")
 # Loaded before the agent starts: the bus and the port it speaks through.
 BOOT_MODULES = ("virtio_pci", "virtio_console")
 # There when something asks for them.
-MODULES = (*BOOT_MODULES, "virtio_net", "e1000e", "vmxnet3", "igb", "igbvf", "bonding", "team", "team_mode_activebackup", "net_failover", "veth",
+MODULES = (*BOOT_MODULES, "virtio_net", "e1000e", "vmxnet3", "igb", "igbvf",
+           "bonding", "team", "team_mode_activebackup", "net_failover", "veth",
            "bridge", "br_netfilter", "tun", "tap", "8021q", "dummy", "netkit", "macvlan", "ipvlan",
            "macvtap", "vrf", "vxlan", "af_packet", "packet_diag", "sch_ingress", "sch_fq", "sch_fq_codel",
            "sch_netem", "sch_tbf", "sch_htb", "sch_prio", "cls_bpf", "cls_matchall", "cls_flower", "cls_u32",

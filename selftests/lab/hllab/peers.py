@@ -55,8 +55,8 @@ def _both_present() -> str:
 
 
 def _sh(guest: Machine, script: str) -> str:
-    return guest.agent.sh(f"set -e; STANDBY={guest.ifname(nics.STANDBY)} PRIMARY={guest.ifname(nics.PRIMARY)}\n"
-                          f"{script}")
+    standby, primary = guest.ifname(nics.STANDBY), guest.ifname(nics.PRIMARY)
+    return guest.agent.sh(f"set -e; STANDBY={standby} PRIMARY={primary}\n{script}")
 
 
 def _bond(miimon: int) -> Peer:
@@ -76,7 +76,8 @@ PEERS = {
     "bond-10": _bond(10),
     "team": Peer(
         "team0",
-        f"mkdir -p /var/run/teamd; ip link set $PRIMARY down; ip link set $STANDBY down; teamd -d -c '{TEAM}'\n"
+        f"mkdir -p /var/run/teamd; ip link set $PRIMARY down; ip link set $STANDBY down\n"
+        f"teamd -d -c '{TEAM}'\n"
         "teamdctl team0 port config update $PRIMARY '{\"prio\": 100}'\n"
         "teamdctl team0 port add $PRIMARY; teamdctl team0 port add $STANDBY",
         "ip link set $PRIMARY down\nteamdctl team0 port config update $PRIMARY '{\"prio\": 100}'\n"

@@ -111,7 +111,7 @@ class Trial:
             time.sleep(settle)
             outcome.up, outcome.down = self.traffic.since(mark)
             outcome.before, outcome.after = before, self.path()
-        if self.guest is machine_before:
+        if self.guest is machine_before and self.guest.process:
             outcome.starved = (self.guest.starved() - waited) / (time.monotonic() - begin)
         self.outcomes.append(outcome)
         self.guest.log(f"event {name}: {outcome}")

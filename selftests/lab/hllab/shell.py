@@ -33,7 +33,8 @@ def shell(spec: machine.Spec, peer_name: str, build: Path, command: str | None,
                 print(result.out, end="")
                 print(result.err, end="", file=sys.stderr)
                 return result.rc
-            print(f"{spec.kernel} in {guest.boot_seconds:.1f} s; {', '.join(p.name for p in found) or 'nothing'} "
+            brought = ", ".join(path.name for path in found) or "nothing"
+            print(f"{spec.kernel} in {guest.boot_seconds:.1f} s; {brought} "
                   f"from {build}; the far end is {network.FAR_IP}. `exit` ends the guest.\r")
             size = shutil.get_terminal_size()
             job = guest.agent.start("setsid", "-c", "sh", "-c",

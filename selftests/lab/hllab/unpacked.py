@@ -4,6 +4,7 @@
 They run under the dynamic loader and the C library of their own bundle, so it does not matter
 which distribution the host is.
 """
+import struct
 import subprocess
 from pathlib import Path
 
@@ -32,15 +33,14 @@ def find(bundle: Path, name: str) -> Path:
 
 
 def libraries(binary: Path, bundle: Path | None = None) -> dict[str, Path]:
-    """Soname -> file for all that a binary links, the loader included; empty for a static one.
-    Without a bundle the host's own loader answers."""
+    """Soname -> file for all that a binary links, the loader included; empty for what no loader
+    starts: a static program, an object file, a script. Without a bundle the host's loader answers."""
+    if not _has_interpreter(binary):
+        return {}
     loader = bundle / LOADER if bundle else Path("/lib64/ld-linux-x86-64.so.2")
     argv = [str(loader), *(["--library-path", _library_path(bundle)] if bundle else []), "--list"]
     done = subprocess.run([*argv, str(binary)], capture_output=True, text=True)
     if done.returncode:
-        if "statically linked" in done.stderr or "cannot load" in done.stderr or \
-                "not a dynamic executable" in done.stderr:
-            return {}
         raise LabError(f"libraries of {binary}: {(done.stderr or done.stdout).strip()}")
     found = {loader.name: loader.resolve()}
     for line in done.stdout.splitlines():
@@ -50,3 +50,13 @@ def libraries(binary: Path, bundle: Path | None = None) -> dict[str, Path]:
         if arrow:
             found[Path(name).name] = Path(target.split(" (")[0])
     return found
+
+
+def _has_interpreter(path: Path) -> bool:
+    """Whether an ELF64 file has a PT_INTERP segment, that is, is started by a dynamic loader."""
+    data = path.read_bytes()
+    if not data.startswith(b"\x7fELF\x02"):
+        return False
+    table, = struct.unpack_from("<Q", data, 0x20)
+    size, count = struct.unpack_from("<HH", data, 0x36)
+    return any(struct.unpack_from("<I", data, table + at * size)[0] == 3 for at in range(count))

@@ -14,7 +14,8 @@ def run(trial):
         def move():
             proof = migration.migrate(trial.guest, target)
             trial.guest = target
-            target.until("the primary is back", f"[ -e /sys/devices/pci0000:00/{nics.PRIMARY.bdf}/0000:*:*.0/net ]")
+            target.until("the primary is back",
+                         f"[ -e /sys/devices/pci0000:00/{nics.PRIMARY.bdf}/0000:*:*.0/net ]")
             time.sleep(1)
             return proof
 

@@ -9,6 +9,10 @@ MATRIX = Matrix(qemus=("7", "10"))
 def run(trial):
     trial.event("planned unplug")
     with migration.destination(trial.guest, with_primary=False) as target:
-        trial.measure("migration", lambda: migration.migrate(trial.guest, target))
-        trial.guest = target
+        def move():
+            proof = migration.migrate(trial.guest, target)
+            trial.guest = target
+            return proof
+
+        trial.measure("migration", move)
         trial.event("hot-add")
