@@ -37,9 +37,10 @@ def shell(spec: machine.Spec, peer_name: str, build: Path, command: str | None,
             print(f"{spec.kernel} in {guest.boot_seconds:.1f} s; {brought} "
                   f"from {build}; the far end is {network.FAR_IP}. `exit` ends the guest.\r")
             size = shutil.get_terminal_size()
-            job = guest.agent.start("setsid", "-c", "sh", "-c",
-                                    f"exec </dev/ttyS0 >/dev/ttyS0 2>&1; stty sane cols {size.columns} "
-                                    f"rows {size.lines}; cd; PS1='guest# ' exec sh -i")
+            # A job leads a session of its own: the terminal it opens first becomes its own.
+            job = guest.agent.start("sh", "-c", "exec </dev/ttyS0 >/dev/ttyS0 2>&1; "
+                                    f"stty sane cols {size.columns} rows {size.lines}; "
+                                    "cd; export PS1='guest# '; exec sh -i")
             job.wait(timeout=1 << 20)
             return 0
 
