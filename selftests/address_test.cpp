@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Addresses: IPv6 duplicate detection, and names resolved anew, through both paths.
+#include "proving/spawn.hpp"
+#include "selftests/pair_test.hpp"
+#include "selftests/ping.hpp"
+
+namespace hitless::selftest {
+namespace {
+
+class Addresses : public PairTest {
+  protected:
+    void SetUp() override {
+        PairTest::SetUp();
+        // Without the nonce of RFC 7527 an echoed solicitation is taken for a duplicate.
+        for (const char *dev : {"all", "default", "standby", "primary"})
+            lab().guest().sysctl(fmt::format("net/ipv6/conf/{}/enhanced_dad", dev), "0");
+        pair().attach();
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+    std::string addresses(const std::string &ifname) const {
+        return spawn({"ip", "-n", pair_->guest().name(), "-6", "addr", "show", "dev", ifname});
+    }
+};
+
+TEST_P(Addresses, DuplicateDetectionSucceeds) {
+    ASSERT_TRUE(lab().addresses_ready());
+    const auto echoes = pair().counter("drop_echo");
+    for (const char *path : {"standby", "primary"}) {
+        ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
+        const std::string address = fmt::format("fd77::{}/64", *path == 's' ? "51" : "52");
+        spawn({"ip", "-n", lab().guest().name(), "addr", "add", address, "dev", "standby"});
+        ASSERT_NE(addresses("standby").find("tentative"), std::string::npos) << "detection is off";
+        EXPECT_TRUE(lab().addresses_ready()) << path << "\n" << addresses("standby");
+    }
+    EXPECT_GT(pair().counter("drop_echo"), echoes)
+        << "no solicitation came back: nothing was proved";
+    EXPECT_EQ(addresses("primary"), "") << "the primary has an address of its own";
+}
+
+TEST_P(Addresses, NeighboursAreFoundAndAnswerThroughBothPaths) {
+    ASSERT_TRUE(lab().addresses_ready());
+    for (const char *path : {"standby", "primary"}) {
+        ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
+        const auto before = pair().counter(fmt::format("tx_{}", path));
+        for (const char *far : {NetLab::far4, NetLab::far6}) {
+            spawn({"ip", "-n", lab().guest().name(), "neigh", "flush", "dev", "standby"});
+            spawn({"ip", "-n", lab().far().name(), "neigh", "flush", "dev", "lan"});
+            EXPECT_TRUE(ping(lab().guest(), far, 1s)) << path << " " << far;
+        }
+        EXPECT_GE(pair().counter(fmt::format("tx_{}", path)), before + 4)
+            << "resolution and echo, twice";
+    }
+}
+
+HL_INSTANTIATE(Addresses);
+
+} // namespace
+} // namespace hitless::selftest

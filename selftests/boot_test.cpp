@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The controller is there first, the NICs come in any order.
+#include "proving/spawn.hpp"
+#include "selftests/pair_test.hpp"
+
+namespace hitless::selftest {
+namespace {
+
+class Boot : public PairTest {
+  protected:
+    void SetUp() override {
+        PairTest::SetUp();
+        lab().primary().remove();
+        lab().standby().remove();
+        config_ = pair().config("auto_pair = false\n[[pair]]\nstandby = \"standby\"\nprimary = "
+                                "\"mac\"\nhold_down_ms = 20\n");
+    }
+    void standby_comes() {
+        lab().standby().add();
+        ip_batch(lab().guest().name(),
+                 fmt::format("link set dev standby up\naddr add {}/24 broadcast + dev standby\n",
+                             NetLab::guest4));
+    }
+    /// The pair is whole, soon, after one switch at most; and carries frames.
+    void expect_paired(const std::string &order) {
+        const auto start = now_ns();
+        EXPECT_TRUE(pair().becomes("primary")) << order << "\n" << pair().controller().out();
+        fmt::print("  {}: primary in use {:.0f} ms after the last device\n", order,
+                   static_cast<double>(now_ns() - start) / 1e6);
+        EXPECT_LE(pair().status()["flips"].get<int>(), 1) << order << pair().cli({"events"}).out;
+        EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+        EXPECT_LE(pair().status()["flips"].get<int>(), 1) << order << pair().cli({"events"}).out;
+    }
+    std::string config_;
+};
+
+TEST_P(Boot, PrimaryFirst) {
+    pair().start_controller({"--config", config_});
+    lab().primary().add();
+    standby_comes();
+    expect_paired("primary first");
+}
+
+TEST_P(Boot, StandbyFirstPrimaryLate) {
+    pair().start_controller({"--config", config_});
+    standby_comes();
+    EXPECT_TRUE(pair().becomes("standby"));
+    EXPECT_TRUE(Traffic(lab(), 2000).pass(4000)); // two seconds without a primary
+    EXPECT_EQ(pair().cli({"status"}).code, 2);
+    lab().primary().add();
+    expect_paired("standby first");
+}
+
+TEST_P(Boot, BothThere) {
+    lab().primary().add();
+    standby_comes();
+    pair().start_controller({"--config", config_});
+    expect_paired("both there");
+}
+
+HL_INSTANTIATE(Boot);
+
+} // namespace
+} // namespace hitless::selftest

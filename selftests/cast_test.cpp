@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Broadcast and multicast: every frame exactly once, whatever the network floods where.
+#include "selftests/pair_test.hpp"
+
+#include "proving/raw.hpp"
+
+#include <list>
+
+namespace hitless::selftest {
+namespace {
+
+struct Group {
+    const char *name, *address;
+    std::uint16_t port;
+};
+constexpr Group groups[] = {
+    {"broadcast", NetLab::broadcast4, 7710},
+    {"IPv4 multicast", "239.7.7.7", 7711},
+    {"IPv6 multicast", "ff15::77", 7712},
+};
+constexpr unsigned rate = 2'000;
+
+/// Six numbered flows: three kinds, both ways.
+class Groups {
+  public:
+    explicit Groups(NetLab &lab) {
+        for (const Group &g : groups) {
+            add("up", g, lab.guest(), "standby", lab.far(), "lan", 1);
+            add("down", g, lab.far(), "lan", lab.guest(), "standby", 2);
+        }
+        for (Entry &e : flows_)
+            e.flow.start();
+        EXPECT_TRUE(until([&] { return arrived(100); }, 10s));
+        mark();
+    }
+    void mark() {
+        for (Entry &e : flows_)
+            e.from = e.flow.mark();
+    }
+    bool arrived(std::uint64_t more) {
+        for (Entry &e : flows_)
+            if (e.flow.receiver().seen() < e.from + more) return false;
+        return true;
+    }
+    void expect_exactly_once(const std::string &when) {
+        EXPECT_TRUE(until([&] { return arrived(600); }, 10s)) << when;
+        for (Entry &e : flows_) {
+            const Tally t = e.flow.since(e.from);
+            fmt::print("  {:<24} {:<5} {:<15} {}\n", when, e.way, e.name, text(t));
+            EXPECT_EQ(t.lost, 0U) << when << " " << e.way << " " << e.name;
+            EXPECT_EQ(t.duplicated, 0U) << when << " " << e.way << " " << e.name;
+        }
+        mark();
+    }
+
+  private:
+    struct Entry {
+        Entry(const char *w, const char *n, const Netns &a, const FlowSpec &send, const Netns &b,
+              const FlowSpec &receive)
+            : way(w), name(n), flow(a, send, b, receive) {}
+        std::string way, name;
+        Flow flow;
+        std::uint64_t from = 0;
+    };
+    void add(const char *way, const Group &g, const Netns &from, const char *by, const Netns &to,
+             const char *on, std::uint32_t id) {
+        FlowSpec send{.to = g.address, .port = g.port, .ifname = by, .rate = rate, .id = id};
+        FlowSpec receive = send;
+        receive.ifname = on;
+        if (send.to == NetLab::broadcast4) send.ifname = receive.ifname = "";
+        flows_.emplace_back(way, g.name, from, send, to, receive);
+    }
+    std::list<Entry> flows_;
+};
+
+class Cast : public PairTest {
+  protected:
+    void SetUp() override {
+        PairTest::SetUp();
+        pair().attach();
+        ASSERT_TRUE(pair().becomes("primary"));
+        ASSERT_TRUE(lab().addresses_ready()); // IPv6 multicast wants a source
+    }
+};
+
+TEST_P(Cast, ExactlyOnceWhateverIsFlooded) {
+    Groups flows(lab());
+    const auto twins = pair().counter("drop_twin"), echoes = pair().counter("drop_echo");
+    flows.expect_exactly_once("both flooded");
+    EXPECT_GT(pair().counter("drop_twin"), twins) << "no copy came by both NICs";
+    EXPECT_GT(pair().counter("drop_echo"), echoes) << "no echo came back";
+    lab().primary().flood(false);
+    flows.mark();
+    flows.expect_exactly_once("standby only");
+    lab().primary().flood(true);
+    lab().standby().flood(false);
+    flows.mark();
+    flows.expect_exactly_once("primary only");
+    lab().standby().flood(true);
+    flows.expect_exactly_once("both again");
+}
+
+TEST_P(Cast, ExactlyOnceAcrossFlips) {
+    Groups flows(lab());
+    for (const char *path : {"standby", "primary", "standby", "primary", "standby", "auto"})
+        ASSERT_EQ(pair().cli({"switch", "standby", path}).code, 0);
+    flows.expect_exactly_once("six switches");
+    pair().primary().admin(false);
+    ASSERT_FALSE(pair().is_up("primary"));
+    flows.expect_exactly_once("primary down");
+}
+
+// Frames exactly as sent: a witness of one ethertype stands behind the datapath, unlike tcpdump.
+TEST_P(Cast, OwnFramesDoNotComeBack) {
+    PacketSocket witness = in_netns(lab().guest(), [] { return PacketSocket("standby", 0x88b5); });
+    PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b5); });
+    PacketSocket sender = in_netns(lab().guest(), [] { return PacketSocket("standby", 0x88b6); });
+    PacketSocket loop = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b6); });
+    auto own = from_hex("ffffffffffff 525400770002 88b5 6f776e");
+    auto other = from_hex("ffffffffffff 525400770099 88b5 6f74686572");
+    own.resize(60);
+    other.resize(60);
+
+    auto echoes = pair().counter("drop_echo");
+    sender.send(own); // out by the primary, back by the standby
+    ASSERT_TRUE(far.next(1s)) << "the frame did not leave";
+    EXPECT_TRUE(until([&] { return pair().counter("drop_echo") > echoes; }, 1s));
+    echoes = pair().counter("drop_echo");
+    loop.send(own); // a loop in the network: our address, sent by somebody else
+    EXPECT_TRUE(until([&] { return pair().counter("drop_echo") >= echoes + 2; }, 1s));
+    EXPECT_FALSE(witness.next(100ms)) << "an own frame was delivered";
+
+    loop.send(other);
+    EXPECT_TRUE(witness.next(1s)) << "the witness is blind";
+    EXPECT_FALSE(witness.next(100ms)) << "delivered twice";
+}
+
+HL_INSTANTIATE(Cast);
+
+} // namespace
+} // namespace hitless::selftest

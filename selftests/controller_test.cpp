@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The controller may be killed, stopped, restarted and doubled at any time: frames do not notice.
+#include "selftests/pair_test.hpp"
+
+#include <csignal>
+#include <random>
+
+namespace hitless::selftest {
+namespace {
+
+class ControllerLife : public PairTest {
+  protected:
+    void SetUp() override {
+        PairTest::SetUp();
+        pair().attach();
+        pair().start_controller();
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+    /// Starts one and returns how long it took until it had the pair in its care, in ms.
+    double restart() {
+        const auto start = now_ns();
+        pair().start_controller();
+        return static_cast<double>(now_ns() - start) / 1e6;
+    }
+};
+
+TEST_P(ControllerLife, KilledInSteadyStateAndAdopted) {
+    Traffic traffic(lab());
+    const auto flips = pair().status()["flips"].get<int>();
+    const Marks from = traffic.mark();
+    std::vector<double> took;
+    for (int i = 0; i < 10; ++i) {
+        pair().kill_controller();
+        EXPECT_EQ(pair().active(), "primary");
+        ASSERT_TRUE(traffic.pass(200));
+        took.push_back(restart());
+    }
+    ASSERT_TRUE(traffic.pass(500));
+    const Both got = traffic.since(from);
+    std::ranges::sort(took);
+    traffic.report("10 x kill -9 and restart", got);
+    fmt::print("  adopted after {:.0f} ms (median, process start and a status call included)\n",
+               took[5]);
+    expect_nothing_lost("kill -9", got);
+    EXPECT_LT(took[5], 100);
+    EXPECT_EQ(pair().status()["flips"].get<int>(), flips);
+}
+
+TEST_P(ControllerLife, KilledAtAnyPointOfAnEvent) {
+    constexpr unsigned rounds = 20;
+    Traffic traffic(lab());
+    std::mt19937 random(20230601); // the same points every time, as far as a scheduler allows
+    const Marks from = traffic.mark();
+    for (unsigned i = 0; i < rounds; ++i) {
+        set_up(lab().guest(), "primary", false);
+        pace(now_ns() + random() % 3'000'000);
+        pair().kill_controller();
+        ASSERT_FALSE(pair().is_up("primary"));
+        pair().start_controller();
+        set_up(lab().guest(), "primary", true);
+        pace(now_ns() + random() % 30'000'000); // the hold-down ends in here
+        pair().kill_controller();
+        pair().start_controller();
+        ASSERT_TRUE(pair().becomes("primary")) << "round " << i << "\n"
+                                               << pair().controller().out();
+    }
+    const Both got = traffic.since(from);
+    traffic.report("40 kills during 20 losses", got);
+    expect_lost_at_most("up", got.up, rounds);
+}
+
+TEST_P(ControllerLife, SigtermEndsItAndLeavesTheDatapath) {
+    Traffic traffic(lab());
+    const Marks from = traffic.mark();
+    pair().controller().signal(SIGTERM);
+    EXPECT_EQ(pair().controller().wait(2s), 0);
+    const auto before = pair().counter("tx_primary");
+    ASSERT_TRUE(traffic.pass(500));
+    EXPECT_GE(pair().counter("tx_primary"), before + 400);
+    expect_nothing_lost("SIGTERM", traffic.since(from));
+    pair().primary().admin(false);
+    ASSERT_FALSE(pair().is_up("primary"));
+    ASSERT_TRUE(traffic.pass(500));
+    EXPECT_EQ(pair().active(), "standby");
+}
+
+TEST_P(ControllerLife, StoppedItHindersNothing) {
+    Traffic traffic(lab());
+    pair().controller().signal(SIGSTOP);
+    Marks from = traffic.mark();
+    pair().primary().carrier(false);
+    ASSERT_FALSE(pair().has_carrier("primary"));
+    ASSERT_TRUE(traffic.pass(1000));
+    Both got = traffic.since(from);
+    traffic.report("carrier loss while SIGSTOPped", got);
+    expect_lost_at_most("up", got.up, 1);
+    EXPECT_EQ(pair().active(), "standby");
+    pair().primary().carrier(true);
+    from = traffic.mark();
+    pair().controller().signal(SIGCONT);
+    EXPECT_TRUE(pair().becomes("primary"));
+    expect_nothing_lost("SIGCONT", traffic.since(from));
+}
+
+TEST_P(ControllerLife, TheSecondOneNamesTheFirst) {
+    Traffic traffic(lab());
+    const Marks from = traffic.mark();
+    const Outcome second = pair().cli({"run"});
+    EXPECT_EQ(second.code, 75) << second.shown();
+    EXPECT_NE(second.err.find(std::to_string(pair().controller().pid())), std::string::npos)
+        << second.shown();
+    ASSERT_TRUE(traffic.pass(500));
+    expect_nothing_lost("second controller", traffic.since(from));
+    EXPECT_FALSE(pair().controller().ended());
+    EXPECT_EQ(pair().active(), "primary");
+}
+
+HL_INSTANTIATE(ControllerLife);
+
+} // namespace
+} // namespace hitless::selftest

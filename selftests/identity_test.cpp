@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Who a NIC is: not its name, not its index alone. And settings that drift apart.
+#include "proving/spawn.hpp"
+#include "selftests/pair_test.hpp"
+
+#include <csignal>
+#include <net/if.h>
+
+namespace hitless::selftest {
+namespace {
+
+class Identity : public PairTest {
+  protected:
+    void SetUp() override {
+        PairTest::SetUp();
+        pair().attach();
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+    /// Another device under the primary's old index; says nothing of its own accord.
+    void plug_stranger(unsigned index, const std::string &mac) {
+        lab().guest().sysctl("net/ipv6/conf/default/disable_ipv6", "1");
+        ip_batch(lab().guest().name(),
+                 fmt::format("link add index {} name stranger address {} type veth peer name peer\n"
+                             "link set dev peer up\nlink set dev stranger up\n",
+                             index, mac));
+        ASSERT_EQ(in_netns(lab().guest(), [] { return if_nametoindex("stranger"); }), index);
+        ASSERT_TRUE(pair().has_carrier("stranger"));
+    }
+    void unplug_stranger() { ip_batch(lab().guest().name(), "link del dev stranger\n"); }
+    std::uint64_t frames_at_peer() {
+        const std::string all =
+            spawn({"ip", "-n", lab().guest().name(), "-s", "-j", "link", "show", "dev", "peer"});
+        return Json::parse(all)[0]["stats64"]["rx"]["packets"];
+    }
+};
+
+constexpr const char *another_mac = "52:54:00:99:00:01";
+
+TEST_P(Identity, NeitherNameMatters) {
+    HL_NEEDS_KERNEL(6, 2, "renaming what is up");
+    pair().start_controller();
+    Traffic traffic(lab());
+    const Marks from = traffic.mark();
+    lab().primary().rename("vf7");
+    ip_batch(lab().guest().name(), "link set dev standby name eth7\n");
+    ASSERT_EQ(pair().link("standby"), "");
+    ASSERT_TRUE(traffic.pass(500));
+    const Outcome o = pair().cli({"status", "eth7"});
+    EXPECT_EQ(o.code, 0) << o.shown();
+    EXPECT_NE(o.out.find("vf7"), std::string::npos) << o.shown();
+    const Outcome s = pair().cli({"switch", "eth7", "standby", "--wait"});
+    EXPECT_EQ(s.code, 0) << s.shown();
+    EXPECT_EQ(pair().cli({"switch", "eth7", "auto", "--wait"}).code, 0);
+    ASSERT_TRUE(traffic.pass(500));
+    expect_nothing_lost("rename", traffic.since(from));
+    EXPECT_EQ(pair().cli({"detach", "eth7"}).code, 0);
+}
+
+TEST_P(Identity, NoFrameToAStrangerUnderTheSameIndex) {
+    Traffic traffic(lab());
+    for (const bool living : {false, true}) {
+        if (living) pair().start_controller();
+        ASSERT_TRUE(pair().becomes("primary"));
+        const unsigned index = lab().primary().ifindex();
+        const Marks from = traffic.mark();
+        lab().primary().remove();
+        plug_stranger(index, another_mac);
+        ASSERT_TRUE(traffic.pass(1000));
+        EXPECT_EQ(frames_at_peer(), 0U) << (living ? "controller alive" : "no controller");
+        EXPECT_EQ(pair().active(), "standby");
+        const Both got = traffic.since(from);
+        traffic.report("index reused", got);
+        expect_lost_at_most("up", got.up, 1);
+        unplug_stranger();
+        lab().primary().add();
+        if (!living) {
+            ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+            pair().attach();
+        }
+    }
+}
+
+// No frame finds the primary dead: nothing is latched, and the stranger may even lie at the same
+// address in the kernel.
+TEST_P(Identity, NoFrameToAStrangerThatCameInSilence) {
+    for (int i = 0; i < 20; ++i) {
+        const unsigned index = lab().primary().ifindex();
+        lab().primary().remove();
+        plug_stranger(index, another_mac);
+        {
+            Flow up(lab().guest(), lab().far(), {.from = NetLab::guest4, .to = NetLab::far4});
+            up.start();
+            EXPECT_TRUE(until([&] { return up.receiver().seen() > 20; }, 1s)) << "black hole";
+        }
+        ASSERT_EQ(frames_at_peer(), 0U) << "round " << i;
+        unplug_stranger();
+        lab().primary().add();
+        ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+        pair().attach();
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+}
+
+TEST_P(Identity, AStrangerThatCameWhileTheControllerSlept) {
+    pair().start_controller();
+    Traffic traffic(lab());
+    const unsigned index = lab().primary().ifindex();
+    const Marks from = traffic.mark();
+    pair().controller().signal(SIGSTOP);
+    lab().primary().remove();
+    plug_stranger(index, another_mac);
+    ASSERT_TRUE(traffic.pass(200));
+    pair().controller().signal(SIGCONT);
+    ASSERT_TRUE(traffic.pass(2000));
+    EXPECT_EQ(frames_at_peer(), 0U);
+    EXPECT_EQ(pair().active(), "standby");
+    expect_lost_at_most("up", traffic.since(from).up, 1);
+    unplug_stranger();
+    lab().guest().sysctl("net/ipv6/conf/default/disable_ipv6", "0");
+    lab().primary().add();
+    EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
+}
+
+TEST_P(Identity, MovedAwayAndBroughtUpUnderTheSameIndex) {
+    pair().start_controller();
+    pair().kill_controller();
+    Traffic traffic(lab());
+    const unsigned index = lab().primary().ifindex();
+    const Marks from = traffic.mark();
+    lab().primary().move_to(lab().elsewhere());
+    lab().elsewhere().sysctl("net/ipv6/conf/primary/disable_ipv6", "1");
+    lab().primary().admin(true);
+    ASSERT_EQ(lab().primary().ifindex(), index) << "the kernel gave it another: nothing was proved";
+    const auto sent_before = lab().primary().counters().tx;
+    ASSERT_TRUE(traffic.pass(1000));
+    EXPECT_EQ(lab().primary().counters().tx, sent_before);
+    const Both got = traffic.since(from);
+    traffic.report("same index elsewhere", got);
+    expect_lost_at_most("up", got.up, 1);
+    lab().primary().move_to(lab().guest());
+    pair().start_controller();
+    EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
+}
+
+TEST_P(Identity, AnotherMacIsHeldAndSaid) {
+    pair().start_controller();
+    Traffic traffic(lab());
+    Marks from = traffic.mark();
+    lab().primary().mac(another_mac);
+    EXPECT_TRUE(until([&] { return pair().veto().contains("mac"); }, 2s));
+    ASSERT_TRUE(traffic.pass(500));
+    expect_lost_at_most("up", traffic.since(from).up, 0);
+    EXPECT_EQ(pair().active(), "standby");
+    EXPECT_EQ(pair().cli({"status"}).code, 2);
+    from = traffic.mark();
+    lab().primary().mac(NetLab::mac);
+    EXPECT_TRUE(pair().becomes("primary"));
+    ASSERT_TRUE(traffic.pass(500));
+    expect_nothing_lost("MAC given back", traffic.since(from));
+}
+
+TEST_P(Identity, MtuFollowsOrIsRefused) {
+    pair().start_controller();
+    for (const unsigned mtu : {2000U, 3506U, 9000U, 1500U}) {
+        lab().mtu(9000); // the network carries all
+        ip_batch(lab().guest().name(), fmt::format("link set dev standby mtu {}\n", mtu));
+        const auto agrees = [&] {
+            const Json s = pair().status();
+            return s["primary"]["mtu"] >= mtu || pair().veto().contains("mtu");
+        };
+        EXPECT_TRUE(until(agrees, 2s)) << mtu << "\n" << pair().cli({"status"}).out;
+        Traffic traffic(lab(), 2'000, mtu - 28);
+        const Marks from = traffic.mark();
+        ASSERT_TRUE(traffic.pass(200));
+        ip_batch(lab().guest().name(),
+                 fmt::format("link set dev primary mtu {}\n", 1400)); // behind our back
+        EXPECT_TRUE(until(agrees, 2s)) << mtu << "\n" << pair().cli({"status"}).out;
+        const Marks settled = traffic.mark();
+        ASSERT_TRUE(traffic.pass(500));
+        expect_nothing_lost("after an MTU change", traffic.since(settled));
+        traffic.report(fmt::format("MTU {}", mtu), traffic.since(from));
+    }
+}
+
+HL_INSTANTIATE(Identity);
+
+} // namespace
+} // namespace hitless::selftest

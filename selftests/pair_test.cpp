@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "selftests/pair_test.hpp"
+
+#include "loader/core/error.hpp"
+#include "proving/spawn.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <linux/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+namespace hitless::selftest {
+
+Pair::Pair(NicKind kind, unsigned mtu)
+    : kind_(kind), lab_(std::make_unique<NetLab>(LabSpec{kind, kind, mtu})) {
+    primary().add();
+}
+
+Outcome Pair::cli(std::vector<std::string> arguments) const {
+    return hitless_cli(guest(), std::move(arguments));
+}
+
+void Pair::attach(std::vector<std::string> more) {
+    more.insert(more.begin(), {"attach", "standby", "--primary", "mac"});
+    const Outcome o = cli(more);
+    ASSERT_EQ(o.code, 0) << o.shown();
+}
+
+Json Pair::status() const {
+    const Outcome o = cli({"status", "standby", "-j"});
+    const Json all = Json::parse(o.out, nullptr, false);
+    return all.is_object() && !all["pairs"].empty() ? all["pairs"][0] : Json();
+}
+
+std::string Pair::active() const {
+    const Json s = status();
+    return s.is_null() ? "" : s["active"].get<std::string>();
+}
+
+std::set<std::string> Pair::veto() const {
+    const Json s = status();
+    return s.is_null() ? std::set<std::string>{} : s["veto"].get<std::set<std::string>>();
+}
+
+std::uint64_t Pair::counter(const std::string &name) const {
+    return status().at("counters").at(name).get<std::uint64_t>();
+}
+
+bool Pair::becomes(const std::string &path, std::chrono::milliseconds patience) const {
+    return until([&] { return active() == path; }, patience);
+}
+
+Process &Pair::start_controller(const std::vector<std::string> &more) {
+    std::vector<std::string> command{hitless_binary(), "-n", guest().name(), "run"};
+    command.insert(command.end(), more.begin(), more.end());
+    const bool expects_pair = !status().is_null();
+    controller_ = std::make_unique<Process>(command);
+    // `run --once` would say so at once; a living one holds the namespace's lock.
+    const bool ready =
+        expects_pair
+            ? controller_says("in our care")
+            : until(
+                  [&] {
+                      return controller_->ended() ||
+                             run({hitless_binary(), "-n", guest().name(), "run", "--once"}).code ==
+                                 75;
+                  },
+                  5s);
+    EXPECT_TRUE(ready) << controller_->out() << controller_->err();
+    return *controller_;
+}
+
+bool Pair::controller_says(const std::string &words, std::chrono::milliseconds patience) const {
+    return until([&] { return controller_->out().find(words) != std::string::npos; }, patience);
+}
+
+void Pair::kill_controller() {
+    controller_->signal(SIGKILL);
+    EXPECT_EQ(controller_->wait(5s), 128 + SIGKILL);
+}
+
+std::string Pair::config(const std::string &text) const {
+    const std::string file = PrivateState::dir() + "/config.toml";
+    std::ofstream(file) << text;
+    return file;
+}
+
+std::string Pair::link(const std::string &ifname) const {
+    return run({"ip", "-n", guest().name(), "link", "show", "dev", ifname}).out;
+}
+
+bool Pair::has_carrier(const std::string &ifname) const {
+    return link(ifname).find("LOWER_UP") != std::string::npos;
+}
+
+bool Pair::is_up(const std::string &ifname) const {
+    const std::string shown = link(ifname);
+    return shown.find(",UP") != std::string::npos || shown.find("<UP") != std::string::npos;
+}
+
+void set_up(const Netns &ns, const std::string &ifname, bool up) {
+    in_netns(ns, [&] {
+        const Fd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        ifreq request{};
+        ifname.copy(request.ifr_name, IFNAMSIZ - 1);
+        if (ioctl(control.get(), SIOCGIFFLAGS, &request) < 0)
+            throw Error(errno, "read flags of " + ifname);
+        request.ifr_flags =
+            static_cast<short>(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
+        if (ioctl(control.get(), SIOCSIFFLAGS, &request) < 0)
+            throw Error(errno, "set flags of " + ifname);
+    });
+}
+
+} // namespace hitless::selftest

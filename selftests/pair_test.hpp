@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The fixture of all selftests: a laboratory whose primary is plugged in, and the product beside
+// it. Suites are parametrised over the kind of NIC.
+//
+//   TEST_P(Switch, ...) { attach(); Traffic traffic(lab()); ... cli({"switch", ...}); }
+#pragma once
+
+#include "proving/netlab.hpp"
+#include "proving/until.hpp"
+#include "selftests/needs.hpp"
+#include "selftests/process.hpp"
+#include "selftests/traffic.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+namespace hitless::selftest {
+
+using namespace proving;
+using namespace std::chrono_literals;
+using Json = nlohmann::json;
+
+/// The product and a laboratory; base of fixtures with parameters of their own.
+class Pair {
+  public:
+    explicit Pair(NicKind kind, unsigned mtu = 1500);
+
+    NetLab &lab() { return *lab_; }
+    const Netns &guest() const { return lab_->guest(); }
+    Nic &primary() { return lab_->primary(); }
+    NicKind kind() const { return kind_; }
+
+    Outcome cli(std::vector<std::string> arguments) const;
+    /// `hitless attach standby --primary mac ...`; a failure of the test unless it succeeds.
+    void attach(std::vector<std::string> more = {"--hold-down", "20"});
+    /// The pair as `status -j` tells; null when it is not there.
+    Json status() const;
+    std::string active() const; ///< "primary", "standby", "" = no pair
+    std::set<std::string> veto() const;
+    std::uint64_t counter(const std::string &name) const;
+    bool becomes(const std::string &path, std::chrono::milliseconds patience = 5s) const;
+
+    /// `hitless run`; returns when it has the pair in its care (or, without one, the namespace).
+    Process &start_controller(const std::vector<std::string> &more = {});
+    Process &controller() { return *controller_; }
+    bool controller_says(const std::string &words, std::chrono::milliseconds patience = 5s) const;
+    void kill_controller(); ///< -9, and reaped
+    /// A file for `run --config`.
+    std::string config(const std::string &text) const;
+
+    /// What the kernel says of the guest's device; "" when it is not there.
+    std::string link(const std::string &ifname) const;
+    bool has_carrier(const std::string &ifname) const;
+    bool is_up(const std::string &ifname) const;
+
+  private:
+    NicKind kind_;
+    std::unique_ptr<NetLab> lab_;
+    std::unique_ptr<Process> controller_;
+};
+
+inline std::string name_of(NicKind kind) {
+    return kind == NicKind::veth ? "veth" : "tap";
+}
+
+class PairTest : public testing::TestWithParam<NicKind> {
+  protected:
+    void SetUp() override { pair_ = std::make_unique<Pair>(GetParam()); }
+    Pair &pair() { return *pair_; }
+    NetLab &lab() { return pair_->lab(); }
+
+    std::unique_ptr<Pair> pair_;
+};
+
+/// Sets IFF_UP by ioctl: some microseconds instead of a fork, for storms.
+void set_up(const Netns &ns, const std::string &ifname, bool up);
+
+#define HL_INSTANTIATE(suite)                                                                      \
+    INSTANTIATE_TEST_SUITE_P(Nic, suite, testing::Values(NicKind::veth, NicKind::tap),             \
+                             [](const auto &nic) { return name_of(nic.param); })
+
+} // namespace hitless::selftest

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Detach leaves everything as it was found; and state that was destroyed under us does no harm.
+#include "proving/spawn.hpp"
+#include "selftests/pair_test.hpp"
+
+#include <algorithm>
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sys/mount.h>
+
+namespace hitless::selftest {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string bpffs() {
+    return PrivateState::dir() + "/bpf";
+}
+
+std::vector<fs::path> pins() {
+    std::vector<fs::path> out;
+    for (const auto &entry : fs::recursive_directory_iterator(bpffs()))
+        if (entry.is_regular_file() &&
+            entry.path().filename().string().find('.') == std::string::npos)
+            out.push_back(entry.path());
+    return out;
+}
+
+struct Ids {
+    std::set<std::uint32_t> programs, maps;
+};
+
+/// Kernel ids of what is pinned; told apart by which info the kernel gives.
+Ids pinned_ids() {
+    Ids ids;
+    for (const fs::path &pin : pins()) {
+        const Fd fd(bpf_obj_get(pin.c_str()));
+        const std::string kind =
+            fs::read_symlink(fmt::format("/proc/self/fd/{}", fd.get())).string();
+        bpf_prog_info program{};
+        bpf_map_info map{};
+        std::uint32_t size = sizeof program;
+        if (kind.find("bpf-prog") != kind.npos &&
+            !bpf_obj_get_info_by_fd(fd.get(), &program, &size))
+            ids.programs.insert(program.id);
+        size = sizeof map;
+        if (kind.find("bpf-map") != kind.npos && !bpf_obj_get_info_by_fd(fd.get(), &map, &size))
+            ids.maps.insert(map.id);
+    }
+    return ids;
+}
+
+bool gone(const Ids &ids) {
+    return std::ranges::none_of(ids.programs,
+                                [](auto id) { return bool(Fd(bpf_prog_get_fd_by_id(id))); }) &&
+           std::ranges::none_of(ids.maps,
+                                [](auto id) { return bool(Fd(bpf_map_get_fd_by_id(id))); });
+}
+
+class Restore : public PairTest {
+  protected:
+    std::string sysctls() const {
+        return in_netns(pair_->guest(), [] {
+            std::string all;
+            std::vector<fs::path> files;
+            for (const auto &entry : fs::recursive_directory_iterator("/proc/sys/net"))
+                if (entry.is_regular_file()) files.push_back(entry.path());
+            std::ranges::sort(files);
+            for (const fs::path &path : files) {
+                std::ifstream file(path);
+                std::string value(std::istreambuf_iterator<char>(file), {});
+                all += path.string() + " = " + value;
+            }
+            return all;
+        });
+    }
+    /// Everything of the guest that a user could have set, as text.
+    std::string snapshot() const {
+        const std::string ns = pair_->guest().name();
+        std::string all = sysctls();
+        for (const std::vector<std::string> &command : std::vector<std::vector<std::string>>{
+                 {"ip", "-n", ns, "-d", "link"},
+                 {"ip", "-n", ns, "addr"},
+                 {"ip", "-n", ns, "route"},
+                 {"ip", "-n", ns, "-6", "route"},
+                 {"ip", "-n", ns, "rule"},
+                 {"tc", "-n", ns, "qdisc"},
+                 {"tc", "-n", ns, "filter", "show", "dev", "standby", "ingress"},
+                 {"tc", "-n", ns, "filter", "show", "dev", "standby", "egress"},
+                 {"tc", "-n", ns, "filter", "show", "dev", "primary", "ingress"},
+                 {"tc", "-n", ns, "filter", "show", "dev", "primary", "egress"}})
+            all += fmt::format("# {}\n{}", fmt::join(command, " "), run(command).out);
+        for (const auto &entry : fs::recursive_directory_iterator(PrivateState::dir()))
+            if (entry.path().filename().string().find('.') == std::string::npos &&
+                !entry.path().filename().string().starts_with("controller-"))
+                all += entry.path().string() + "\n";
+        return all;
+    }
+    void expect_restored(const std::string &when) {
+        fs::create_directory(bpffs()); // made once, kept
+        const std::string before = snapshot();
+        pair().attach();
+        const Ids ids = pinned_ids();
+        EXPECT_GE(ids.programs.size(), 4U);
+        EXPECT_GE(ids.maps.size(), 3U);
+        EXPECT_NE(snapshot(), before) << "the snapshot sees nothing";
+        pair().start_controller();
+        ASSERT_TRUE(pair().becomes("primary"));
+        pair().controller().signal(SIGTERM);
+        ASSERT_EQ(pair().controller().wait(2s), 0);
+        const Outcome o = pair().cli({"detach", "standby"});
+        ASSERT_EQ(o.code, 0) << o.shown();
+        until([&] { return snapshot() == before; },
+              2s); // addresses that the kernel takes back itself
+        EXPECT_EQ(snapshot(), before) << when;
+        EXPECT_TRUE(until([&] { return gone(ids); }, 2s)) << "programs or maps are left";
+    }
+};
+
+TEST_P(Restore, PrimaryThatWasDown) {
+    ASSERT_TRUE(lab().addresses_ready());
+    expect_restored("primary down, MTU as the standby");
+}
+
+TEST_P(Restore, PrimaryThatWasUpWithAnotherMtuAndFilters) {
+    lab().guest().sysctl("net/ipv6/conf/primary/accept_dad", "0");
+    ip_batch(lab().guest().name(), "link set dev primary mtu 1400 up\n");
+    const std::string guest = lab().guest().name();
+    for (const char *dev : {"standby", "primary"}) {
+        spawn({"tc", "-n", guest, "qdisc", "add", "dev", dev, "clsact"});
+        spawn({"tc", "-n", guest, "filter", "add", "dev", dev, "ingress", "bpf", "bytecode",
+               "1,6 0 0 4294967295", "da"});
+    }
+    ASSERT_TRUE(lab().addresses_ready());
+    ASSERT_TRUE(lab().addresses_ready("primary"));
+    expect_restored("primary up, MTU 1400, filters");
+}
+
+TEST_P(Restore, StateDestroyedUnderUs) {
+    const std::string config =
+        pair().config("auto_pair = false\n[[pair]]\nstandby = \"standby\"\nprimary = \"mac\"\n");
+    for (const bool unmount : {false, true}) {
+        pair().start_controller({"--config", config});
+        ASSERT_TRUE(pair().becomes("primary"));
+        Traffic traffic(lab());
+        const Marks from = traffic.mark();
+        if (unmount) {
+            ASSERT_EQ(umount2(bpffs().c_str(), MNT_DETACH), 0) << strerror(errno);
+        } else {
+            for (const fs::path &pin : pins())
+                fs::remove(pin);
+        }
+        ASSERT_TRUE(traffic.pass(1000));
+        Both got = traffic.since(from);
+        traffic.report(unmount ? "bpffs unmounted" : "pins deleted", got);
+        expect_lost_at_most("up", got.up, 1);
+        expect_lost_at_most("down", got.down, 200);
+        EXPECT_NE(pair().cli({"status"}).code, 0) << "nobody says so";
+        const Marks restarted = traffic.mark();
+        pair().controller().signal(SIGTERM);
+        EXPECT_EQ(pair().controller().wait(2s), 0);
+        pair().start_controller({"--config", config});
+        EXPECT_TRUE(pair().becomes("primary"))
+            << pair().controller().out() << pair().cli({"status"}).shown();
+        ASSERT_TRUE(traffic.pass(500));
+        got = traffic.since(restarted);
+        traffic.report("  restart", got);
+        expect_nothing_lost("restart", got);
+        EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status"}).shown();
+    }
+}
+
+HL_INSTANTIATE(Restore);
+
+} // namespace
+} // namespace hitless::selftest

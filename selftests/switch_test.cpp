@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Planned switches lose nothing.
+#include "loader/hitless.hpp"
+#include "selftests/pair_test.hpp"
+
+namespace hitless::selftest {
+namespace {
+
+class Switch : public PairTest {};
+
+/// Frames really left by both NICs, and each flip happened.
+struct Uses {
+    std::uint64_t primary, standby, flips;
+};
+
+Uses uses(Pair &pair) {
+    return {pair.counter("tx_primary"), pair.counter("tx_standby"), pair.status()["flips"]};
+}
+
+TEST_P(Switch, AThousandTimesLosesNothing) {
+    constexpr unsigned switches = 1000;
+    pair().attach();
+    ASSERT_EQ(pair().active(), "primary");
+    Traffic traffic(lab());
+    const Uses before = uses(pair());
+    const Marks from = traffic.mark();
+    for (unsigned i = 0; i < switches; ++i) {
+        in_netns(lab().guest(),
+                 [&] { switch_path("standby", i % 2 ? Target::automatic : Target::standby); });
+        ASSERT_TRUE(traffic.pass(20));
+    }
+    const Both got = traffic.since(from);
+    const Uses after = uses(pair());
+    traffic.report("1,000 planned switches", got);
+    EXPECT_EQ(after.flips - before.flips, switches);
+    EXPECT_GT(after.primary - before.primary, 5'000U);
+    EXPECT_GT(after.standby - before.standby, 5'000U);
+    expect_nothing_lost("planned switches", got);
+    // Two taps are two queues that drain at their own pace; nothing behind the flip can order them.
+    EXPECT_LE(got.up.reordered, GetParam() == NicKind::veth ? 0U : switches);
+    EXPECT_LE(got.down.reordered, GetParam() == NicKind::veth ? 0U : switches);
+}
+
+TEST_P(Switch, ByTheCommandLineToo) {
+    pair().attach();
+    Traffic traffic(lab());
+    const Marks from = traffic.mark();
+    for (int i = 0; i < 10; ++i)
+        for (const char *path : {"standby", "primary"}) {
+            const Outcome o = pair().cli({"switch", "standby", path, "--wait", "--timeout", "2"});
+            ASSERT_EQ(o.code, 0) << o.shown();
+            EXPECT_EQ(pair().active(), path);
+            EXPECT_TRUE(traffic.pass(50));
+        }
+    const Both got = traffic.since(from);
+    traffic.report("20 switches by CLI", got);
+    expect_nothing_lost("switches by CLI", got);
+}
+
+HL_INSTANTIATE(Switch);
+
+} // namespace
+} // namespace hitless::selftest

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "selftests/traffic.hpp"
+
+#include "loader/core/error.hpp"
+#include "proving/until.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <fstream>
+#include <gtest/gtest.h>
+
+namespace hitless::selftest {
+
+using namespace proving;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr unsigned warm_frames = 500;
+constexpr unsigned control_frames = 4000;
+
+FlowSpec up_spec(unsigned rate, unsigned size) {
+    return {.from = NetLab::guest4, .to = NetLab::far4, .rate = rate, .size = size};
+}
+
+FlowSpec down_spec(unsigned rate, unsigned size) {
+    return {.from = NetLab::far4, .to = NetLab::guest4, .rate = rate, .size = size};
+}
+
+} // namespace
+
+Traffic::Traffic(NetLab &lab, unsigned rate, unsigned size)
+    : up_(lab.guest(), lab.far(), up_spec(rate, size)),
+      down_(lab.far(), lab.guest(), down_spec(rate, size)) {
+    up_.start();
+    if (!until([&] { return up_.receiver().arrivals() > 0; }, 5s))
+        throw Error(ETIMEDOUT, "send from the guest");
+    down_.start(); // the guest has spoken first, so the switch knows where it is
+    if (!pass(warm_frames)) throw Error(ETIMEDOUT, "send both ways");
+    control_ = control();
+}
+
+bool Traffic::pass(unsigned frames) const {
+    const Marks from = mark();
+    return until(
+        [&] {
+            return up_.receiver().seen() >= from.up + frames &&
+                   down_.receiver().seen() >= from.down + frames;
+        },
+        10s);
+}
+
+Both Traffic::control() {
+    const Marks from = mark();
+    pass(control_frames);
+    return since(from);
+}
+
+Both Traffic::since(const Marks &from) const {
+    return {up_.since(from.up, 500ms), down_.since(from.down, 500ms)};
+}
+
+void Traffic::stop() {
+    up_.stop();
+    down_.stop();
+}
+
+std::uint64_t Traffic::own_losses() const {
+    return up_.receiver().socket_drops() + down_.receiver().socket_drops();
+}
+
+std::string text(const Tally &t) {
+    return fmt::format("{}/{}/{} of {} gap {:.1f} ms", t.lost, t.duplicated, t.reordered, t.frames,
+                       static_cast<double>(t.longest_gap_ns) / 1e6);
+}
+
+void Traffic::report(const std::string &event, const Both &got) const {
+    fmt::print("  {:<28} lost/dup/reord  up {}  down {}  (control up {} down {}; not sent {}+{}, "
+               "socket {}; cpu {})\n",
+               event, text(got.up), text(got.down), text(control_.up), text(control_.down),
+               up_.sender().not_sent(), down_.sender().not_sent(), own_losses(), cpu_pressure());
+    EXPECT_EQ(own_losses(), 0U) << "the harness itself lost frames";
+}
+
+void expect_nothing_lost(const std::string &event, const Both &got) {
+    for (const auto &[way, t] : {std::pair("up", got.up), std::pair("down", got.down)}) {
+        EXPECT_GT(t.frames, 0U) << event << ", " << way << ": nothing was sent";
+        EXPECT_EQ(t.lost, 0U) << event << ", " << way;
+        EXPECT_EQ(t.duplicated, 0U) << event << ", " << way;
+    }
+}
+
+void expect_lost_at_most(const std::string &event, const Tally &got, std::uint64_t limit) {
+    EXPECT_GT(got.frames, 0U) << event << ": nothing was sent";
+    EXPECT_LE(got.lost, limit) << event;
+    EXPECT_EQ(got.duplicated, 0U) << event;
+}
+
+std::string cpu_pressure() {
+    std::ifstream file("/proc/pressure/cpu");
+    std::string some, average;
+    file >> some >> average;
+    return average;
+}
+
+} // namespace hitless::selftest

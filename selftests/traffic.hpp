@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Numbered traffic both ways at once, and what became of it.
+//
+//   Traffic traffic(lab);
+//   const Marks before = traffic.mark();
+//   ... the event ...
+//   traffic.report("admin down", traffic.since(before));   // beside a control period
+#pragma once
+
+#include "proving/flow.hpp"
+#include "proving/netlab.hpp"
+
+#include <string>
+
+namespace hitless::selftest {
+
+struct Marks {
+    std::uint64_t up = 0, down = 0;
+};
+
+struct Both {
+    proving::Tally up, down; ///< up: guest to far
+};
+
+class Traffic {
+  public:
+    /// Starts, and returns when frames arrive both ways (addresses resolved, switch has learned).
+    explicit Traffic(proving::NetLab &lab, unsigned rate = 20'000, unsigned size = 64);
+
+    Marks mark() const { return {up_.mark(), down_.mark()}; }
+    Both since(const Marks &from) const;
+    /// Waits until `frames` more have been sent and had time to arrive; false after 10 s.
+    bool pass(unsigned frames) const;
+    void stop();
+    /// A period in which nothing happens: what this machine loses today all by itself.
+    Both control();
+    /// Prints the figures, with the control and the pressure on the CPU beside them.
+    void report(const std::string &event, const Both &got) const;
+    /// What the harness itself lost or could not send; 0, or the figures mean nothing.
+    std::uint64_t own_losses() const;
+    const proving::Flow &up() const { return up_; }
+    const proving::Flow &down() const { return down_; }
+
+  private:
+    proving::Flow up_, down_;
+    Both control_;
+};
+
+/// 0 lost, 0 duplicated (and 0 reordered) both ways, or a test failure that says what.
+void expect_nothing_lost(const std::string &event, const Both &got);
+void expect_lost_at_most(const std::string &event, const proving::Tally &got, std::uint64_t limit);
+std::string text(const proving::Tally &tally);
+std::string cpu_pressure(); ///< "some avg10=..." of /proc/pressure/cpu, or ""
+
+} // namespace hitless::selftest

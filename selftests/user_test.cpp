@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What the user types, what it costs, and what the exit codes say.
+#include "selftests/pair_test.hpp"
+#include "selftests/procfs.hpp"
+
+#include <algorithm>
+
+namespace hitless::selftest {
+namespace {
+
+class User : public PairTest {};
+
+TEST_P(User, ExitCodesTellTheTruth) {
+    EXPECT_EQ(pair().cli({"status"}).code, 3);
+    pair().attach();
+    ASSERT_TRUE(pair().becomes("primary"));
+    EXPECT_EQ(pair().cli({"status"}).code, 0);
+    EXPECT_EQ(pair().cli({"switch", "standby", "standby", "--wait"}).code, 0);
+    EXPECT_EQ(pair().cli({"status"}).code, 0) << "what an operator chose is healthy";
+    EXPECT_EQ(pair().cli({"switch", "standby", "auto", "--wait"}).code, 0);
+    {
+        Traffic traffic(lab(), 2000);
+        pair().primary().admin(false);
+        ASSERT_TRUE(traffic.pass(100));
+    }
+    const Outcome lost = pair().cli({"status"});
+    EXPECT_EQ(lost.code, 2) << lost.shown();
+    EXPECT_NE(lost.out.find("down-seen"), std::string::npos) << lost.shown();
+    EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_EQ(pair().cli({"status"}).code, 3);
+    EXPECT_EQ(pair().cli({"detach", "standby"}).code, 1);
+    EXPECT_EQ(pair().cli({"attach"}).code, 64);
+}
+
+TEST_P(User, WhatIsRefusedChangesNothing) {
+    const auto links = [&] { return run({"ip", "-n", lab().guest().name(), "-d", "link"}).out; };
+    const std::string before = links();
+    for (const std::vector<std::string> &wrong :
+         std::vector<std::vector<std::string>>{{"attach", "nosuch"},
+                                               {"attach", "lo"},
+                                               {"attach", "standby", "--primary", "standby"},
+                                               {"attach", "standby", "--primary", "nosuch"},
+                                               {"attach", "standby", "--primary", "lo"},
+                                               {"detach", "standby"},
+                                               {"switch", "standby", "primary"}}) {
+        const Outcome o = pair().cli(wrong);
+        EXPECT_EQ(o.code, 1) << fmt::format("{}", fmt::join(wrong, " ")) << ": " << o.shown();
+        EXPECT_NE(o.err.find(wrong[1]), std::string::npos) << o.shown();
+    }
+    pair().primary().mac("52:54:00:99:00:01");
+    EXPECT_EQ(pair().cli({"attach", "standby", "--primary", "primary"}).code, 1)
+        << "different MACs";
+    pair().primary().mac(NetLab::mac);
+    EXPECT_EQ(links(), before);
+    EXPECT_EQ(pair().cli({"status"}).code, 3);
+    pair().attach();
+    EXPECT_EQ(pair().cli({"attach", "standby", "--primary", "mac"}).code, 1) << "twice";
+    EXPECT_EQ(pair().cli({"attach", "primary", "--primary", "mac"}).code, 1) << "its primary";
+    EXPECT_EQ(pair().active(), "primary");
+}
+
+// `ip netns exec` gives a private mount namespace with a fresh /sys.
+TEST_P(User, IpNetnsExecWorks) {
+    const auto inside = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(),
+                         {"ip", "netns", "exec", lab().guest().name(), hitless_binary()});
+        return run(arguments, {"HITLESS_STATE_DIR"}); // where a user's would be
+    };
+    Outcome o = inside({"attach", "standby", "--primary", "mac"});
+    ASSERT_EQ(o.code, 0) << o.shown();
+    o = inside({"status"});
+    EXPECT_EQ(o.code, 0) << o.shown();
+    o = run({hitless_binary(), "-n", lab().guest().name(), "status"}, {"HITLESS_STATE_DIR"});
+    EXPECT_EQ(o.code, 0) << "outside: " << o.shown();
+    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+    o = inside({"detach", "standby"});
+    EXPECT_EQ(o.code, 0) << o.shown();
+    EXPECT_EQ(inside({"status"}).code, 3);
+}
+
+TEST_P(User, AttachIsQuickAndLosesNothing) {
+    Traffic traffic(lab());
+    std::vector<double> took;
+    const Marks from = traffic.mark();
+    for (int i = 0; i < 5; ++i) {
+        const auto start = now_ns();
+        pair().attach();
+        took.push_back(static_cast<double>(now_ns() - start) / 1e6);
+        ASSERT_TRUE(traffic.pass(200));
+        ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+        ASSERT_TRUE(traffic.pass(200));
+    }
+    std::ranges::sort(took);
+    const Both got = traffic.since(from);
+    traffic.report("5 x attach and detach", got);
+    const std::string pressure = cpu_pressure();
+    fmt::print("  attach: {:.0f} ms median ({:.0f} to {:.0f}); cpu {}\n", took[2], took[0], took[4],
+               pressure);
+    EXPECT_EQ(got.up.lost, 0U);
+    EXPECT_LE(got.down.lost, 5U * 200); // the switch learns anew when the primary goes down
+    const auto at = pressure.find('=');
+    const double starved = at == pressure.npos ? 0 : std::stod(pressure.substr(at + 1));
+    if (starved < 20) {
+        EXPECT_LT(took[2], 100);
+    }
+}
+
+TEST_P(User, AnIdleControllerCostsNothing) {
+    pair().attach();
+    const pid_t pid = pair().start_controller().pid();
+    ASSERT_TRUE(pair().becomes("primary"));
+    Traffic traffic(lab());
+    // Its last words about what just happened are said once it sleeps.
+    ASSERT_TRUE(until(
+        [&] {
+            const auto count = process_status(pid, "voluntary_ctxt_switches");
+            return traffic.pass(4000) && process_status(pid, "voluntary_ctxt_switches") == count;
+        },
+        5s));
+    const auto wakes = process_status(pid, "voluntary_ctxt_switches");
+    const auto files = open_files(pid);
+    ASSERT_TRUE(traffic.pass(60'000)); // three seconds
+    EXPECT_EQ(process_status(pid, "voluntary_ctxt_switches"), wakes);
+    EXPECT_EQ(open_files(pid), files);
+    const auto memory = process_status(pid, "VmRSS");
+    fmt::print("  controller: {} kB RSS, {} files, 0 wake-ups in 3 s\n", memory, files);
+    EXPECT_LT(memory, 8192U);
+}
+
+HL_INSTANTIATE(User);
+
+} // namespace
+} // namespace hitless::selftest
