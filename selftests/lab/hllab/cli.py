@@ -90,7 +90,7 @@ def _list(options) -> int:
 def _run(options) -> int:
     fetch.fetch()
     if options.urgent:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        os.setpriority(os.PRIO_PROCESS, 0, -5)  # never real time: two guests starve two cores
     cases = [case for case in _cases(options.scenarios) if options.only in case.name]
     return runner.run(cases, max(1, options.jobs), options.build.resolve(), options.logs)
 
