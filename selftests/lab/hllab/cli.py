@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="cases at once")
     sub.add_argument("-k", "--only", default="", help="cases whose name has this in it")
     sub.add_argument("--urgent", action="store_true",
-                     help="real-time priority: figures that other work on this machine does not spoil")
+                     help="go before other work on this machine, for figures it does not spoil")
     sub.add_argument("--logs", type=Path, help="a folder for the logs (default: one in the cache)")
     with_build(sub)
 
