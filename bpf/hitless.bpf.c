@@ -11,7 +11,7 @@
  * leave it 0, and it is 0 again before anyone else looks. The user's mark stays the user's. */
 #define JUDGED 0x484c
 
-static __always_inline int egress(enum hl_liveness by) {
+static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
 	if (likely(choose_path(by) == HL_ROLE_PRIMARY)) {
 		count(HL_COUNT_TX_PRIMARY);
 		return bpf_redirect(pair.primary.ifindex, 0);
@@ -20,25 +20,27 @@ static __always_inline int egress(enum hl_liveness by) {
 	return TC_ACT_UNSPEC;
 }
 
-SEC("tc") int hl_egress_cast(struct __sk_buff *skb) {
-	return egress(HL_LIVENESS_CAST);
-}
-
-SEC("tc") int hl_egress_probe_read(struct __sk_buff *skb) {
-	return egress(HL_LIVENESS_PROBE_READ);
-}
-
-SEC("tc") int hl_egress_netlink(struct __sk_buff *skb) {
-	return egress(HL_LIVENESS_NETLINK);
-}
-
 /* On the primary: every frame belongs to the master, as if it had arrived there. */
-SEC("tc") int hl_ingress_primary(struct __sk_buff *skb) {
+static __always_inline int ingress_primary(struct __sk_buff *skb, enum hl_liveness by) {
+	if (unlikely(!at_home(&pair.primary, by))) return TC_ACT_UNSPEC;
 	if (!accept(skb, HL_ROLE_PRIMARY)) return TC_ACT_SHOT;
 	count(HL_COUNT_RX_PRIMARY);
 	skb->tc_index = JUDGED;
 	return bpf_redirect(knobs.master, BPF_F_INGRESS);
 }
+
+/* One program a rung: kernels without bpf_rdonly_cast refuse whatever mentions it. */
+#define RUNG(place, name, by)                                                                      \
+	SEC("tc") int hl_##place##_##name(struct __sk_buff *skb) {                                 \
+		return place(skb, by);                                                             \
+	}
+#define LADDER(place)                                                                              \
+	RUNG(place, cast, HL_LIVENESS_CAST)                                                        \
+	RUNG(place, probe_read, HL_LIVENESS_PROBE_READ)                                            \
+	RUNG(place, netlink, HL_LIVENESS_NETLINK)
+
+LADDER(egress)
+LADDER(ingress_primary)
 
 /* On the standby, which is the master: its own frames, and those of the primary once more. */
 SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {

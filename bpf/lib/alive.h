@@ -55,4 +55,19 @@ static __always_inline int alive(const struct hl_nic *nic, enum hl_liveness by) 
 	return 0;
 }
 
+/* A NIC that was moved to another namespace takes its hooks along; its frames belong there, and our
+ * master's ifindex may be a stranger's. Nothing resolved yet: nothing to doubt. */
+static __always_inline int at_home(const struct hl_nic *nic, enum hl_liveness by) {
+	const struct net_device *dev = (void *)nic->netdev;
+
+	switch (by) {
+	case HL_LIVENESS_CAST:
+		dev = bpf_rdonly_cast(dev, bpf_core_type_id_kernel(struct net_device));
+		return (__u64)dev->nd_net.net == nic->net;
+	case HL_LIVENESS_PROBE_READ: return (__u64)BPF_CORE_READ(dev, nd_net.net) == nic->net;
+	case HL_LIVENESS_NETLINK: return 1;
+	}
+	return 1;
+}
+
 #endif

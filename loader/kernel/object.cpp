@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/object.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/probe.hpp"
 #include "maps/pair_view.hpp"
 
+#include <array>
 #include <bpf/bpf.h>
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <hitless.skel.h>
+#include <linux/capability.h>
 #include <memory>
 #include <sys/random.h>
 
@@ -37,13 +40,17 @@ struct DestroySkeleton {
 };
 using Skeleton = std::unique_ptr<hitless_bpf, DestroySkeleton>;
 
-bpf_program *egress_for(hitless_bpf &skeleton, hl_liveness liveness) {
-    switch (liveness) {
-    case HL_LIVENESS_CAST: return skeleton.progs.hl_egress_cast;
-    case HL_LIVENESS_PROBE_READ: return skeleton.progs.hl_egress_probe_read;
-    case HL_LIVENESS_NETLINK: return skeleton.progs.hl_egress_netlink;
-    }
-    return nullptr;
+/// The programs of which there is one a rung.
+struct Rung {
+    hl_liveness liveness;
+    bpf_program *egress, *ingress_primary;
+};
+
+std::array<Rung, 3> rungs(hitless_bpf &skeleton) {
+    auto &p = skeleton.progs;
+    return {{{HL_LIVENESS_CAST, p.hl_egress_cast, p.hl_ingress_primary_cast},
+             {HL_LIVENESS_PROBE_READ, p.hl_egress_probe_read, p.hl_ingress_primary_probe_read},
+             {HL_LIVENESS_NETLINK, p.hl_egress_netlink, p.hl_ingress_primary_netlink}}};
 }
 
 /// Opened and configured for one rung; the other rungs' programs are left out.
@@ -55,8 +62,9 @@ Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     knobs.twin_window_ns = twin_window_ns;
     if (getrandom(&knobs.seed, sizeof(knobs.seed), 0) != sizeof(knobs.seed))
         throw Error(errno, "draw a random seed");
-    for (hl_liveness rung : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK})
-        bpf_program__set_autoload(egress_for(*skeleton, rung), rung == liveness);
+    for (const Rung &rung : rungs(*skeleton))
+        for (bpf_program *program : {rung.egress, rung.ingress_primary})
+            bpf_program__set_autoload(program, rung.liveness == liveness);
     return skeleton;
 }
 
@@ -67,8 +75,9 @@ Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
     out.pair = own(bpf_map__fd(skeleton.maps.data_pair));
     out.counters = own(bpf_map__fd(skeleton.maps.counters));
     out.bell = own(bpf_map__fd(skeleton.maps.bell));
-    out.egress = own(bpf_program__fd(egress_for(skeleton, liveness)));
-    out.ingress_primary = own(bpf_program__fd(skeleton.progs.hl_ingress_primary));
+    const Rung rung = rungs(skeleton)[liveness];
+    out.egress = own(bpf_program__fd(rung.egress));
+    out.ingress_primary = own(bpf_program__fd(rung.ingress_primary));
     out.ingress_standby = own(bpf_program__fd(skeleton.progs.hl_ingress_standby));
     out.resolve = own(bpf_program__fd(skeleton.progs.hl_resolve));
     out.ring = own(bpf_program__fd(skeleton.progs.hl_ring));
@@ -78,8 +87,10 @@ Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
 }
 
 [[noreturn]] void load_failed(int error) {
-    if (error == EPERM)
-        throw Error(error, "load the BPF programs",
+    // Without CAP_PERFMON the verifier knows no helper that reads kernel memory: EINVAL, not EPERM.
+    bool allowed = has_capability(CAP_BPF) && has_capability(CAP_NET_ADMIN) && has_capability(CAP_PERFMON);
+    if (error == EPERM || !allowed)
+        throw Error(EPERM, "load the BPF programs",
                     "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
     throw Error(error, "load the BPF programs", "`hitless doctor` says what this kernel lacks");
 }

@@ -77,7 +77,7 @@ std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
         {"part: counter", parts.progs.part_counter, out, sby, 0},
         {"part: veto", parts.progs.part_veto, out, sby, 0},
         {"part: alive, probe_read", parts.progs.part_alive_probe_read, out, sby, 0},
-        {"ingress primary, unicast", p.hl_ingress_primary, uni, pri, 0},
+        {"ingress primary, unicast", pair.dp.ingress_primary(), uni, pri, 0},
         {"ingress standby, unicast", p.hl_ingress_standby, uni, sby, 0},
     };
     if (pair.dp.has(HL_LIVENESS_CAST)) {
@@ -86,7 +86,7 @@ std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
     }
     for (size_t size : {64, 1500}) {
         Frame multi = frame(multicast_mac, peer_mac, size, size);
-        all.push_back({fmt::format("ingress primary, multicast {}", size), p.hl_ingress_primary,
+        all.push_back({fmt::format("ingress primary, multicast {}", size), pair.dp.ingress_primary(),
                        multi, pri, 0, dear});
         all.push_back({fmt::format("ingress standby, multicast {}", size), p.hl_ingress_standby,
                        multi, sby, 0, dear});

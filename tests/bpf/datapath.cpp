@@ -38,7 +38,8 @@ void Datapath::open(const Options &options) {
     if (!skel_) throw Error(errno, "open the BPF object");
     skel_->rodata_knobs->knobs = {options.master, 0, options.window_ns, options.seed};
     memcpy(pair().mac, own_mac.data(), own_mac.size());
-    bpf_program__set_autoload(skel_->progs.hl_egress_cast, has_cast_);
+    for (bpf_program *cast : {skel_->progs.hl_egress_cast, skel_->progs.hl_ingress_primary_cast})
+        bpf_program__set_autoload(cast, has_cast_);
 }
 
 Datapath::Datapath(Options options) {
@@ -66,6 +67,11 @@ int Datapath::run(const bpf_program *program, const Frame &frame, uint32_t ifind
         throw Error(-err,
                     fmt::format("run {} on {} bytes", bpf_program__name(program), frame.size()));
     return static_cast<int>(opts.retval);
+}
+
+bpf_program *Datapath::ingress_primary() const {
+    return has_cast_ ? skel_->progs.hl_ingress_primary_cast
+                     : skel_->progs.hl_ingress_primary_probe_read;
 }
 
 int Datapath::egress(hl_liveness rung) const {
@@ -119,7 +125,7 @@ Pair::Pair(std::shared_ptr<Lab> on, uint64_t window_ns)
 
 bool Pair::delivered(hl_role nic, const Frame &frame) const {
     if (nic == HL_ROLE_PRIMARY)
-        return dp.run(dp.skel().progs.hl_ingress_primary, frame, lab.primary) == TC_ACT_REDIRECT;
+        return dp.run(dp.ingress_primary(), frame, lab.primary) == TC_ACT_REDIRECT;
     return dp.run(dp.skel().progs.hl_ingress_standby, frame, lab.standby) == TC_ACT_UNSPEC;
 }
 

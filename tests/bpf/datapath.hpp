@@ -36,6 +36,7 @@ class Datapath {
     int run(const bpf_program *program, const Frame &frame, uint32_t ifindex,
             uint32_t repeat = 1) const;
     int egress(hl_liveness rung) const;
+    bpf_program *ingress_primary() const; ///< of the asking() rung
     /// Does this kernel have what the rung needs?
     bool has(hl_liveness rung) const { return rung != HL_LIVENESS_CAST || has_cast_; }
     /// The best rung of this kernel that asks the NIC.

@@ -185,6 +185,23 @@ TEST_P(EgressMoveTest, ANicBroughtUpInAnotherNamespaceIsLost) {
     expect_left_once(pair, GetParam());
 }
 
+/// Its hooks went along, and ifindex "master" is somebody else there.
+TEST_P(EgressMoveTest, AMovedNicsFramesBelongToWhereItIs) {
+    Pair pair;
+    if (!pair.dp.has(GetParam())) GTEST_SKIP() << "this kernel has no bpf_rdonly_cast";
+    auto &programs = pair.dp.skel().progs;
+    bpf_program *ingress = GetParam() == HL_LIVENESS_CAST ? programs.hl_ingress_primary_cast
+                                                          : programs.hl_ingress_primary_probe_read;
+    Frame unicast = frame(own_mac, peer_mac);
+    ASSERT_EQ(pair.dp.run(ingress, unicast, pair.lab.primary), TC_ACT_REDIRECT);
+    Netns elsewhere = Netns::make();
+    ip("link set pri netns " + elsewhere.path());
+    inside(elsewhere, [&] {
+        ASSERT_EQ(pair.dp.run(ingress, unicast, pair.lab.primary), TC_ACT_UNSPEC);
+    });
+    EXPECT_EQ(pair.dp.counted(HL_COUNT_RX_PRIMARY), 1u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Rung, EgressMoveTest, ::testing::ValuesIn(asking_rungs),
                          [](const auto &test) { return name_of(test.param); });
 

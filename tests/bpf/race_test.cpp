@@ -49,7 +49,7 @@ TEST(Race, CopiesOfOneContentOnTwoCpusPairUp) {
     Frame bytes = frame(broadcast_mac, peer_mac);
 
     on_two_cpus(1, [&](int who, int) {
-        pair.dp.run(who ? programs.hl_ingress_standby : programs.hl_ingress_primary, bytes,
+        pair.dp.run(who ? programs.hl_ingress_standby : pair.dp.ingress_primary(), bytes,
                     pair.lab.primary, copies);
     });
     EXPECT_EQ(pair.dp.counted(HL_COUNT_DROP_TWIN), copies) << pair.dp.counters();

@@ -44,7 +44,7 @@ class WireTest : public ::testing::Test {
     WireTest() : socket_(::socket(AF_PACKET, SOCK_RAW, 0)) {
         make_clsact(pair.lab.primary);
         make_clsact(pair.lab.standby);
-        attach(pair.lab.primary, pair.dp.skel().progs.hl_ingress_primary, 1);
+        attach(pair.lab.primary, pair.dp.ingress_primary(), 1);
         attach(pair.lab.standby, pair.dp.skel().progs.hl_ingress_standby, 1);
         attach(pair.lab.standby, witness_->progs.see, 2);
     }
