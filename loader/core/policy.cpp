@@ -2,6 +2,8 @@
 #include "loader/core/policy.hpp"
 #include "maps/hitless_abi.h"
 
+#include <algorithm>
+
 namespace hitless {
 
 const uint64_t policy_bits = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK_DOWN) |
@@ -9,11 +11,21 @@ const uint64_t policy_bits = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK
 
 namespace {
 
+/// HOLD_DOWN says what others did since: it is there before us when a controller that is no more
+/// left it, and gone when an operator overruled it.
+void learn_from_word(Trust &trust, uint64_t veto) {
+    bool stands = veto & HL_VETO(HOLD_DOWN);
+    if (stands && !trust.holding) trust.was_lost = true;
+    if (!stands && trust.holding) {
+        trust.was_lost = false;
+        trust.returned.reset();
+    }
+}
+
 /// Moves the trust along; returns the bits about the link itself that should stand.
-uint64_t link_bits(const Policy &policy, Trust &trust, const Observation &seen, Instant now,
-                   std::optional<Instant> &again) {
+uint64_t link_bits(Trust &trust, const Observation &seen, Instant now) {
     if (!seen.present || !seen.usable) {
-        // Absence is no flap: a device given for the first time owes no hold-down.
+        // Absence is no loss of the link: a device given again much later owes no wait for it.
         trust.was_lost = seen.present && (trust.was_lost || trust.good_since.has_value());
         trust.good_since.reset();
         return seen.present ? HL_VETO(LINK_DOWN) : HL_VETO(ABSENT);
@@ -24,23 +36,36 @@ uint64_t link_bits(const Policy &policy, Trust &trust, const Observation &seen, 
         trust.good_since.reset();
     }
     if (!trust.good_since) trust.good_since = now;
-    Instant trusted_at = *trust.good_since + policy.hold_down;
-    if (trust.was_lost && now < trusted_at) {
-        again = trusted_at;
-        return HL_VETO(HOLD_DOWN);
-    }
-    trust.was_lost = false;
     return 0;
+}
+
+/// When a primary with no other reason against it may be used.
+Instant trusted_at(const Policy &policy, const Trust &trust) {
+    Instant at{0};
+    if (trust.was_lost) at = *trust.good_since + policy.hold_down;
+    if (trust.returned) at = std::max(at, *trust.returned + policy.hold_down);
+    return at;
 }
 
 } // namespace
 
 Verdict decide(const Policy &policy, Trust &trust, const Observation &seen, Instant now) {
+    learn_from_word(trust, seen.veto);
     Verdict verdict;
-    uint64_t want = link_bits(policy, trust, seen, now, verdict.again);
+    uint64_t want = link_bits(trust, seen, now);
     if (seen.present && !seen.configured) want |= HL_VETO(SYNC);
     if (seen.present && !seen.mtu_fits) want |= HL_VETO(MTU);
     if (seen.present && !seen.mac_matches) want |= HL_VETO(MAC);
+    bool ours_stood = seen.veto & policy_bits;
+    if (!want && ours_stood && now < trusted_at(policy, trust)) {
+        want = HL_VETO(HOLD_DOWN);
+        verdict.again = trusted_at(policy, trust);
+    }
+    if (!want) {
+        trust.was_lost = false;
+        if (ours_stood) trust.returned = now;
+    }
+    trust.holding = want & HL_VETO(HOLD_DOWN);
     verdict.set = want & ~seen.veto;
     verdict.clear = policy_bits & seen.veto & ~want;
     return verdict;

@@ -5,7 +5,8 @@
 //
 // The datapath leaves a dead primary by itself; policy decides when it may come back. A primary
 // that is seen for the first time is used as soon as it has carrier; one that was lost must stay
-// good for the hold-down, so a flapping NIC returns at most once in that time.
+// good for the hold-down. Whatever flaps, link, device or MTU: one return in a hold-down at most,
+// unless an operator says otherwise.
 #pragma once
 
 #include "loader/core/types.hpp"
@@ -31,7 +32,9 @@ struct Observation {
 /// What policy remembers between two decisions.
 struct Trust {
     std::optional<Instant> good_since;
-    bool was_lost = false; ///< since it was last used without a doubt
+    std::optional<Instant> returned; ///< when the primary was last given back
+    bool was_lost = false;           ///< since it was last used without a doubt
+    bool holding = false;            ///< we left HOLD_DOWN standing
 };
 
 struct Verdict {
