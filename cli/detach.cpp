@@ -23,10 +23,11 @@ Run setup_detach(CLI::App &app) {
             throw CLI::RequiredError("STANDBY or --all");
     });
     return [options](Env &env) {
+        auto note = [&env](const std::string &line) { env.err << "hitless: " << line << '\n'; };
         if (options->all)
-            env.out << fmt::format("{} pairs detached\n", detach_all());
+            env.out << fmt::format("detached: {}\n", detach_all(note));
         else
-            detach(options->standby);
+            detach(options->standby, note);
         return exit_ok;
     };
 }

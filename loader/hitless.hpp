@@ -37,12 +37,16 @@ struct AttachRequest {
 /// is as it was. Returns the primary's name, empty when none is there yet.
 std::string attach(const AttachRequest &);
 
+/// Takes a line for people.
+using Note = std::function<void(const std::string &)>;
+
 /// Ends a pair and gives every setting back. `standby`: interface name; pairs whose standby has
-/// vanished are named by what status() shows.
-void detach(const std::string &standby);
+/// vanished are named by what status() shows. `note` hears what could not be given back, because
+/// the pair was incomplete or of another version.
+void detach(const std::string &standby, const Note &note = {});
 
 /// Ends all pairs of the namespace; returns how many there were.
-unsigned detach_all();
+unsigned detach_all(const Note &note = {});
 
 struct NicStatus {
     std::string ifname;

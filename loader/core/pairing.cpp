@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <locale>
+#include <optional>
 
 namespace hitless {
 namespace {
@@ -36,22 +38,52 @@ bool matches(const Link &standby, const Selector &want, const Link &link) {
     return false;
 }
 
+bool is_space(char c) { return std::isspace(c, std::locale::classic()); }
+bool is_hex(char c) { return std::isxdigit(c, std::locale::classic()); }
+
+/// What may be the name of an interface or a slot, and fits into `size` bytes with a zero behind.
+bool is_name(std::string_view text, size_t size) {
+    return !text.empty() && text.size() < size && text != "." && text != ".." &&
+           text.find_first_of(std::string_view("/:\0", 3)) == text.npos &&
+           std::ranges::none_of(text, is_space);
+}
+
+/// In the kernel's form, "0000:00:04.0"; the domain may be left out, as lspci does.
+std::optional<std::string> pci_address(std::string_view text) {
+    constexpr std::string_view shape = ":hh:hh.h";
+    std::string out(std::ranges::count(text, ':') == 1 ? "0000:" : "");
+    for (char c : text)
+        out += std::tolower(c, std::locale::classic());
+    if (out.size() < 4 + shape.size() || out.size() > 8 + shape.size()) return std::nullopt;
+    std::string_view domain(out.data(), out.size() - shape.size());
+    std::string_view rest = std::string_view(out).substr(domain.size());
+    bool formed = std::ranges::all_of(domain, is_hex) &&
+                  std::ranges::equal(rest, shape, [](char c, char as) {
+                      return as == 'h' ? is_hex(c) : c == as;
+                  });
+    bool exists = rest[4] <= '1' && rest[7] <= '7'; // 32 devices of 8 functions
+    return formed && exists ? std::optional(out) : std::nullopt;
+}
+
 } // namespace
 
 Selector Selector::parse(std::string_view text) {
     if (text == "auto") return {HL_SELECT_AUTO, ""};
     if (text == "mac") return {HL_SELECT_MAC, ""};
-    Selector out{HL_SELECT_IFNAME, std::string(text)};
-    if (text.starts_with(pci_prefix))
-        out = {HL_SELECT_PCI, std::string(text.substr(pci_prefix.size()))};
-    else if (text.starts_with(slot_prefix))
-        out = {HL_SELECT_SLOT, std::string(text.substr(slot_prefix.size()))};
-    bool fits = !out.arg.empty() && out.arg.size() < HL_ARG &&
-                (out.kind != HL_SELECT_IFNAME || out.arg.size() < HL_IFNAME);
-    if (!fits)
+    std::optional<Selector> out;
+    if (text.starts_with(pci_prefix)) {
+        auto address = pci_address(text.substr(pci_prefix.size()));
+        if (address) out = {HL_SELECT_PCI, *address};
+    } else if (text.starts_with(slot_prefix)) {
+        std::string_view slot = text.substr(slot_prefix.size());
+        if (is_name(slot, HL_ARG)) out = {HL_SELECT_SLOT, std::string(slot)};
+    } else if (is_name(text, HL_IFNAME)) {
+        out = {HL_SELECT_IFNAME, std::string(text)};
+    }
+    if (!out)
         throw Error(EINVAL, fmt::format("read the primary '{}'", text), "names no device",
                     "use auto, mac, an interface name, pci:ADDRESS or slot:NUMBER");
-    return out;
+    return *out;
 }
 
 std::string Selector::text() const {
@@ -78,7 +110,8 @@ Choice choose_primary(const Link &standby, const Selector &want, std::span<const
     for (const Link *link : found)
         names.push_back(link->name);
     return {nullptr, fmt::format("{} devices match '{}': {}", found.size(), want.text(),
-                                 fmt::join(names, ", "))};
+                                 fmt::join(names, ", ")),
+            true};
 }
 
 bool is_paravirtual(const Link &link) {
@@ -118,6 +151,10 @@ void check_pair(const Link &standby, const Link &primary) {
     if (primary.loopback || !primary.ethernet)
         throw Error(EINVAL, action, fmt::format("{} is no Ethernet device", primary.name),
                     "name the passthrough NIC");
+    if (stacked(primary))
+        throw Error(EINVAL, action,
+                    fmt::format("{} is stacked on other devices ({})", primary.name, primary.kind),
+                    "name the passthrough NIC itself");
     if (primary.master != Ifindex::none)
         throw Error(EBUSY, action, fmt::format("{} belongs to another device", primary.name),
                     fmt::format("ip link set {} nomaster", primary.name));

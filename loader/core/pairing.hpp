@@ -29,6 +29,7 @@ struct Selector {
 struct Choice {
     const Link *primary = nullptr;
     std::string why_not;
+    bool several = false; ///< more than one matched
 };
 
 /// The primary of `standby` among `links`. Several candidates are refused, not guessed between.

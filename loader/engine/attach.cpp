@@ -5,6 +5,7 @@
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 
@@ -15,14 +16,9 @@ namespace {
 class Staging {
   public:
     Staging(StateDir &dir, Rtnl &rtnl, const LoadOptions &options)
-        : dir_(dir), rtnl_(rtnl), pair(Pair::create(options, dir.make_stage())) {}
+        : dir_(dir), rtnl_(rtnl), pair(create(dir, options)) {}
     ~Staging() {
-        if (committed_) return;
-        try {
-            undo();
-        } catch (const Error &) {
-            // The error that brought us here says more; the next attach clears the stage.
-        }
+        if (!committed_) quietly([&] { undo(); });
     }
     Staging(const Staging &) = delete;
     Staging &operator=(const Staging &) = delete;
@@ -34,6 +30,29 @@ class Staging {
     }
 
   private:
+    /// A constructor that throws has no destructor to clean up.
+    static Pair create(StateDir &dir, const LoadOptions &options) {
+        std::string stage = dir.make_stage();
+        try {
+            return Pair::create(options, stage);
+        } catch (const Error &) {
+            quietly([&] {
+                StateDir::remove(stage);
+                dir.unmount_if_empty();
+            });
+            throw;
+        }
+    }
+
+    /// The error that brought us here says more; the next attach clears the stage.
+    template <typename Step>
+    static void quietly(Step step) {
+        try {
+            step();
+        } catch (const Error &) { // NOLINT(bugprone-empty-catch)
+        }
+    }
+
     void undo() {
         pair.detach(HL_HOOK_EGRESS);
         release_primary(pair, rtnl_);
@@ -78,16 +97,19 @@ void check_free(const StateDir &dir, const Link &nic) {
 /// A primary named outright must be there and fit; one found by a rule may come later.
 const Link *find_primary(const Link &standby, const Selector &selector,
                          const std::vector<Link> &links) {
+    if (selector.kind == HL_SELECT_IFNAME) {
+        auto named = std::ranges::find(links, selector.arg, &Link::name);
+        if (named == links.end())
+            throw Error(ENODEV, fmt::format("pair {} with {}", standby.name, selector.arg),
+                        "there is no such interface",
+                        "`--primary mac` waits for any NIC with the standby's MAC");
+        check_pair(standby, *named);
+        return &*named;
+    }
     Choice choice = choose_primary(standby, selector, links);
-    bool outright = selector.kind == HL_SELECT_IFNAME;
-    if (!choice.primary && outright)
-        throw Error(selector.arg == standby.name ? EINVAL : ENODEV,
-                    fmt::format("pair {} with {}", standby.name, selector.arg),
-                    selector.arg == standby.name ? "standby and primary are one device"
-                                                 : "there is no such Ethernet interface",
-                    selector.arg == standby.name
-                        ? "name two"
-                        : "`--primary mac` waits for any NIC with the standby's MAC");
+    if (choice.several)
+        throw Error(EINVAL, fmt::format("pair {}", standby.name), choice.why_not,
+                    "choose one by name: --primary NAME");
     if (choice.primary) check_pair(standby, *choice.primary);
     return choice.primary;
 }
@@ -121,23 +143,23 @@ std::string attach(const AttachRequest &request) {
     return primary ? primary->name : "";
 }
 
-void detach(const std::string &standby) {
+void detach(const std::string &standby, const Note &note) {
     Rtnl rtnl;
     StateDir dir;
     std::string name = pair_of(dir, rtnl, standby);
     StateDir::Lock lock = dir.lock();
-    dismantle(dir, rtnl, name);
+    dismantle(dir, rtnl, name, note);
     dir.unmount_if_empty();
 }
 
-unsigned detach_all() {
+unsigned detach_all(const Note &note) {
     Rtnl rtnl;
     StateDir dir;
     if (!dir.mounted()) return 0;
     StateDir::Lock lock = dir.lock();
     std::vector<std::string> pairs = own_pairs(dir);
     for (const std::string &name : pairs)
-        dismantle(dir, rtnl, name);
+        dismantle(dir, rtnl, name, note);
     dir.unmount_if_empty();
     return static_cast<unsigned>(pairs.size());
 }

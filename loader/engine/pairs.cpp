@@ -20,14 +20,18 @@ void take_off(const std::string &dir, Rtnl &rtnl) {
     pair.detach(HL_HOOK_INGRESS_STANDBY);
 }
 
-/// Also what is incomplete or of another version: removing its pins frees its tcx links all the same.
-void take_apart(const std::string &dir, Rtnl &rtnl) {
+/// Also what is incomplete or of another version: removing its pins frees its tcx links all the
+/// same. Returns why its settings could not be given back, if so.
+std::string take_apart(const std::string &dir, Rtnl &rtnl) {
+    std::string why;
     try {
         take_off(dir, rtnl);
     } catch (const Error &error) {
         if (error.code() != ENOENT && error.code() != EPROTO) throw;
+        why = error.code() == EPROTO ? "was made by another version of hitless" : "was incomplete";
     }
     StateDir::remove(dir);
+    return why;
 }
 
 } // namespace
@@ -54,9 +58,13 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
 
 void clear_stage(StateDir &dir, Rtnl &rtnl) { take_apart(dir.stage(), rtnl); }
 
-void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name) {
+void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     clear_stage(dir, rtnl);
-    take_apart(dir.withdraw(name), rtnl);
+    std::string why = take_apart(dir.withdraw(name), rtnl);
+    if (note && !why.empty())
+        note(fmt::format("the pair {} {}: it is detached, but the settings of its primary were not "
+                         "given back; `ip -d link` shows them",
+                         name, why));
 }
 
 } // namespace hitless

@@ -3,6 +3,7 @@
 // Finding and ending the published pairs of this namespace.
 #pragma once
 
+#include "loader/hitless.hpp"
 #include "loader/kernel/pair.hpp"
 #include "loader/kernel/rtnl.hpp"
 #include "loader/kernel/state_dir.hpp"
@@ -22,7 +23,7 @@ std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 void clear_stage(StateDir &, Rtnl &);
 
 /// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
-/// another ABI version. Under the lock.
-void dismantle(StateDir &, Rtnl &, const std::string &name);
+/// another ABI version: then `note` hears what was not given back. Under the lock.
+void dismantle(StateDir &, Rtnl &, const std::string &name, const Note &note);
 
 } // namespace hitless
