@@ -1,6 +1,149 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "loader/hitless.hpp"
+//
+// What this machine can do, what is in the way, and what mends it. Everything is tried for real and
+// nothing stays (kernel/probe.hpp). "missing": pairs cannot be made; "degraded": they can, at a
+// price that the finding names.
+#include "loader/engine/findings.hpp"
+#include "loader/kernel/probe.hpp"
+#include "loader/kernel/state_dir.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <linux/capability.h>
+#include <unistd.h>
 
 namespace hitless {
-std::vector<Finding> examine_machine() { return {}; }
+namespace {
+
+std::string reason(int error) {
+    return fmt::format("{} ({})", strerror(error), error);
+}
+
+/// False when nothing else can be tried.
+bool examine_privilege(Findings &out) {
+    constexpr std::pair<unsigned, const char *> needed[] = {{CAP_BPF, "CAP_BPF"},
+                                                            {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+                                                            {CAP_PERFMON, "CAP_PERFMON"},
+                                                            {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}};
+    std::vector<std::string> absent;
+    for (const auto &[capability, name] : needed)
+        if (!has_capability(capability)) absent.emplace_back(name);
+    if (absent.empty())
+        out.push_back(fine("privilege", "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN"));
+    else
+        out.push_back(missing("privilege", fmt::format("without {}", fmt::join(absent, ", ")),
+                              "run as root: sudo hitless doctor"));
+    return absent.empty();
+}
+
+void examine_kernel(Findings &out) {
+    KernelRelease kernel = kernel_release();
+    bool recent = std::pair(kernel.major, kernel.minor) >= std::pair(6u, 1u);
+    out.push_back(
+        recent ? fine("kernel", kernel.text)
+               : missing("kernel", kernel.text + " is older than 6.1",
+                         "boot Linux 6.1 or later (Debian 12: apt install linux-image-amd64)"));
+    if (access("/sys/kernel/btf/vmlinux", R_OK) == 0)
+        out.push_back(fine("btf", "/sys/kernel/btf/vmlinux"));
+    else
+        out.push_back(
+            missing("btf", "the kernel does not describe its types",
+                    "boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions build it"));
+}
+
+void examine_compiler(Findings &out) {
+    if (programs_are_compiled().value_or(false))
+        out.push_back(fine("bpf_jit", "programs run as machine code"));
+    else
+        out.push_back(degraded("bpf_jit", "programs are interpreted, several times slower",
+                               "sysctl -w net.core.bpf_jit_enable=1"));
+    if (initial_net_sysctl("core/bpf_jit_harden") == 2)
+        out.push_back(degraded("bpf_jit_harden",
+                               "constants are blinded for root too: slower programs",
+                               "sysctl -w net.core.bpf_jit_harden=1"));
+}
+
+/// How frames learn that the primary is dead: the ladder from best to worst.
+void examine_liveness(Findings &out) {
+    int cast = try_liveness(HL_LIVENESS_CAST);
+    int probe = try_liveness(HL_LIVENESS_PROBE_READ);
+    if (!cast)
+        out.push_back(
+            fine("bpf_rdonly_cast", "frames ask the primary itself, at no measurable cost"));
+    else if (!probe)
+        out.push_back(degraded("bpf_rdonly_cast",
+                               reason(cast) + "; bpf_probe_read_kernel does its work",
+                               "boot Linux 6.2 or later to save some 8 ns a frame"));
+    if (!probe) {
+        out.push_back(
+            fine("bpf_probe_read_kernel", cast ? "frames ask the primary itself" : "not needed"));
+        return;
+    }
+    std::string remedy = "boot without lockdown=confidentiality";
+    if (!cast) return out.push_back(fine("bpf_probe_read_kernel", reason(probe) + "; not needed"));
+    if (int none = try_liveness(HL_LIVENESS_NETLINK))
+        return out.push_back(
+            missing("programs", "none can be loaded: " + reason(none),
+                    "boot a kernel with CONFIG_BPF_SYSCALL and CONFIG_NET_CLS_BPF"));
+    out.push_back(degraded("bpf_probe_read_kernel",
+                           reason(probe) + "; a dead primary is only noticed by `hitless run`",
+                           remedy));
+}
+
+void examine_hooks(Findings &out) {
+    int tcx = try_hook(HookTry::tcx);
+    int clsact = try_hook(HookTry::clsact);
+    if (!tcx)
+        out.push_back(fine("tcx", "programs attach by pinned links"));
+    else if (!clsact)
+        out.push_back(
+            degraded("tcx", reason(tcx) + "; clsact does its work",
+                     "boot Linux 6.6 or later to save some 300 instructions a frame and hook"));
+    if (!clsact)
+        out.push_back(
+            fine("clsact", tcx ? "programs attach as filters" : "for NICs with filters of others"));
+    else if (!tcx)
+        out.push_back(degraded("clsact",
+                               reason(clsact) + "; NICs with clsact filters cannot be paired",
+                               "modprobe -a sch_ingress cls_bpf"));
+    else
+        out.push_back(missing("tcx, clsact", reason(tcx) + ", " + reason(clsact),
+                              "modprobe -a sch_ingress cls_bpf, or boot Linux 6.6 or later"));
+}
+
+void examine_state(Findings &out) {
+    StateDir dir;
+    if (dir.mounted()) return out.push_back(fine("bpffs", "mounted at " + dir.bpffs()));
+    if (int error = try_bpffs())
+        return out.push_back(missing("bpffs", "cannot be mounted: " + reason(error),
+                                     fmt::format("mount -t bpf hitless {}", dir.bpffs())));
+    out.push_back(fine("bpffs", "can be mounted at " + dir.bpffs()));
+}
+
+/// Nothing of hitless depends on tracing; said because tools beside it may.
+void examine_tracing(Findings &out) {
+    auto say = [](int error) { return (error ? reason(error) : "allowed") + "; not needed"; };
+    out.push_back(fine("fentry", say(try_tracing(TraceTry::function_entry))));
+    out.push_back(fine("tp_btf", say(try_tracing(TraceTry::tracepoint))));
+}
+
+} // namespace
+
+std::vector<Finding> examine_machine() {
+    Findings out;
+    bool privileged = examine_privilege(out);
+    examine_kernel(out);
+    if (!privileged) return out;
+    examine_compiler(out);
+    examine_liveness(out);
+    examine_hooks(out);
+    examine_state(out);
+    examine_tracing(out);
+    examine_pairs(out);
+    examine_nics(out);
+    return out;
+}
+
 } // namespace hitless

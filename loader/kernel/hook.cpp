@@ -142,6 +142,20 @@ bool hook_alive(const hl_hook &hook, Direction direction, int program_fd, const 
            info.xdp.ifindex == hook.ifindex;
 }
 
+int try_tcx(const HookPoint &at, int program_fd) {
+    Fd link(tcx_attach(at, program_fd));
+    return link ? 0 : -link.get();
+}
+
+int try_clsact(const HookPoint &at, int program_fd) {
+    try {
+        detach_hook(clsact_attach(at, program_fd), at.direction, "");
+        return 0;
+    } catch (const Error &error) {
+        return error.code();
+    }
+}
+
 bool has_foreign_filters(uint32_t ifindex, Direction direction, int own_program_fd) {
     return Rtnl().count_filters(Ifindex{ifindex}, clsact_parent(direction),
                                 program_id(own_program_fd)) > 0;

@@ -31,6 +31,10 @@ void detach_hook(const hl_hook &, Direction, const std::string &pin);
 /// True while our program is still the one that runs there.
 bool hook_alive(const hl_hook &, Direction, int program_fd, const std::string &pin);
 
+/// Attaches and takes off again, one kind each; 0 or the positive errno. For doctor.
+int try_tcx(const HookPoint &, int program_fd);
+int try_clsact(const HookPoint &, int program_fd);
+
 /// True when the device has clsact filters that are not ours.
 bool has_foreign_filters(uint32_t ifindex, Direction, int own_program_fd);
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/findings.hpp"
+#include "loader/kernel/hardware.hpp"
+#include "loader/kernel/probe.hpp"
+#include "loader/kernel/rtnl.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+/// Everything between the NIC and our program.
+void examine_member(Findings &out, const NicStatus &nic) {
+    if (!nic.present) return;
+    if (auto xdp = xdp_program(number(nic.index)))
+        out.push_back(degraded(
+            nic.ifname, fmt::format("XDP program {} takes frames before they reach the pair", xdp->id),
+            fmt::format("if it is not meant to: ip link set {} {} off", nic.ifname, xdp->mode)));
+}
+
+void examine_primary(Findings &out, const NicStatus &nic) {
+    examine_member(out, nic);
+    std::string by = nic.present ? configured_by(number(nic.index)) : "";
+    if (by.empty()) return;
+    out.push_back(degraded(nic.ifname, by + " configures it, as if it were a NIC of its own",
+                           by == "NetworkManager"
+                               ? fmt::format("nmcli device set {} managed no", nic.ifname)
+                               : fmt::format("a .network file with [Match] Name={} and [Link] "
+                                             "Unmanaged=yes, then networkctl reload",
+                                             nic.ifname)));
+}
+
+void examine_pair(Findings &out, const PairStatus &pair) {
+    for (const std::string &problem : pair.problems)
+        out.push_back(degraded("pair " + pair.name, problem,
+                               fmt::format("hitless detach {0} && hitless attach {0} --primary {1}",
+                                           pair.name, pair.selector.text())));
+    if (pair.problems.empty())
+        out.push_back(
+            fine("pair " + pair.name,
+                 fmt::format("{} active, liveness {}", pair.primary_active ? "primary" : "standby",
+                             liveness_names[pair.liveness])));
+    examine_member(out, pair.standby);
+    examine_primary(out, pair.primary);
+}
+
+void examine_controller(Findings &out, size_t pairs) {
+    if (std::optional<int> pid = controller_pid())
+        out.push_back(fine("controller", fmt::format("process {}", *pid)));
+    else if (!pairs)
+        out.push_back(fine("controller", "none, and no pair to keep"));
+    else
+        out.push_back(degraded("controller", "none: a primary that is lost is not taken back",
+                               "hitless run"));
+}
+
+/// Why a paravirtual NIC is in no pair, which may be as it should.
+Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
+    if (nic.master != Ifindex::none && offers_failover(nic.bus))
+        return degraded(nic.name,
+                        "the hypervisor offers F_STANDBY and net_failover has taken the NIC",
+                        "boot with module_blacklist=net_failover");
+    if (nic.master != Ifindex::none)
+        return fine(nic.name, "belongs to another device; not to be paired");
+    Choice choice = choose_primary(nic, {}, links);
+    if (choice.primary && choice.primary->master != Ifindex::none)
+        return degraded(
+            nic.name, fmt::format("its primary {} belongs to another device", choice.primary->name),
+            fmt::format("ip link set {} nomaster", choice.primary->name));
+    if (choice.primary)
+        return fine(nic.name, fmt::format("could be paired with {}: `hitless attach {}`",
+                                          choice.primary->name, nic.name));
+    size_t twins = std::ranges::count_if(links, [&](const Link &link) {
+        return link.on_pci() && !is_paravirtual(link) && link.mac == nic.mac;
+    });
+    if (twins > 1)
+        return degraded(nic.name, choice.why_not,
+                        fmt::format("hitless attach {} --primary NAME chooses one", nic.name));
+    return fine(nic.name, "no NIC with its MAC; nothing to pair");
+}
+
+} // namespace
+
+void examine_pairs(Findings &out) {
+    try {
+        std::vector<PairStatus> pairs = status();
+        examine_controller(out, pairs.size());
+        for (const PairStatus &pair : pairs)
+            examine_pair(out, pair);
+    } catch (const Error &error) {
+        out.push_back(degraded("pairs", error.what(), "hitless detach --all"));
+    }
+}
+
+void examine_nics(Findings &out) {
+    std::vector<Link> links = Rtnl().links();
+    learn_hardware(links);
+    std::vector<PairStatus> pairs;
+    try {
+        pairs = status();
+    } catch (const Error &) {
+        return; // examine_pairs() has said it
+    }
+    for (const Link &link : links)
+        if (is_paravirtual(link) &&
+            !std::ranges::count(pairs, link.index,
+                                [](const PairStatus &pair) { return pair.standby.index; }))
+            out.push_back(examine_standby(link, links));
+}
+
+} // namespace hitless
