@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Who is whose primary, as tables: the links of a machine, the rule, the choice.
+#include "loader/core/error.hpp"
+#include "loader/core/pairing.hpp"
+#include "tests/core/links.hpp"
+
+#include <cerrno>
+#include <gtest/gtest.h>
+
+namespace hitless::test {
+namespace {
+
+const Link standby = virtio(2, "eth0", mac_a);
+
+struct Case {
+    const char *why;
+    const char *selector;
+    std::vector<Link> links;
+    const char *chosen; ///< nullptr: nobody
+};
+
+Link with_mac(Link link, Mac mac, Mac perm) {
+    link.mac = mac;
+    link.perm_mac = perm;
+    return link;
+}
+
+const Case cases[] = {
+    {"one PCI NIC of the same MAC", "auto", {standby, vf(3, "eth1", mac_a)}, "eth1"},
+    {"the order of the dump does not matter", "auto", {vf(3, "eth1", mac_a), standby}, "eth1"},
+    {"nobody there", "auto", {standby}, nullptr},
+    {"another MAC", "auto", {standby, vf(3, "eth1", mac_b)}, nullptr},
+    {"the MAC it was made with counts: the present one can be changed",
+     "auto",
+     {standby, with_mac(vf(3, "eth1", mac_b), mac_b, mac_a)},
+     "eth1"},
+    {"several of the same MAC are not guessed between",
+     "auto",
+     {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_a)},
+     nullptr},
+    {"two paravirtual NICs are no pair", "auto", {standby, virtio(3, "eth1", mac_a)}, nullptr},
+    {"auto wants hardware", "auto", {standby, of_kind(nic(3, "tap0", mac_a), "tun")}, nullptr},
+    {"mac takes any bus", "mac", {standby, of_kind(nic(3, "tap0", mac_a), "tun")}, "tap0"},
+    {"mac wants the MAC all the same", "mac", {standby, vf(3, "eth1", mac_b)}, nullptr},
+    {"a VLAN copies the MAC of its device and is no primary",
+     "mac",
+     {standby, of_kind(nic(3, "eth0.5", mac_a), "vlan")},
+     nullptr},
+    {"a VLAN beside the real one does not disturb",
+     "mac",
+     {standby, of_kind(nic(3, "eth0.5", mac_a), "vlan"), vf(4, "eth1", mac_a)},
+     "eth1"},
+    {"macvlan", "mac", {standby, of_kind(nic(3, "mv0", mac_a), "macvlan")}, nullptr},
+    {"bridge", "mac", {standby, of_kind(nic(3, "br0", mac_a), "bridge")}, nullptr},
+    {"bond", "mac", {standby, of_kind(nic(3, "bond0", mac_a), "bond")}, nullptr},
+    {"team", "mac", {standby, of_kind(nic(3, "team0", mac_a), "team")}, nullptr},
+    {"stacked devices not even by name",
+     "br0",
+     {standby, of_kind(nic(3, "br0", mac_a), "bridge")},
+     nullptr},
+    {"by name, whatever its MAC: check_pair judges that",
+     "eth1",
+     {standby, vf(3, "eth1", mac_b), vf(4, "eth2", mac_a)},
+     "eth1"},
+    {"a name chooses between several",
+     "eth2",
+     {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_a)},
+     "eth2"},
+    {"a name that nobody has", "eth7", {standby, vf(3, "eth1", mac_a)}, nullptr},
+    {"the standby is not its own primary", "eth0", {standby, vf(3, "eth1", mac_a)}, nullptr},
+    {"loopback by name", "lo", {loopback(), standby}, nullptr},
+    {"by PCI address",
+     "pci:0000:00:04.0",
+     {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_b)},
+     "eth2"},
+    {"by the PCI address of nobody", "pci:0000:00:05.0", {standby, vf(3, "eth1", mac_a)}, nullptr},
+};
+
+TEST(ChoosePrimary, Table) {
+    for (const Case &row : cases) {
+        Choice choice = choose_primary(standby, Selector::parse(row.selector), row.links);
+        std::string chosen = choice.primary ? choice.primary->name : "nobody";
+        EXPECT_EQ(chosen, row.chosen ? row.chosen : "nobody") << row.why;
+        EXPECT_EQ(choice.why_not.empty(), choice.primary != nullptr) << row.why;
+    }
+}
+
+TEST(ChoosePrimary, AnEmptyMacMatchesNobody) {
+    Link bare = virtio(2, "eth0", Mac{});
+    Link other = vf(3, "eth1", Mac{});
+    EXPECT_EQ(choose_primary(bare, Selector::parse("mac"), std::vector{bare, other}).primary,
+              nullptr);
+}
+
+TEST(ChoosePrimary, SaysWhyNot) {
+    std::vector links = {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_a)};
+    EXPECT_EQ(choose_primary(standby, {}, links).why_not, "2 devices match 'auto': eth1, eth2");
+    links.resize(1);
+    EXPECT_EQ(choose_primary(standby, {}, links).why_not,
+              "no device matches 'auto' (the standby eth0 has MAC 52:54:00:00:00:0a)");
+}
+
+TEST(ProposePairs, OnePairForEachMac) {
+    std::vector links = {loopback(), virtio(2, "eth0", mac_a), vf(3, "eth1", mac_a),
+                         virtio(4, "eth2", mac_b), vf(5, "eth3", mac_b)};
+    auto pairs = propose_pairs(links);
+    ASSERT_EQ(pairs.size(), 2u);
+    EXPECT_EQ(pairs[0].standby->name + pairs[0].primary->name, "eth0eth1");
+    EXPECT_EQ(pairs[1].standby->name + pairs[1].primary->name, "eth2eth3");
+}
+
+TEST(ProposePairs, LeavesAloneWhatIsNotPlain) {
+    Link primary = vf(3, "eth1", mac_a);
+    EXPECT_TRUE(propose_pairs(std::vector{standby}).empty()) << "no primary";
+    EXPECT_TRUE(propose_pairs(std::vector{enslaved(standby, 9), primary}).empty())
+        << "standby in use";
+    EXPECT_TRUE(propose_pairs(std::vector{standby, enslaved(primary, 9)}).empty())
+        << "primary in use";
+    EXPECT_TRUE(propose_pairs(std::vector{standby, virtio(4, "eth2", mac_a), primary}).empty())
+        << "two standbys, one primary";
+    EXPECT_TRUE(propose_pairs(std::vector{standby, primary, vf(4, "eth2", mac_a)}).empty())
+        << "two primaries, one standby";
+    EXPECT_TRUE(propose_pairs(std::vector{vf(2, "eth0", mac_a), vf(3, "eth1", mac_a)}).empty())
+        << "no standby";
+}
+
+/// The error's code, or 0; its text goes to `text`.
+template <typename Check>
+int refused(Check check, std::string &text) {
+    try {
+        check();
+        return 0;
+    } catch (const Error &error) {
+        text = error.what();
+        return error.code();
+    }
+}
+
+TEST(CheckStandby, RefusesWithTheWayOut) {
+    std::string text;
+    EXPECT_EQ(refused([] { check_standby(standby); }, text), 0);
+    EXPECT_EQ(refused([] { check_standby(loopback()); }, text), EINVAL);
+    EXPECT_EQ(text, "pair lo: it is no Ethernet device; name the paravirtual NIC");
+    EXPECT_EQ(refused([] { check_standby(enslaved(standby, 7)); }, text), EBUSY);
+    EXPECT_EQ(text, "pair eth0: it belongs to another device (bridge, bond, team or failover); "
+                    "ip link set eth0 nomaster");
+}
+
+TEST(CheckPair, RefusesWithTheWayOut) {
+    std::string text;
+    Link primary = vf(3, "eth1", mac_a);
+    auto check = [&](const Link &p) { return refused([&] { check_pair(standby, p); }, text); };
+    EXPECT_EQ(check(primary), 0);
+    EXPECT_EQ(check(standby), EINVAL);
+    EXPECT_EQ(text, "pair eth0 with eth0: standby and primary are one device; name two");
+    EXPECT_EQ(check(loopback()), EINVAL);
+    EXPECT_EQ(text, "pair eth0 with lo: lo is no Ethernet device; name the passthrough NIC");
+    EXPECT_EQ(check(of_kind(nic(5, "eth0.5", mac_a), "vlan")), EINVAL);
+    EXPECT_EQ(text, "pair eth0 with eth0.5: eth0.5 is stacked on other devices (vlan); "
+                    "name the passthrough NIC itself");
+    EXPECT_EQ(check(enslaved(primary, 7)), EBUSY);
+    EXPECT_EQ(text,
+              "pair eth0 with eth1: eth1 belongs to another device; ip link set eth1 nomaster");
+    EXPECT_EQ(check(vf(3, "eth1", mac_b)), EINVAL);
+    EXPECT_EQ(text, "pair eth0 with eth1: their MACs differ (52:54:00:00:00:0a and "
+                    "52:54:00:00:00:0b); ip link set eth1 address 52:54:00:00:00:0a");
+}
+
+TEST(IsParavirtual, ByDriverOrBus) {
+    EXPECT_TRUE(is_paravirtual(virtio(2, "eth0", mac_a)));
+    EXPECT_FALSE(is_paravirtual(vf(2, "eth0", mac_a)));
+    EXPECT_FALSE(is_paravirtual(of_kind(nic(2, "veth0", mac_a), "veth")));
+    for (const char *driver : {"hv_netvsc", "vmxnet3", "xen_netfront", "vif", "ena"}) {
+        Link link = vf(2, "eth0", mac_a);
+        link.driver = driver;
+        EXPECT_TRUE(is_paravirtual(link)) << driver;
+    }
+}
+
+} // namespace
+} // namespace hitless::test

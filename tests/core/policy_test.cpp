@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Policy as stories: what was seen, when, and which bits must then stand in the veto word.
+#include "loader/core/policy.hpp"
+#include "maps/hitless_abi.h"
+
+#include <gtest/gtest.h>
+
+namespace hitless::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Observation good{.present = true, .usable = true, .configured = true};
+constexpr Observation down{.present = true, .usable = false, .configured = true};
+constexpr Observation absent{};
+
+/// A veto word under one policy. Times are milliseconds since the story began.
+struct Story {
+    Policy policy{.hold_down = milliseconds(200)};
+    Trust trust;
+    uint64_t veto = HL_VETO(ABSENT);
+    std::optional<Instant> again;
+
+    uint64_t at(int ms, Observation seen) {
+        seen.veto = veto;
+        Verdict verdict = decide(policy, trust, seen, milliseconds(ms));
+        EXPECT_EQ(verdict.set & verdict.clear, 0u);
+        EXPECT_EQ((verdict.set | verdict.clear) & ~policy_bits, 0u) << "a bit that is another's";
+        veto = (veto | verdict.set) & ~verdict.clear;
+        again = verdict.again;
+        return veto;
+    }
+};
+
+TEST(Policy, AFirstPrimaryIsUsedAtOnce) {
+    Story story;
+    EXPECT_EQ(story.at(0, absent), HL_VETO(ABSENT));
+    EXPECT_EQ(story.at(5000, good), 0u);
+    EXPECT_FALSE(story.again);
+}
+
+TEST(Policy, AFirstPrimaryWaitsForCarrierOnly) {
+    Story story;
+    EXPECT_EQ(story.at(0, down), HL_VETO(LINK_DOWN));
+    EXPECT_EQ(story.at(590, good), 0u);
+}
+
+TEST(Policy, ALostPrimaryMustStayGoodForTheHoldDown) {
+    Story story;
+    story.at(0, good);
+    EXPECT_EQ(story.at(1000, down), HL_VETO(LINK_DOWN));
+    EXPECT_EQ(story.at(2000, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.again, Instant(milliseconds(2200)));
+    EXPECT_EQ(story.at(2199, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.at(2200, good), 0u);
+    EXPECT_FALSE(story.again);
+}
+
+TEST(Policy, EveryLossStartsTheWaitAnew) {
+    Story story;
+    story.at(0, good);
+    for (int ms = 1000; ms < 2000; ms += 100) {
+        EXPECT_EQ(story.at(ms, down), HL_VETO(LINK_DOWN));
+        EXPECT_EQ(story.at(ms + 50, good), HL_VETO(HOLD_DOWN));
+    }
+    EXPECT_EQ(story.at(2149, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.at(2150, good), 0u);
+}
+
+TEST(Policy, ALossThatOnlyAFrameSawCounts) {
+    Story story;
+    story.at(0, good);
+    story.veto |= HL_VETO(DOWN_SEEN);
+    EXPECT_EQ(story.at(1000, good), HL_VETO(HOLD_DOWN)) << "latched, and up again before we looked";
+    story.veto |= HL_VETO(DOWN_SEEN);
+    EXPECT_EQ(story.at(1100, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.at(1299, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.at(1300, good), 0u);
+}
+
+TEST(Policy, DownSeenIsKeptOnNobodysBehalf) {
+    Story story;
+    story.at(0, good);
+    story.veto |= HL_VETO(DOWN_SEEN);
+    EXPECT_EQ(story.at(10, down), HL_VETO(LINK_DOWN));
+}
+
+TEST(Policy, ADeviceGivenAgainLaterOwesNoWait) {
+    Story story;
+    story.at(0, good);
+    EXPECT_EQ(story.at(1000, absent), HL_VETO(ABSENT));
+    EXPECT_EQ(story.at(5000, good), 0u);
+}
+
+TEST(Policy, ADeviceThatComesAndGoesReturnsOnceInAHoldDown) {
+    Story story;
+    story.at(0, good);
+    for (int ms = 10; ms < 180; ms += 20) {
+        EXPECT_EQ(story.at(ms, absent), HL_VETO(ABSENT));
+        EXPECT_EQ(story.at(ms + 10, good), HL_VETO(HOLD_DOWN)) << ms;
+    }
+    EXPECT_EQ(story.again, Instant(milliseconds(200)));
+    EXPECT_EQ(story.at(200, good), 0u);
+}
+
+TEST(Policy, AnMtuThatFlapsReturnsOnceInAHoldDown) {
+    Story story;
+    story.at(0, good);
+    Observation narrow = good;
+    narrow.mtu_fits = false;
+    EXPECT_EQ(story.at(50, narrow), HL_VETO(MTU));
+    EXPECT_EQ(story.at(60, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.at(200, good), 0u);
+    EXPECT_EQ(story.at(1000, narrow), HL_VETO(MTU));
+    EXPECT_EQ(story.at(2000, good), 0u) << "no loss of the link: nothing to wait for";
+}
+
+TEST(Policy, WhatDoesNotFitIsNamed) {
+    Observation odd = good;
+    odd.configured = odd.mtu_fits = odd.mac_matches = false;
+    Story story;
+    EXPECT_EQ(story.at(0, odd), HL_VETO(SYNC) | HL_VETO(MTU) | HL_VETO(MAC));
+    odd.usable = false;
+    EXPECT_EQ(story.at(1, odd), HL_VETO(SYNC) | HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(LINK_DOWN));
+    EXPECT_EQ(story.at(2, absent), HL_VETO(ABSENT))
+        << "nothing is said of a device that is not there";
+}
+
+TEST(Policy, OtherWritersBitsAreLeftAlone) {
+    constexpr uint64_t others = HL_VETO(OPERATOR) | HL_VETO(HOST) | HL_VETO(UNPROVEN) |
+                                HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG) | 1ull << 63;
+    Story story;
+    story.veto |= others;
+    EXPECT_EQ(story.at(0, good), others);
+    EXPECT_EQ(story.at(10, down), others | HL_VETO(LINK_DOWN));
+}
+
+TEST(Policy, AnOperatorMayOverruleTheHoldDown) {
+    Story story;
+    story.at(0, good);
+    story.at(1000, down);
+    EXPECT_EQ(story.at(1010, good), HL_VETO(HOLD_DOWN));
+    story.veto &= ~HL_VETO(HOLD_DOWN); // `hitless switch STANDBY primary`
+    EXPECT_EQ(story.at(1020, good), 0u) << "policy does not argue with the operator";
+    EXPECT_EQ(story.at(1100, down), HL_VETO(LINK_DOWN));
+    EXPECT_EQ(story.at(1110, good), HL_VETO(HOLD_DOWN)) << "but the next loss is a new one";
+}
+
+TEST(Policy, ANewControllerHonoursTheWaitOfTheOldOne) {
+    Story story;
+    story.at(0, good);
+    story.at(1000, down);
+    EXPECT_EQ(story.at(1010, good), HL_VETO(HOLD_DOWN));
+    story.trust = {};
+    EXPECT_EQ(story.at(1020, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.at(1220, good), 0u);
+}
+
+TEST(Policy, ANewControllerLeavesAGoodPairAlone) {
+    Story story;
+    story.at(0, good);
+    story.trust = {};
+    EXPECT_EQ(story.at(1000, good), 0u);
+    EXPECT_FALSE(story.again);
+}
+
+TEST(Policy, NoHoldDownMeansNoWait) {
+    Story story;
+    story.policy.hold_down = milliseconds(0);
+    story.at(0, good);
+    story.at(10, down);
+    EXPECT_EQ(story.at(11, good), 0u);
+    story.veto |= HL_VETO(DOWN_SEEN);
+    EXPECT_EQ(story.at(12, good), 0u);
+}
+
+} // namespace
+} // namespace hitless::test
