@@ -214,7 +214,7 @@ class Controller::Engine {
     void bury(const std::string &name) {
         log(fmt::format("{}: the standby is gone; the pair ends", name));
         StateDir::Lock lock = dir_.lock();
-        dismantle(dir_, rtnl_, name);
+        dismantle(dir_, rtnl_, name, options_.log);
         pairs_.erase(name);
     }
 

@@ -24,11 +24,14 @@ NicStatus nic_status(const hl_identity &id, const std::optional<Link> &link) {
     return out;
 }
 
+/// Where the next frame goes: the rule of bpf/lib/path.h.
 bool primary_active(const PairStatus &pair) {
-    if (pair.veto == 0) return true;
+    bool blind = pair.liveness == HL_LIVENESS_NETLINK;
+    bool primary_works = blind || (pair.primary.up && pair.primary.carrier);
+    if (pair.veto == 0) return primary_works;
     bool doubtful = (pair.veto & ~HL_VETO_SOFT) == 0;
-    bool standby_works = pair.standby.up && pair.standby.carrier;
-    return doubtful && !standby_works && pair.primary.up && pair.primary.carrier;
+    bool standby_works = blind || (pair.standby.up && pair.standby.carrier);
+    return doubtful && !standby_works && primary_works;
 }
 
 std::vector<std::string> find_problems(const Pair &pair, const PairStatus &status) {
@@ -43,6 +46,9 @@ std::vector<std::string> find_problems(const Pair &pair, const PairStatus &statu
     }
     check(HL_HOOK_EGRESS, status.standby.ifname + " (egress)");
     check(HL_HOOK_INGRESS_STANDBY, status.standby.ifname + " (ingress)");
+    if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
+        out.push_back(fmt::format("the primary {} is {} and no controller has noticed; `hitless run`",
+                                  status.primary.ifname, status.primary.present ? "down" : "gone"));
     if (status.primary.present) check(HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
     if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
         has_foreign_filters(number(status.standby.index), Direction::egress, -1))

@@ -211,7 +211,8 @@ void Rtnl::change(Ifindex index, std::string_view shown, const LinkChange &chang
         mnl_attr_nest_end(request, spec);
     }
     if (int error = transact(request, [](const nlmsghdr *) {}))
-        throw Error(error, fmt::format("configure {}", shown));
+        throw Error(error, fmt::format("configure {}", shown),
+                    error == EPERM ? "run as root, or with CAP_NET_ADMIN" : "");
 }
 
 unsigned Rtnl::count_filters(Ifindex index, uint32_t parent, uint32_t except_program) {

@@ -47,6 +47,11 @@ std::vector<std::string> entries(const std::string &dir) {
     return out;
 }
 
+const char *mount_way_out(int error) {
+    if (error == EPERM) return "run as root, or with CAP_SYS_ADMIN";
+    return error == ENOTDIR ? "remove what stands there" : "the kernel needs CONFIG_BPF_SYSCALL";
+}
+
 void rename_or_throw(const std::string &from, const std::string &to) {
     if (rename(from.c_str(), to.c_str()) < 0)
         throw Error(errno, fmt::format("rename {} to {}", from, to));
@@ -78,7 +83,10 @@ StateDir::Lock StateDir::lock() {
 
 bool StateDir::mounted() const {
     struct statfs fs{};
-    return statfs(bpffs_.c_str(), &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+    if (statfs(bpffs_.c_str(), &fs) == 0) return fs.f_type == BPF_FS_MAGIC;
+    // Not to be allowed to look is not to find nothing.
+    if (errno == EACCES) throw Error(errno, fmt::format("look into {}", root_), "run as root");
+    return false;
 }
 
 void StateDir::ensure_mounted() {
@@ -87,7 +95,7 @@ void StateDir::ensure_mounted() {
     std::string root = initial_root();
     bool ours = secure_getenv(override_variable) != nullptr;
     if (!ours) return in_initial_mounts(action, mount_bpffs, without_root(bpffs_, root));
-    if (int error = mount_bpffs(bpffs_.c_str())) throw Error(error, action, "run as root");
+    if (int error = mount_bpffs(bpffs_.c_str())) throw Error(error, action, mount_way_out(error));
 }
 
 void StateDir::unmount_if_empty() {
