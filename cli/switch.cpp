@@ -15,11 +15,14 @@ namespace hitless::cli {
 namespace {
 
 struct Options {
-    std::string standby;
+    std::string standby, path;
     Target target = Target::automatic;
     bool wait = false;
     double timeout_s = 10;
 };
+
+const std::map<std::string, Target> targets = {
+    {"primary", Target::primary}, {"standby", Target::standby}, {"auto", Target::automatic}};
 
 bool reached(const PairStatus &pair, Target target) {
     return target == Target::standby ? !pair.primary_active : pair.primary_active;
@@ -47,17 +50,14 @@ int wait_for(const Options &options, Env &env) {
 
 Run setup_switch(CLI::App &app) {
     auto options = std::make_shared<Options>();
-    static const std::map<std::string, Target> targets = {
-        {"primary", Target::primary}, {"standby", Target::standby}, {"auto", Target::automatic}};
     app.add_option("standby", options->standby, "the pair's standby")
         ->required()
         ->type_name("STANDBY");
-    app.add_option("path", options->target,
+    app.add_option("path", options->path,
                    "standby: leave the primary; auto: let policy decide again; primary: as auto, "
                    "and overrule every doubt")
         ->required()
-        ->transform(CLI::Transformer(targets))
-        ->check(CLI::IsMember(targets))
+        ->check(CLI::IsMember({"primary", "standby", "auto"}))
         ->type_name("primary|standby|auto");
     auto *wait = app.add_flag("--wait", options->wait, "return when the path is in use");
     app.add_option("--timeout", options->timeout_s, "seconds to wait")
@@ -66,6 +66,7 @@ Run setup_switch(CLI::App &app) {
         ->capture_default_str()
         ->type_name("S");
     return [options](Env &env) {
+        options->target = targets.at(options->path);
         switch_path(options->standby, options->target);
         return options->wait ? wait_for(*options, env) : exit_ok;
     };
