@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/config.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/fd.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <initializer_list>
@@ -14,6 +16,24 @@ namespace hitless::cli {
 namespace {
 
 constexpr int64_t longest_hold_down_ms = 3'600'000;
+constexpr size_t largest_file = 1 << 20;
+
+/// The whole file; not by toml++, which takes a directory for an empty file and never ends on
+/// /dev/zero.
+std::string contents(const std::string &file) {
+    std::string action = fmt::format("read {}", file);
+    Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) throw Error(errno, action, "name a TOML file that can be read");
+    std::string out;
+    char buffer[4096];
+    ssize_t size = 0;
+    while ((size = read(fd.get(), buffer, sizeof(buffer))) > 0) {
+        out.append(buffer, static_cast<size_t>(size));
+        if (out.size() > largest_file) throw Error(EFBIG, action, "name a TOML file");
+    }
+    if (size < 0) throw Error(errno, action, "name a TOML file");
+    return out;
+}
 
 std::string place(const toml::source_region &at) {
     return fmt::format("read {}:{}:{}", at.path ? *at.path : "configuration", at.begin.line,
@@ -55,8 +75,11 @@ Policy read_policy(const toml::table &table, Policy policy) {
 AttachRequest read_pair(const toml::table &table, const Policy &policy) {
     only_keys(table, {"standby", "primary", "hold_down_ms"});
     std::optional<std::string> standby = get<std::string>(table, "standby", "string");
-    if (!standby || standby->empty())
+    if (!standby)
         refuse(table.source(), "a pair needs the key 'standby'", "name the paravirtual NIC");
+    if (standby->empty() || standby->size() >= HL_IFNAME)
+        refuse(table.get("standby")->source(), "'standby' is no interface name",
+               fmt::format("those have 1 to {} letters", HL_IFNAME - 1));
     AttachRequest request;
     request.standby = *standby;
     request.policy = read_policy(table, policy);
@@ -73,7 +96,7 @@ AttachRequest read_pair(const toml::table &table, const Policy &policy) {
 } // namespace
 
 Controller::Options read_config(const std::string &file) {
-    toml::parse_result parsed = toml::parse_file(file);
+    toml::parse_result parsed = toml::parse(contents(file), file);
     if (!parsed)
         refuse(parsed.error().source(), parsed.error().description(),
                "the running configuration is unchanged");
@@ -86,8 +109,13 @@ Controller::Options read_config(const std::string &file) {
     if (!pairs) return out;
     if (!pairs->is_array_of_tables())
         refuse(pairs->source(), "'pair' is no list of tables", "write [[pair]] before each");
-    for (const toml::node &pair : *pairs->as_array())
-        out.pairs.push_back(read_pair(*pair.as_table(), out.policy));
+    for (const toml::node &pair : *pairs->as_array()) {
+        AttachRequest request = read_pair(*pair.as_table(), out.policy);
+        if (std::ranges::count(out.pairs, request.standby, &AttachRequest::standby))
+            refuse(pair.as_table()->get("standby")->source(),
+                   fmt::format("'{}' has a pair already", request.standby), "name each once");
+        out.pairs.push_back(std::move(request));
+    }
     return out;
 }
 
