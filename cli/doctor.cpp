@@ -37,8 +37,7 @@ Run setup_doctor(CLI::App &app) {
             auto list = nlohmann::ordered_json::array();
             for (const Finding &finding : findings)
                 list.push_back(to_json(finding));
-            env.out << nlohmann::ordered_json{{"version", json_version}, {"findings", list}}.dump()
-                    << '\n';
+            env.out << to_text({{"version", json_version}, {"findings", list}}) << '\n';
         } else {
             print(findings, env);
         }

@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds look_interval{100};
 
 void print(const std::vector<Flip> &flips, bool json, Env &env) {
     for (const Flip &flip : flips)
-        env.out << (json ? to_json(flip).dump() : flip_line(flip)) << '\n';
+        env.out << (json ? to_text(to_json(flip)) : flip_line(flip)) << '\n';
     env.out.flush();
 }
 

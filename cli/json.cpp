@@ -20,6 +20,10 @@ double seconds(Instant t) { return std::chrono::duration<double>(t).count(); }
 
 } // namespace
 
+std::string to_text(const Json &json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::vector<std::string_view> reason_names(uint64_t veto) {
     std::vector<std::string_view> out;
     for (const VetoReason &reason : veto_reasons)

@@ -15,6 +15,9 @@ nlohmann::ordered_json to_json(const PairStatus &);
 nlohmann::ordered_json to_json(const Flip &);
 nlohmann::ordered_json to_json(const Finding &);
 
+/// One line. Interface names may be any bytes, JSON may not: what is no UTF-8 is replaced.
+std::string to_text(const nlohmann::ordered_json &);
+
 /// The names of the reasons in a veto word.
 std::vector<std::string_view> reason_names(uint64_t veto);
 

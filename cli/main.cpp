@@ -47,7 +47,10 @@ int run(int argc, char **argv, Env &env) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError &error) {
-        int code = app.exit(error, env.out, env.err);
+        // "A subcommand is required" helps nobody who misspelt one.
+        bool misspelt = error.get_name() == "RequiredError" && !app.remaining().empty();
+        int code = misspelt ? app.exit(CLI::ExtrasError(app.remaining()), env.out, env.err)
+                            : app.exit(error, env.out, env.err);
         return code == 0 ? exit_ok : exit_usage;
     }
     if (!netns.empty()) enter_netns(netns);
@@ -65,5 +68,8 @@ int main(int argc, char **argv) {
     } catch (const hitless::Error &error) {
         std::cerr << "hitless: " << error.what() << '\n';
         return exit_code(error);
+    } catch (const std::exception &error) {
+        std::cerr << "hitless: " << error.what() << '\n';
+        return exit_failed;
     }
 }

@@ -54,7 +54,7 @@ int show(const std::string &standby, bool json, Env &env) {
         auto list = nlohmann::ordered_json::array();
         for (const PairStatus &pair : pairs)
             list.push_back(to_json(pair));
-        env.out << nlohmann::ordered_json{{"version", json_version}, {"pairs", list}}.dump() << '\n';
+        env.out << to_text({{"version", json_version}, {"pairs", list}}) << '\n';
     } else {
         for (const PairStatus &pair : pairs)
             print_pair(pair, env);
