@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fstream>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,12 +22,31 @@
 namespace hitless {
 namespace {
 
-constexpr auto initial_mounts = "/proc/1/ns/mnt";
-
 std::string link_target(const char *path) {
     char target[PATH_MAX];
     ssize_t size = readlink(path, target, sizeof(target));
     return size < 0 ? "" : std::string(target, static_cast<size_t>(size));
+}
+
+std::string mounts_of(const std::string &process) { return process + "/ns/mnt"; }
+
+/// 0 when there is none.
+pid_t parent_of(pid_t pid) {
+    std::ifstream status(fmt::format("/proc/{}/status", pid));
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with("PPid:")) return atoi(line.c_str() + strlen("PPid:"));
+    return 0;
+}
+
+/// A process that sees the machine's own mounts: our oldest ancestor that we may look at. That is
+/// process 1, unless it has capabilities that we lack (containers, some sandboxes).
+std::string oldest_ancestor() {
+    std::string oldest = "/proc/self";
+    for (pid_t pid = getppid(); pid > 0; pid = parent_of(pid)) {
+        std::string process = fmt::format("/proc/{}", pid);
+        if (!link_target(mounts_of(process).c_str()).empty()) oldest = process;
+    }
+    return oldest;
 }
 
 } // namespace
@@ -50,17 +71,19 @@ void enter_netns(std::string_view name) {
 }
 
 std::string initial_root() {
-    std::string own = link_target("/proc/self/ns/mnt");
-    std::string initial = link_target(initial_mounts);
-    return initial.empty() || own == initial ? "" : "/proc/1/root";
+    std::string oldest = oldest_ancestor();
+    bool shared = link_target(mounts_of(oldest).c_str()) == link_target("/proc/self/ns/mnt");
+    return shared ? "" : oldest + "/root";
 }
 
 void in_initial_mounts(std::string_view action, int (*fn)(const char *), const std::string &arg) {
+    std::string initial_mounts = mounts_of(oldest_ancestor());
+    bool elsewhere = !initial_root().empty();
     pid_t child = fork();
     if (child < 0) throw Error(errno, action);
     if (child == 0) {
-        Fd ns(open(initial_mounts, O_RDONLY | O_CLOEXEC));
-        if (!initial_root().empty() && setns(ns.get(), CLONE_NEWNS) < 0) _exit(errno);
+        Fd ns(open(initial_mounts.c_str(), O_RDONLY | O_CLOEXEC));
+        if (elsewhere && setns(ns.get(), CLONE_NEWNS) < 0) _exit(errno);
         _exit(fn(arg.c_str()));
     }
     int status = 0;
