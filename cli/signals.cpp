@@ -28,6 +28,10 @@ Signals::Signals() {
 }
 
 Signals::~Signals() {
+    // A signal that was seen but not taken would be delivered by the unblocking, and kill.
+    signalfd_siginfo taken;
+    while (read(fd_.get(), &taken, sizeof(taken)) > 0)
+        continue;
     sigset_t set = endings();
     sigprocmask(SIG_UNBLOCK, &set, nullptr);
 }

@@ -128,7 +128,11 @@ std::string attach(const AttachRequest &request) {
     dir.ensure_mounted();
     check_free(dir, standby);
     if (primary) check_free(dir, *primary);
-    clear_stage(dir, rtnl);
+    if (clear_stage(dir, rtnl)) { // what it gave back is what must be saved
+        links = rtnl.links();
+        learn_hardware(links);
+        primary = find_primary(standby, request.primary, links);
+    }
 
     Staging staging(dir, rtnl, {number(standby.index), request.liveness});
     Pair &pair = staging.pair;

@@ -56,7 +56,11 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
                               : "`hitless status` lists the pairs");
 }
 
-void clear_stage(StateDir &dir, Rtnl &rtnl) { take_apart(dir.stage(), rtnl); }
+bool clear_stage(StateDir &dir, Rtnl &rtnl) {
+    if (!dir.has_stage()) return false;
+    take_apart(dir.stage(), rtnl);
+    return true;
+}
 
 void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     clear_stage(dir, rtnl);

@@ -19,8 +19,9 @@ std::vector<std::string> own_pairs(const StateDir &);
 /// The directory name of the pair of this standby; throws ENOENT with what to do.
 std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 
-/// Takes apart what a crash left in the stage directory. Under the lock.
-void clear_stage(StateDir &, Rtnl &);
+/// Takes apart what a crash left in the stage directory; true when there was something. Under the
+/// lock.
+bool clear_stage(StateDir &, Rtnl &);
 
 /// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
 /// another ABI version: then `note` hears what was not given back. Under the lock.

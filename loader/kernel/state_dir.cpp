@@ -114,6 +114,8 @@ std::vector<std::string> StateDir::pairs() const {
     return out;
 }
 
+bool StateDir::has_stage() const { return access(stage().c_str(), F_OK) == 0; }
+
 std::string StateDir::make_stage() {
     if (mkdir(stage().c_str(), 0700) < 0) throw Error(errno, fmt::format("create {}", stage()));
     return stage();

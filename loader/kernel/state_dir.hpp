@@ -43,6 +43,7 @@ class StateDir {
 
     /// The directory to pin into before publish(). Under the lock.
     std::string stage() const { return path("stage"); }
+    bool has_stage() const;
     std::string make_stage();
     void publish(const std::string &name);
     /// Takes a pair out of sight; its pins are then below the returned directory. Under the lock.
