@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 namespace hitless {
@@ -19,6 +20,13 @@ void swallow(int fd) {
     char buffer[4096];
     while (read(fd, buffer, sizeof(buffer)) > 0)
         continue;
+}
+
+/// True while `path` leads to the file that is open as `fd`.
+bool is_at(int fd, const std::string &path) {
+    struct stat open_file{}, named{};
+    return fstat(fd, &open_file) == 0 && stat(path.c_str(), &named) == 0 &&
+           open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
 }
 
 } // namespace
@@ -68,16 +76,22 @@ DirectoryWatch::DirectoryWatch(const std::string &dir)
 
 void DirectoryWatch::acknowledge() { swallow(fd_.get()); }
 
-OwnerLock::OwnerLock(const std::string &path)
-    : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-    if (!fd_) throw Error(errno, fmt::format("open {}", path), "run as root");
-    if (flock(fd_.get(), LOCK_EX | LOCK_NB) < 0) {
-        fd_ = Fd();
-        return;
-    }
+OwnerLock::OwnerLock(const std::string &path) : path_(path) {
+    do {
+        fd_ = Fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        if (!fd_) throw Error(errno, fmt::format("open {}", path), "run as root");
+        if (flock(fd_.get(), LOCK_EX | LOCK_NB) < 0) {
+            fd_ = Fd();
+            return;
+        }
+    } while (!is_at(fd_.get(), path)); // its last holder removed it between our two steps
     std::string pid = fmt::format("{}\n", getpid());
     if (ftruncate(fd_.get(), 0) < 0 || pwrite(fd_.get(), pid.data(), pid.size(), 0) < 0)
         throw Error(errno, fmt::format("write {}", path));
+}
+
+OwnerLock::~OwnerLock() {
+    if (fd_) unlink(path_.c_str());
 }
 
 std::optional<int> OwnerLock::holder(const std::string &path) {

@@ -64,12 +64,17 @@ class OwnerLock {
   public:
     /// Returns an unheld lock when somebody else has it.
     explicit OwnerLock(const std::string &path);
+    /// Removes the file: namespaces come and go, and each would leave one.
+    ~OwnerLock();
+    OwnerLock(const OwnerLock &) = delete;
+    OwnerLock &operator=(const OwnerLock &) = delete;
     bool held() const { return static_cast<bool>(fd_); }
 
     /// The pid of whoever holds it.
     static std::optional<int> holder(const std::string &path);
 
   private:
+    std::string path_;
     Fd fd_;
 };
 
