@@ -5,8 +5,9 @@
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
-#include "loader/kernel/hardware.hpp"
+#include "loader/kernel/announce.hpp"
 #include "loader/kernel/events.hpp"
+#include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <algorithm>
@@ -31,8 +32,10 @@ struct Kept {
     BellReader bell;
     Trust trust;
     std::optional<Instant> again;
+    uint64_t announced; ///< flips that the network has been told of
 
-    explicit Kept(Pair &&adopted) : pair(std::move(adopted)), bell(pair.bell_fd()) {}
+    explicit Kept(Pair &&adopted)
+        : pair(std::move(adopted)), bell(pair.bell_fd()), announced(pair.view().flips()) {}
 };
 
 } // namespace
@@ -228,7 +231,18 @@ class Controller::Engine {
         }
     }
 
+    /// Whoever flipped, the network must learn where the guest is now.
+    void tell_network(Kept &kept) {
+        uint64_t flips = kept.pair.view().flips();
+        if (flips == kept.announced) return;
+        kept.announced = flips;
+        const hl_pair &state = kept.pair.state();
+        guarded([&] { announce(rtnl_, Ifindex{state.standby_id.ifindex}, mac_of(state.mac)); });
+    }
+
     void finish() {
+        for (auto &[name, kept] : pairs_)
+            tell_network(kept);
         std::optional<Instant> next;
         for (auto &[name, kept] : pairs_)
             if (kept.again && (!next || *kept.again < *next)) next = kept.again;

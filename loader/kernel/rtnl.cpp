@@ -8,6 +8,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -106,6 +107,19 @@ uint32_t bpf_program_of(const nlmsghdr *message) {
              });
          });
     return id;
+}
+
+Neighbour parse_neighbour(const nlmsghdr *message) {
+    Neighbour out;
+    const auto *end = static_cast<const char *>(mnl_nlmsg_get_payload_tail(message));
+    each(static_cast<const nlattr *>(mnl_nlmsg_get_payload_offset(message, sizeof(ndmsg))), end,
+         [&](const nlattr *attr) {
+             if (mnl_attr_get_type(attr) == NDA_LLADDR) out.mac = parse_mac(attr);
+             if (mnl_attr_get_type(attr) == NDA_DST &&
+                 mnl_attr_get_payload_len(attr) == out.ip.size())
+                 memcpy(out.ip.data(), mnl_attr_get_payload(attr), out.ip.size());
+         });
+    return out;
 }
 
 nlmsghdr *link_request(char *buffer, uint16_t type, uint16_t flags, Ifindex index) {
@@ -213,6 +227,28 @@ void Rtnl::change(Ifindex index, std::string_view shown, const LinkChange &chang
     if (int error = transact(request, [](const nlmsghdr *) {}))
         throw Error(error, fmt::format("configure {}", shown),
                     error == EPERM ? "run as root, or with CAP_NET_ADMIN" : "");
+}
+
+std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
+    char buffer[256];
+    nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = RTM_GETNEIGH;
+    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    auto *filter = static_cast<ndmsg *>(mnl_nlmsg_put_extra_header(request, sizeof(ndmsg)));
+    filter->ndm_family = AF_INET;
+    mnl_attr_put_u32(request, NDA_IFINDEX, number(index)); // older kernels ignore it
+    std::vector<Neighbour> out;
+    int error = transact(request, [&](const nlmsghdr *m) {
+        auto *info = static_cast<const ndmsg *>(mnl_nlmsg_get_payload(m));
+        constexpr unsigned known = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+        if (info->ndm_ifindex != static_cast<int>(number(index)) || !(info->ndm_state & known) ||
+            info->ndm_type != RTN_UNICAST)
+            return;
+        Neighbour found = parse_neighbour(m);
+        if (!found.mac.empty()) out.push_back(found);
+    });
+    if (error) throw Error(error, "list the neighbours");
+    return out;
 }
 
 unsigned Rtnl::count_filters(Ifindex index, uint32_t parent, uint32_t except_program) {

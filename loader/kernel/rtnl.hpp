@@ -31,6 +31,12 @@ struct LinkChange {
     std::optional<uint8_t> addr_gen_mode{}; ///< IN6_ADDR_GEN_MODE_*
 };
 
+/// An IPv4 neighbour whose MAC the kernel knows.
+struct Neighbour {
+    Mac mac;
+    std::array<uint8_t, 4> ip{};
+};
+
 class Rtnl {
   public:
     Rtnl();
@@ -43,6 +49,9 @@ class Rtnl {
 
     /// Throws Error with the kernel's reason; `shown` names the device in it.
     void change(Ifindex, std::string_view shown, const LinkChange &);
+
+    /// Those of one device, unicast and resolved.
+    std::vector<Neighbour> neighbours(Ifindex);
 
     /// Traffic control filters below `parent` (a TC_H_* pair) that are not `except_program`.
     unsigned count_filters(Ifindex, uint32_t parent, uint32_t except_program);
