@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`hitless run --config FILE`: what is wrong, in which line and column, under which key. The state
+directory cannot exist, so that nothing is touched even if a bad file were taken."""
+import os
+import tempfile
+import unittest
+
+from bed import Case
+
+UNUSABLE_STATE = "/proc/hitless-test"  # nothing can be made there
+TAKEN = "create /proc/hitless-test"    # what is said once the configuration was read
+
+WRONG = {  # text: (line:column, what must be said)
+    "auto_pair = maybe": ("1:13", "could not determine value type"),
+    "\n\nauto_pair = 'yes'": ("3:13", "'auto_pair' is no true or false"),
+    "auto_pair": ("1:", ""),
+    "auto_pear = true": ("1:1", "unknown key 'auto_pear'; known here: auto_pair, hold_down_ms, pair"),
+    "hold_down_ms = 'long'": ("1:16", "'hold_down_ms' is no whole number"),
+    "hold_down_ms = 1.5": ("1:16", "'hold_down_ms' is no whole number"),
+    "hold_down_ms = -1": ("1:16", "'hold_down_ms' is out of range; use 0 to 3600000"),
+    "hold_down_ms = 3600001": ("1:16", "out of range"),
+    "hold_down_ms = 9223372036854775808": ("1:", ""),
+    "pair = 'eth0'": ("1:8", "'pair' is no list of tables; write [[pair]] before each"),
+    "pair = []\n": ("1:8", "'pair' is no list of tables"),
+    "[pair]\nstandby = 'eth0'": ("1:1", "'pair' is no list of tables; write [[pair]] before each"),
+    "[[pair]]\nprimary = 'mac'": ("1:1", "a pair needs the key 'standby'"),
+    "[[pair]]\nstandby = ''": ("2:11", "'standby'"),
+    "[[pair]]\nstandby = 7": ("2:11", "'standby' is no string"),
+    "[[pair]]\nstandby = 'a-name-that-is-too-long'": ("2:11", "'standby'"),
+    "[[pair]]\nstandby = 'eth0'\nmaster = 'eth1'":
+        ("3:1", "unknown key 'master'; known here: standby, primary, hold_down_ms"),
+    "[[pair]]\nstandby = 'eth0'\nprimary = 'pci:nonsense'":
+        ("3:11", "read the primary 'pci:nonsense': names no device; use auto, mac,"),
+    "[[pair]]\nstandby = 'eth0'\nhold_down_ms = []": ("3:16", "'hold_down_ms' is no whole number"),
+    "[[pair]]\nstandby = 'eth0'\n\n[[pair]]\nstandby = 'eth0'": ("5:11", "'eth0'"),
+    "auto_pair = true\nauto_pair = false": ("2:", "auto_pair"),
+    "[[pair]]\nstandby = 'et": ("2:", ""),
+    "[[pa": ("1:", ""),
+    "\x00\x01\x7fELF": ("1:", ""),
+    "= = =": ("1:", ""),
+    "[[pair]]\n" * 3 + "\xff": ("3:", "utf-8"),
+}
+
+GOOD = ["", "# nothing but a word\n", "auto_pair = false\nhold_down_ms = 0\n",
+        "hold_down_ms = 3600000\n[[pair]]\nstandby = 'eth0'\nprimary = 'pci:00:04.0'\nhold_down_ms = 5\n"
+        "[[pair]]\nstandby = 'eth1'\nprimary = 'eth2'\n"]
+
+
+class Config(Case):
+    env = {**Case.env, "HITLESS_STATE_DIR": UNUSABLE_STATE}
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="hitless-test-")
+        self.addCleanup(folder.cleanup)
+        self.file = f"{folder.name}/hitless.toml"
+
+    def write(self, text):
+        with open(self.file, "w", encoding="latin-1") as file:
+            file.write(text)
+
+    def refused(self, *says):
+        done = self.expect(1, "run", "--config", self.file, says=[f"hitless: read {self.file}", *says])
+        self.assertNotIn(TAKEN, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, "one line")
+        return done.stderr
+
+    def test_wrong_text_is_placed_and_named(self):
+        for text, (place, says) in WRONG.items():
+            with self.subTest(text):
+                self.write(text)
+                self.assertIn(f"{self.file}:{place}", self.refused(says))
+
+    def test_right_text_is_taken(self):
+        for text in GOOD:
+            with self.subTest(text):
+                self.write(text)
+                done = self.hitless("run", "--once", "--config", self.file)
+                self.assertIn(TAKEN, done.stderr)
+
+    def test_missing_file(self):
+        self.refused("No such file or directory")
+
+    def test_directory(self):
+        os.mkdir(self.file)
+        self.refused("Is a directory")
+
+    def test_symlink_loop(self):
+        os.symlink(self.file, self.file)
+        self.refused("Too many levels of symbolic links")
+
+    def test_symlink_to_a_good_file(self):
+        self.write("auto_pair = false")
+        os.rename(self.file, f"{self.file}.real")
+        os.symlink(f"{self.file}.real", self.file)
+        self.assertIn(TAKEN, self.hitless("run", "--once", "--config", self.file).stderr)
+
+    @unittest.skipIf(os.geteuid() == 0 and not os.access("/usr/bin/setpriv", os.X_OK), "needs setpriv")
+    def test_unreadable_file(self):
+        self.write("")
+        os.chmod(self.file, 0)
+        prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+        done = self.hitless("run", "--config", self.file, prefix=prefix)
+        self.assertEqual(done.returncode, 77, done.stderr)
+        self.assertIn("Permission denied", done.stderr)
+
+    def test_endless_file(self):
+        os.symlink("/dev/zero", self.file)
+        self.refused("File too large")
+
+
+if __name__ == "__main__":
+    unittest.main()

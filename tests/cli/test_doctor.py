@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`hitless doctor`: says what is, changes nothing, is quick, and its exit code is its worst finding."""
+import json
+import resource
+import unittest
+
+from bed import NetCase, sh, wait_until
+from machine import living, machine, unchanged
+from test_privilege import without
+
+EXIT = {"ok": 0, "degraded": 2, "missing": 1}
+SUPPORTED = ("privilege", "kernel", "btf", "bpf_jit", "bpffs", "fentry", "tp_btf", "controller")
+
+
+class Doctor(NetCase):
+    def examine(self, **options):
+        done = self.hitless("doctor", "-j", **options)
+        found = json.loads(done.stdout)["findings"]
+        worst = max(found, key=lambda f: ("ok", "degraded", "missing").index(f["grade"]))["grade"]
+        self.assertEqual(done.returncode, EXIT[worst], found)
+        for finding in found:
+            self.assertTrue(finding["what"] and finding["detail"], finding)
+            self.assertEqual(bool(finding["remedy"]), finding["grade"] != "ok", finding)
+        return {f["what"]: f for f in found}
+
+    def bad(self, found):
+        return {what: f for what, f in found.items() if f["grade"] != "ok"}
+
+    def test_says_what_this_machine_can_do(self):
+        found = self.examine()
+        for what in SUPPORTED:
+            self.assertIn(what, found)
+        self.assertEqual(found["privilege"]["grade"], "ok")
+        self.assertTrue({"tcx", "clsact", "tcx, clsact"} & found.keys())
+        self.assertTrue({"bpf_rdonly_cast", "bpf_probe_read_kernel", "programs"} & found.keys())
+
+    def test_agrees_with_what_attach_takes(self):
+        found = self.examine()
+        self.attach()
+        liveness = {"cast": "bpf_rdonly_cast", "probe-read": "bpf_probe_read_kernel"}
+        self.assertEqual(found[liveness[self.status()[0]["liveness"]]]["grade"], "ok")
+
+    def test_changes_nothing(self):
+        self.attach()
+        self.status()
+        before = machine()
+        pins = self.pins()
+        self.examine()
+        unchanged(self, before)
+        self.assertEqual(pins, self.pins())
+
+    def test_makes_no_state_and_leaves_no_object(self):
+        self.examine()
+        wait_until(lambda: not living("prog", "hl_probe"), "its probes are gone")
+        self.expect(3, "status")
+        self.assertEqual(self.pins(), [])
+
+    def test_is_quick(self):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.examine()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.assertLess(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1.0,
+                        "seconds of CPU; wall time is the machine's business")
+
+    def test_without_privilege(self):
+        # The binary may lie where a stranger cannot reach it: drop capabilities, not the user.
+        found = self.examine(prefix=without("net_admin", "bpf"))
+        self.assertEqual(found["privilege"]["grade"], "missing")
+        self.assertEqual(found["privilege"]["detail"], "without CAP_NET_ADMIN")  # SYS_ADMIN has BPF in it
+        found = self.examine(prefix=without("net_admin", "bpf", "perfmon", "sys_admin"))
+        self.assertEqual(found["privilege"]["detail"],
+                         "without CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN")
+        self.assertIn("kernel", found)
+
+    def test_pairs_want_a_controller(self):
+        self.assertEqual(self.examine()["controller"]["detail"], "none, and no pair to keep")
+        self.attach()
+        found = self.examine()
+        self.assertEqual((found["controller"]["grade"], found["controller"]["remedy"]),
+                         ("degraded", "hitless run"))
+        self.assertEqual(found["pair sby"]["grade"], "ok")
+        pid = self.controller().pid
+        self.assertEqual(self.examine()["controller"]["detail"], f"process {pid}")
+
+    def test_foreign_filters_on_a_standby(self):
+        self.attach()
+        program = self.compiled("tc")
+        sh(f"tc qdisc add dev sby clsact && tc filter add dev sby egress bpf da obj {program} sec tc")
+        found = self.examine()["pair sby"]
+        self.assertEqual(found["grade"], "degraded")
+        self.assertIn("clsact filters", found["detail"])
+        self.assertEqual(found["remedy"], "hitless detach sby && hitless attach sby --primary mac")
+        sh(found["remedy"].replace("hitless", f"HITLESS_STATE_DIR={self.state} {self.binary}"))
+        self.assertEqual(self.examine()["pair sby"]["grade"], "ok", "the remedy mends it")
+
+    def test_foreign_xdp_on_a_member(self):
+        self.attach()
+        program = self.compiled("xdp")
+        sh(f"ip link set pri xdpgeneric obj {program} sec xdp")
+        found = self.examine()["pri"]
+        self.assertEqual(found["grade"], "degraded")
+        self.assertIn("ip link set pri xdp", found["remedy"])
+        sh(found["remedy"].split(": ")[1])
+        self.assertNotIn("pri", self.examine())
+
+    def compiled(self, section):
+        """An object with one program that lets everything pass: 0 in tc, 2 in XDP."""
+        program = f"{self.state}/{section}.o"
+        sh(f"echo '__attribute__((section(\"{section}\"))) int p(void *c) "
+           f"{{ return {2 if section == 'xdp' else 0}; }}' | clang-14 -target bpf -O2 -x c - -c -o {program}")
+        return program
+
+    def test_text(self):
+        done = self.hitless("doctor")
+        self.assertRegex(done.stdout, r"(?m)^ok        kernel +\d")
+        for line in done.stdout.splitlines():
+            self.assertRegex(line, r"^(ok      |degraded|MISSING )  \S|^ {7}-> \S")
+
+
+if __name__ == "__main__":
+    unittest.main()

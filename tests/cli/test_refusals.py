@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every bad request: the exit code, the reason and the way out, and a machine that is as before."""
+import os
+import unittest
+
+from bed import MAC, NetCase, sh, wait_until
+from machine import living, machine, objects_at, unchanged
+
+
+class Refusals(NetCase):
+    def setUp(self):
+        super().setUp()
+        sh(f"ip link add oth address {MAC} type veth peer name odd && "
+           "ip link set oth up && ip link set odd up")
+        self.before = machine()
+
+    def refused(self, *line, says, code=1, prefix=()):
+        self.expect(code, *line, says=["hitless: ", *says], prefix=prefix)
+        unchanged(self, self.before)
+        self.assertEqual(self.pins(), [])
+
+    def test_unknown_interface(self):
+        self.refused("attach", "nope", says=["attach to nope: there is no such interface", "`ip link`"])
+        self.refused("attach", "sby", "--primary", "nope", says=["pair sby with nope: there is no such"])
+        self.refused("detach", "nope", says=["the pair of nope: there is no such interface"])
+        self.refused("status", "nope", says=["the pair of nope: there is no such interface"])
+        self.refused("switch", "nope", "auto", says=["the pair of nope: there is no such interface"])
+        self.refused("attach", "a-name-longer-than-any", says=["there is no such interface"])
+        self.refused("attach", "", says=["there is no such interface"])
+        self.refused("-n", "no-such-netns", "status", says=["no-such-netns", "`ip netns`"])
+
+    def test_nothing_attached(self):
+        self.expect(3, "status", says="nothing attached")
+        self.refused("status", "sby", says=["none is attached to it", "`hitless attach sby`"])
+        self.refused("detach", "sby", says=["none is attached to it", "`hitless attach sby`"])
+        self.refused("switch", "sby", "auto", says=["none is attached to it", "`hitless attach sby`"])
+        self.expect(0, "detach", "--all")
+        self.expect(0, "events")
+        unchanged(self, self.before)
+
+    def test_standby_is_primary(self):
+        self.refused("attach", "sby", "--primary", "sby",
+                     says=["standby and primary are one device; name two"])
+
+    def test_different_macs(self):
+        self.refused("attach", "sby", "--primary", "odd",
+                     says=["their MACs differ", MAC, f"ip link set odd address {MAC}"])
+
+    def test_loopback(self):
+        self.refused("attach", "lo", says=["pair lo: it is no Ethernet device; name the paravirtual NIC"])
+        self.refused("attach", "sby", "--primary", "lo", says=["sby with lo: ", "Ethernet"])
+
+    def test_nics_that_have_a_master(self):
+        sh("ip link add br0 type bridge && ip link set pri master br0")
+        self.before = machine()
+        self.refused("attach", "sby", "--primary", "pri",
+                     says=["pri belongs to another device; ip link set pri nomaster"])
+        self.refused("attach", "pri", says=["belongs to another device", "ip link set pri nomaster"])
+        sh("ip link del br0")
+
+    def test_stacked_device(self):
+        sh(f"ip link add br0 address {MAC} type bridge")
+        self.before = machine()
+        self.refused("attach", "sby", "--primary", "br0", says=["br0 is stacked on other devices (bridge)"])
+
+    def test_primary_that_names_no_device(self):
+        self.refused("attach", "sby", "--primary", "pci:nonsense", says=["use auto, mac, an interface"])
+        self.refused("attach", "sby", "--primary", "", says=["use auto, mac, an interface"])
+
+    def test_several_candidates(self):
+        self.refused("attach", "sby", "--primary", "mac", says=["2 devices match 'mac'", "pri", "oth",
+                                                                "--primary"])
+
+    def test_state_directory_that_cannot_be(self):
+        with open(f"{self.state}/bpf", "w"):
+            pass
+        self.refused("attach", "sby", "--primary", "pri", says=[f"{self.state}/bpf", "Not a directory"])
+        self.env["HITLESS_STATE_DIR"] = "/proc/nowhere"
+        self.refused("attach", "sby", "--primary", "pri",
+                     says=["create /proc/nowhere: ", "HITLESS_STATE_DIR"])
+        os.unlink(f"{self.state}/bpf")
+        self.env["HITLESS_STATE_DIR"] = f"{self.state}/file"
+        with open(f"{self.state}/file", "w"):
+            pass
+        self.refused("attach", "sby", "--primary", "pri", says=["file", "Not a directory"])
+
+    def test_read_only_file_system(self):
+        sh(f"mount -t tmpfs -o ro none {self.state}")
+        self.addCleanup(sh, f"umount {self.state}")
+        self.before = machine()
+        self.refused("attach", "sby", "--primary", "pri", says=["Read-only file system", "HITLESS_STATE_DIR"])
+        self.refused("run", "--once", says=["Read-only file system", "HITLESS_STATE_DIR"])
+
+
+class InAPair(NetCase):
+    """Refusals while a pair stands, which must go on as if nothing had been asked."""
+
+    def setUp(self):
+        super().setUp()
+        sh(f"ip link add oth address {MAC} type veth peer name odd && "
+           "ip link set oth up && ip link set odd up")
+        self.expect(0, "attach", "sby", "--primary", "pri")
+        self.before = machine()
+        self.pinned = self.pins()
+
+    def refused(self, *line, says, code=1):
+        self.expect(code, *line, says=says)
+        self.assertEqual(self.pins(), self.pinned)
+        self.assertTrue(self.status()[0]["healthy"])
+        unchanged(self, self.before)
+
+    def test_a_nic_belongs_to_one_pair(self):
+        self.refused("attach", "sby", "--primary", "pri",
+                     says=["sby: it is the standby of a pair already", "`hitless status sby`"])
+        self.refused("attach", "pri", "--primary", "oth",
+                     says=["pri: it is the primary of sby", "`hitless detach sby` first"])
+        self.refused("attach", "oth", "--primary", "pri",
+                     says=["pri: it is the primary of sby", "`hitless detach sby` first"])
+        self.refused("attach", "oth", "--primary", "sby",
+                     says=["sby: it is the standby of a pair already"])
+
+    def test_second_controller(self):
+        first = self.controller()
+        self.before = machine()
+        pid = str(first.pid)
+        self.refused("run", code=75, says=[f"process {pid} is", f"`kill {pid}`"])
+        self.refused("run", "--once", code=75, says=[pid])
+        self.assertIsNone(first.poll())
+        self.assertEqual(self.end(first), 0)
+        self.assertIsNone(self.owner())
+        self.assertTrue(self.status()[0]["healthy"], "the datapath stays in force")
+        self.expect(0, "run", "--once")
+
+    def test_a_controller_that_was_killed_is_no_obstacle(self):
+        first = self.controller()
+        first.kill()
+        first.wait()
+        self.assertEqual(self.end(self.controller()), 0)
+
+
+class Vanished(NetCase):
+    def test_primary(self):
+        self.attach()
+        sh("ip link del pri")
+        pair = self.status(2)[0]
+        self.assertEqual((pair["active"], pair["primary"]["present"]), ("standby", False))
+        self.assertIn("the primary pri is gone", pair["problems"][0])
+        self.expect(0, "detach", "sby")
+        self.assertEqual(self.pins(), [])
+
+    def test_standby(self):
+        self.attach()
+        sh("ip link del sby")
+        pair = self.status(2)[0]
+        self.assertIn("sby is gone", pair["problems"][0])
+        self.expect(1, "detach", "sby", says=["there is no such interface", "`hitless status`"])
+        self.expect(0, "detach", pair["name"])
+        self.assertEqual(self.pins(), [])
+
+    def test_both(self):
+        self.attach()
+        sh("ip link del sby && ip link del pri")
+        self.status(2)
+        self.expect(0, "detach", "--all")
+        self.expect(3, "status")
+
+    def test_a_name_that_another_device_took(self):
+        self.attach()
+        sh("ip link set sby down && ip link set sby name old && ip link set old up && "
+           f"ip link add sby address {MAC} type veth peer name odd")
+        self.assertEqual(self.status()[0]["name"], "old")
+        self.expect(1, "detach", "sby", says="none is attached to it")
+        self.expect(0, "detach", "old")
+
+
+class AttachAndDetach(NetCase):
+    def test_leaves_everything_as_it_was(self):
+        for settings in ("pri down", "pri mtu 1400", "sby mtu 9000", "sby down", "pri addrgenmode none"):
+            with self.subTest(settings):
+                sh(f"ip link set {settings}")
+                before = machine()
+                for _ in range(2):
+                    self.attach()
+                    self.assertNotEqual(before, machine())
+                    self.expect(0, "detach", "sby")
+                    unchanged(self, before)
+
+    def test_leaves_no_object_behind(self):
+        """Maps are held by every program that uses them: when they are gone, all is."""
+        self.attach()
+        ours = objects_at(self.status()[0][nic]["ifindex"] for nic in ("primary", "standby"))
+        self.assertEqual({kind for kind, _ in ours}, {"prog", "map"})
+        self.expect(0, "detach", "sby")
+        wait_until(lambda: not ours & (living("prog") | living("map")), f"{ours} are gone")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Pins that this version did not make: another ABI, another magic, incomplete. They stay in force,
+are named, never guessed at, and detach removes them."""
+import ctypes
+import mmap
+import os
+import struct
+import unittest
+
+from bed import NetCase, libc
+from machine import SYS_BPF, machine, unchanged
+
+BPF_OBJ_GET = 7
+MAGIC, VERSION = 64, 68  # offsets of hl_pair.magic and .abi_version; the first is asserted by the ABI
+
+
+def obj_get(path):
+    name = ctypes.create_string_buffer(path.encode())
+    attr = ctypes.create_string_buffer(struct.pack("=QII", ctypes.addressof(name), 0, 0))
+    fd = libc.syscall(SYS_BPF, BPF_OBJ_GET, attr, 16)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), path)
+    return fd
+
+
+class Versions(NetCase):
+    def setUp(self):
+        super().setUp()
+        self.before = machine()
+        self.attach()
+        self.dir = f"{self.state}/bpf/{self.pins()[0]}"
+        fd = obj_get(f"{self.dir}/pair")
+        self.pair = mmap.mmap(fd, 4096)
+        os.close(fd)
+        self.addCleanup(self.pair.close)
+        self.assertEqual(self.u32(MAGIC), 0x73736C68)
+        self.assertEqual(self.u32(VERSION), 1)
+
+    def u32(self, at):
+        return struct.unpack_from("=I", self.pair, at)[0]
+
+    def everything_says(self, *says):
+        for line in (["status"], ["status", "sby"], ["status", "-j"], ["attach", "sby", "--primary", "pri"],
+                     ["switch", "sby", "standby"], ["events"]):
+            with self.subTest(line):
+                self.expect(1, *line, says=[*says, "hitless detach"])
+
+    def removed_by_detach(self):
+        self.assertEqual(len(self.pins()), 1, "it stayed in force")
+        done = self.expect(0, "detach", "sby")
+        self.assertIn("settings", done.stderr, "what could not be given back is said")
+        self.assertEqual(self.pins(), [])
+        # The primary's own settings were not readable.
+        unchanged(self, self.before,
+                  but=("links", "/proc/sys/net/ipv6/conf/pri/addr_gen_mode"))
+        self.attach()
+
+    def test_newer(self):
+        struct.pack_into("=I", self.pair, VERSION, 2)
+        self.everything_says("made by another version of hitless (ABI 2, this is 1)")
+        self.removed_by_detach()
+
+    def test_strange(self):
+        struct.pack_into("=I", self.pair, MAGIC, 0x12345678)
+        self.everything_says("another version")
+        self.removed_by_detach()
+
+    def test_detach_all(self):
+        struct.pack_into("=I", self.pair, VERSION, 7)
+        self.expect(0, "detach", "--all")
+        self.assertEqual(self.pins(), [])
+
+    def test_a_controller_says_so_and_leaves_it_alone(self):
+        struct.pack_into("=I", self.pair, VERSION, 2)
+        done = self.hitless("run", "--once")
+        self.assertIn("ABI 2, this is 1", done.stdout + done.stderr)
+        self.assertEqual(len(self.pins()), 1)
+
+    def test_incomplete(self):
+        os.unlink(f"{self.dir}/bell")
+        self.everything_says("the pair is incomplete")
+        self.removed_by_detach()
+
+    def test_remains_of_a_crash(self):
+        os.rename(self.dir, f"{self.state}/bpf/stage")
+        self.expect(3, "status")
+        self.attach()
+        self.assertTrue(self.status()[0]["healthy"])
+        self.expect(0, "detach", "sby")
+        unchanged(self, self.before)
+
+
+if __name__ == "__main__":
+    unittest.main()
