@@ -97,6 +97,14 @@ def _torn_out(guest: Machine):
     guest.qmp("cont")
 
 
+def discard(guest: Machine) -> str:
+    """What an operator does about a device that silently vanished: the guest forgets it."""
+    folder, name = _present(guest)
+    guest.agent.sh(f"echo 1 >{folder}/remove")
+    guest.until("the function is gone", f"[ ! -e {folder} ]")
+    return f"{name} has been forgotten"
+
+
 def unbind(guest: Machine) -> str:
     """The driver lets go while the device stays."""
     folder, name = _present(guest)
@@ -138,5 +146,6 @@ EVENTS = {
     "silent surprise eject": surprise_silent,
     "surprise removal": surprise_notified,
     "driver unbound": unbind,
+    "dead device removed": discard,
     "guest reboot": reboot,
 }

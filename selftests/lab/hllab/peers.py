@@ -19,6 +19,7 @@ class Peer:
     set_up: str = ""
     returned: str = ""       # the primary has been plugged in again
     prefer: str = ""         # what an operator types to have the primary used again
+    leave: str = ""          # and to have it left in time, when told that it will go
     survives: bool = True    # that its primary goes away
     needs: tuple[str, ...] = ()  # host-built programs
     spec: dict = field(default_factory=dict)
@@ -44,6 +45,9 @@ class Peer:
     def use_primary(self, guest: Machine) -> None:
         _sh(guest, self.prefer)
 
+    def leave_primary(self, guest: Machine) -> None:
+        _sh(guest, self.leave)
+
 
 def spec_for(peer: Peer, spec: Spec) -> Spec:
     return Spec(**{**vars(spec), **peer.spec})
@@ -66,7 +70,19 @@ def _bond(miimon: int) -> Peer:
         "for nic in $PRIMARY $STANDBY; do ip link set $nic down; ip link set $nic master bond0; done\n"
         "ip link set bond0 type bond primary $PRIMARY",
         "ip link set $PRIMARY down; ip link set $PRIMARY master bond0\n"
-        "ip link set bond0 type bond primary $PRIMARY")
+        "ip link set bond0 type bond primary $PRIMARY",
+        leave="ip link set bond0 type bond primary $STANDBY")
+
+
+def hitless(liveness: str = "best") -> Peer:
+    return Peer(
+        "$STANDBY",
+        "ip link set $STANDBY up; ip link set $PRIMARY up\n"
+        f"hitless attach $STANDBY --primary mac --liveness {liveness}\n"
+        "setsid hitless run >/tmp/hitless-run.log 2>&1 &",
+        prefer="hitless switch $STANDBY auto",
+        leave="hitless switch $STANDBY standby --wait",
+        needs=("hitless",))
 
 
 PEERS = {
@@ -83,16 +99,13 @@ PEERS = {
         "ip link set $PRIMARY down\nteamdctl team0 port config update $PRIMARY '{\"prio\": 100}'\n"
         "teamdctl team0 port add $PRIMARY",
         # teamd does not go back by itself, whatever the prio.
-        "teamdctl team0 state item set runner.active_port $PRIMARY"),
+        "teamdctl team0 state item set runner.active_port $PRIMARY",
+        "teamdctl team0 state item set runner.active_port $STANDBY"),
     "net_failover": Peer(
         # The failover netdev sits beside the standby, on the same virtio device, without a master.
         f"$(cd /sys/devices/pci0000:00/{nics.STANDBY.bdf}; for d in 0000:*/virtio*/net/*; do "
         "[ -e $d/master ] || echo ${d##*/}; done)",
         spec={"standby_options": {"failover": "on"},
               "primary_options": {"failover_pair_id": nics.STANDBY.name}}),
-    "hitless": Peer(
-        "$STANDBY",
-        "ip link set $STANDBY up; ip link set $PRIMARY up; hitless attach $STANDBY --primary mac\n"
-        "setsid hitless run >/tmp/hitless-run.log 2>&1 &",
-        needs=("hitless",)),
+    "hitless": hitless(),
 }

@@ -26,7 +26,7 @@ def run_case(case: scenario.Case, logs: Path, build: Path) -> int:
         try:
             trial = scenario.perform(case, logs, build)
             result["verdict"] = FAILED if trial.failures else PASSED
-            result["note"] = "; ".join(trial.failures)
+            result["note"] = "; ".join(trial.failures + [f"open: {sentence}" for sentence in trial.open])
             result["outcomes"] = [dataclasses.asdict(outcome) for outcome in trial.outcomes]
         except scenario.Skip as reason:
             result.update(verdict=SKIPPED, note=str(reason))

@@ -78,6 +78,7 @@ class Traffic:
         self._far.close()
         with contextlib.suppress(LabError):  # it may have ended with the guest
             self._guest.kill(9)
+            self._guest.wait(5)  # its port is free again
 
     def _ask(self, end, text: str) -> dict:
         try:
@@ -94,8 +95,10 @@ class Traffic:
         return up, self._ask(self._far, "mark")["next"]
 
     def since(self, mark: tuple[int, int]) -> tuple[Tally | None, Tally]:
-        now = self.mark()
+        return self.between(mark, self.mark())
+
+    def between(self, start: tuple[int, int], end: tuple[int, int]) -> tuple[Tally | None, Tally]:
         up = None
         if not self.silent:
-            up = Tally(**self._ask(self._far, f"tally {mark[0]} {now[0]}"))
-        return up, Tally(**self._ask(self._guest, f"tally {mark[1]} {now[1]}"))
+            up = Tally(**self._ask(self._far, f"tally {start[0]} {end[0]}"))
+        return up, Tally(**self._ask(self._guest, f"tally {start[1]} {end[1]}"))

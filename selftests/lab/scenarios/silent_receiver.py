@@ -9,11 +9,11 @@ DOWN = 10
 
 
 def run(trial):
-    trial.use_primary()
+    trial.on_primary()
     for event in ("carrier off", "planned unplug"):
         outcome = trial.event(event, settle=2)
         if trial.case.peer == "hitless":
             trial.expect(outcome.down.lost <= DOWN, f"{event}: {outcome.down.lost} lost, not <= {DOWN}")
         if event == "carrier off":
             trial.event("carrier on", settle=3)
-            trial.use_primary()
+            trial.on_primary()
