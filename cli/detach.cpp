@@ -14,13 +14,12 @@ Run setup_detach(CLI::App &app) {
         bool all = false;
     };
     auto options = std::make_shared<Options>();
-    auto *standby = app.add_option("standby", options->standby, "the pair's standby")
-                        ->type_name("STANDBY");
+    auto *standby =
+        app.add_option("standby", options->standby, "the pair's standby")->type_name("STANDBY");
     auto *all = app.add_flag("--all", options->all, "every pair of this network namespace");
     standby->excludes(all);
     app.final_callback([options] {
-        if (options->standby.empty() && !options->all)
-            throw CLI::RequiredError("STANDBY or --all");
+        if (options->standby.empty() && !options->all) throw CLI::RequiredError("STANDBY or --all");
     });
     return [options](Env &env) {
         auto note = [&env](const std::string &line) { env.err << "hitless: " << line << '\n'; };

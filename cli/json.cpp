@@ -11,12 +11,15 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 Json nic_json(const NicStatus &nic) {
-    return {{"ifname", nic.ifname}, {"ifindex", number(nic.index)}, {"mac", nic.mac.text()},
-            {"bus", nic.bus},       {"present", nic.present},       {"up", nic.up},
+    return {{"ifname", nic.ifname},   {"ifindex", number(nic.index)},
+            {"mac", nic.mac.text()},  {"bus", nic.bus},
+            {"present", nic.present}, {"up", nic.up},
             {"carrier", nic.carrier}, {"mtu", nic.mtu}};
 }
 
-double seconds(Instant t) { return std::chrono::duration<double>(t).count(); }
+double seconds(Instant t) {
+    return std::chrono::duration<double>(t).count();
+}
 
 } // namespace
 

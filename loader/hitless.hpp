@@ -33,8 +33,8 @@ struct AttachRequest {
     std::optional<hl_liveness> liveness; ///< none: the best rung that the kernel takes
 };
 
-/// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the machine
-/// is as it was. Returns the primary's name, empty when none is there yet.
+/// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the
+/// machine is as it was. Returns the primary's name, empty when none is there yet.
 std::string attach(const AttachRequest &);
 
 /// Takes a line for people.
@@ -112,13 +112,13 @@ class FlipReader {
     std::unique_ptr<State> state_;
 };
 
-/// Keeps pairs: gives them their primaries back, proves and trusts, notices what the datapath cannot.
-/// Single-threaded; does nothing outside process(). One per network namespace.
+/// Keeps pairs: gives them their primaries back, proves and trusts, notices what the datapath
+/// cannot. Single-threaded; does nothing outside process(). One per network namespace.
 class Controller {
   public:
     struct Options {
         bool auto_pair = true;            ///< pair every standby with its same-MAC PCI primary
-        std::vector<AttachRequest> pairs; ///< those asked for by name; made when both NICs are there
+        std::vector<AttachRequest> pairs; ///< asked for by name; made when both NICs are there
         Policy policy;                    ///< of pairs made by auto_pair
         std::function<void(const std::string &)> log; ///< one line an occurrence; may be empty
         std::function<void(const Flip &)> on_flip;    ///< may be empty

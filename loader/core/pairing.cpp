@@ -38,8 +38,12 @@ bool matches(const Link &standby, const Selector &want, const Link &link) {
     return false;
 }
 
-bool is_space(char c) { return std::isspace(c, std::locale::classic()); }
-bool is_hex(char c) { return std::isxdigit(c, std::locale::classic()); }
+bool is_space(char c) {
+    return std::isspace(c, std::locale::classic());
+}
+bool is_hex(char c) {
+    return std::isxdigit(c, std::locale::classic());
+}
 
 /// What may be the name of an interface or a slot, and fits into `size` bytes with a zero behind.
 bool is_name(std::string_view text, size_t size) {
@@ -57,10 +61,10 @@ std::optional<std::string> pci_address(std::string_view text) {
     if (out.size() < 4 + shape.size() || out.size() > 8 + shape.size()) return std::nullopt;
     std::string_view domain(out.data(), out.size() - shape.size());
     std::string_view rest = std::string_view(out).substr(domain.size());
-    bool formed = std::ranges::all_of(domain, is_hex) &&
-                  std::ranges::equal(rest, shape, [](char c, char as) {
-                      return as == 'h' ? is_hex(c) : c == as;
-                  });
+    bool formed =
+        std::ranges::all_of(domain, is_hex) && std::ranges::equal(rest, shape, [](char c, char as) {
+            return as == 'h' ? is_hex(c) : c == as;
+        });
     bool exists = rest[4] <= '1' && rest[7] <= '7'; // 32 devices of 8 functions
     return formed && exists ? std::optional(out) : std::nullopt;
 }
@@ -109,14 +113,15 @@ Choice choose_primary(const Link &standby, const Selector &want, std::span<const
     std::vector<std::string> names;
     for (const Link *link : found)
         names.push_back(link->name);
-    return {nullptr, fmt::format("{} devices match '{}': {}", found.size(), want.text(),
-                                 fmt::join(names, ", ")),
-            true};
+    return {
+        nullptr,
+        fmt::format("{} devices match '{}': {}", found.size(), want.text(), fmt::join(names, ", ")),
+        true};
 }
 
 bool is_paravirtual(const Link &link) {
-    static constexpr std::string_view drivers[] = {"virtio_net", "hv_netvsc", "vmxnet3",
-                                                   "xen_netfront", "vif", "ena"};
+    static constexpr std::string_view drivers[] = {"virtio_net",   "hv_netvsc", "vmxnet3",
+                                                   "xen_netfront", "vif",       "ena"};
     return link.bus.starts_with("virtio/") ||
            std::ranges::find(drivers, link.driver) != std::end(drivers);
 }
@@ -159,10 +164,10 @@ void check_pair(const Link &standby, const Link &primary) {
         throw Error(EBUSY, action, fmt::format("{} belongs to another device", primary.name),
                     fmt::format("ip link set {} nomaster", primary.name));
     if (!same_mac(standby, primary))
-        throw Error(EINVAL, action,
-                    fmt::format("their MACs differ ({} and {})", standby.mac.text(),
-                                primary.mac.text()),
-                    fmt::format("ip link set {} address {}", primary.name, standby.mac.text()));
+        throw Error(
+            EINVAL, action,
+            fmt::format("their MACs differ ({} and {})", standby.mac.text(), primary.mac.text()),
+            fmt::format("ip link set {} address {}", primary.name, standby.mac.text()));
 }
 
 } // namespace hitless

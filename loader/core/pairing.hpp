@@ -3,7 +3,8 @@
 // Which NIC is whose primary. Pure: a list of links in, a choice and its reason out.
 //
 // A paravirtual NIC is recognised by its driver, a passthrough NIC by its bus; together with an
-// equal MAC that is the whole zero-configuration rule (net_failover's rule, without the feature bit).
+// equal MAC that is the whole zero-configuration rule (net_failover's rule, without the feature
+// bit).
 #pragma once
 
 #include "loader/core/types.hpp"

@@ -21,12 +21,12 @@ struct Policy {
 
 /// The pair at one moment.
 struct Observation {
-    bool present = false;      ///< a primary is there, with our programs on it
-    bool usable = false;       ///< up, with carrier
-    bool configured = false;   ///< MTU, flags and address could be brought in line
-    bool mtu_fits = true;      ///< carries the master's MTU
+    bool present = false;    ///< a primary is there, with our programs on it
+    bool usable = false;     ///< up, with carrier
+    bool configured = false; ///< MTU, flags and address could be brought in line
+    bool mtu_fits = true;    ///< carries the master's MTU
     bool mac_matches = true;
-    uint64_t veto = 0;         ///< the veto word as it stands
+    uint64_t veto = 0; ///< the veto word as it stands
 };
 
 /// What policy remembers between two decisions.
@@ -38,8 +38,8 @@ struct Trust {
 };
 
 struct Verdict {
-    uint64_t set = 0;   ///< bits to set, before those below are cleared
-    uint64_t clear = 0; ///< bits to clear
+    uint64_t set = 0;             ///< bits to set, before those below are cleared
+    uint64_t clear = 0;           ///< bits to clear
     std::optional<Instant> again; ///< when to decide again though nothing happened
 };
 

@@ -7,7 +7,9 @@
 
 namespace hitless {
 
-std::string Mac::text() const { return fmt::format("{:02x}", fmt::join(bytes, ":")); }
+std::string Mac::text() const {
+    return fmt::format("{:02x}", fmt::join(bytes, ":"));
+}
 
 std::optional<Mac> Mac::parse(std::string_view text) {
     Mac mac;

@@ -14,7 +14,9 @@ namespace hitless {
 
 /// A device number in one network namespace; none is 0.
 enum class Ifindex : uint32_t { none = 0 };
-constexpr uint32_t number(Ifindex i) { return static_cast<uint32_t>(i); }
+constexpr uint32_t number(Ifindex i) {
+    return static_cast<uint32_t>(i);
+}
 
 /// CLOCK_BOOTTIME: does not jump with the wall clock and goes on during suspend.
 using Instant = std::chrono::nanoseconds;
@@ -33,9 +35,9 @@ struct Link {
     Ifindex index = Ifindex::none;
     std::string name;
     Mac mac;
-    Mac perm_mac;     ///< empty when the device has none
-    std::string kind; ///< "veth", "tun", "bond", ...; empty for hardware
-    std::string bus;  ///< "pci/0000:00:04.0"; empty for virtual devices
+    Mac perm_mac;       ///< empty when the device has none
+    std::string kind;   ///< "veth", "tun", "bond", ...; empty for hardware
+    std::string bus;    ///< "pci/0000:00:04.0"; empty for virtual devices
     std::string driver; ///< "e1000e"; filled on demand (kernel/hardware.hpp)
     std::string slot;   ///< PCI slot name, as hypervisors number them; likewise
     Ifindex master = Ifindex::none;

@@ -15,7 +15,8 @@ void examine_member(Findings &out, const NicStatus &nic) {
     if (!nic.present) return;
     if (auto xdp = xdp_program(number(nic.index)))
         out.push_back(degraded(
-            nic.ifname, fmt::format("XDP program {} takes frames before they reach the pair", xdp->id),
+            nic.ifname,
+            fmt::format("XDP program {} takes frames before they reach the pair", xdp->id),
             fmt::format("if it is not meant to: ip link set {} {} off", nic.ifname, xdp->mode)));
 }
 

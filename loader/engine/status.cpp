@@ -38,7 +38,8 @@ std::vector<std::string> find_problems(const Pair &pair, const PairStatus &statu
     std::vector<std::string> out;
     auto check = [&](hl_hook_place place, const std::string &what) {
         if (!pair.attached(place))
-            out.push_back(fmt::format("{} no longer runs our program; detach and attach again", what));
+            out.push_back(
+                fmt::format("{} no longer runs our program; detach and attach again", what));
     };
     if (!status.standby.present) {
         out.push_back(fmt::format("the standby {} is gone", status.standby.ifname));
@@ -47,9 +48,11 @@ std::vector<std::string> find_problems(const Pair &pair, const PairStatus &statu
     check(HL_HOOK_EGRESS, status.standby.ifname + " (egress)");
     check(HL_HOOK_INGRESS_STANDBY, status.standby.ifname + " (ingress)");
     if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
-        out.push_back(fmt::format("the primary {} is {} and no controller has noticed; `hitless run`",
-                                  status.primary.ifname, status.primary.present ? "down" : "gone"));
-    if (status.primary.present) check(HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
+        out.push_back(
+            fmt::format("the primary {} is {} and no controller has noticed; `hitless run`",
+                        status.primary.ifname, status.primary.present ? "down" : "gone"));
+    if (status.primary.present)
+        check(HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
     if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
         has_foreign_filters(number(status.standby.index), Direction::egress, -1))
         out.push_back(fmt::format("{} has clsact filters that miss redirected frames; "
@@ -109,9 +112,7 @@ void switch_path(const std::string &standby, Target target) {
     constexpr uint64_t hard = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK_DOWN) |
                               HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(SYNC);
     switch (target) {
-    case Target::standby:
-        pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
-        break;
+    case Target::standby: pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when); break;
     case Target::automatic:
         pair.view().clear_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
         break;

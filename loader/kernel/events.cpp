@@ -24,7 +24,8 @@ void swallow(int fd) {
 
 /// True while `path` leads to the file that is open as `fd`.
 bool is_at(int fd, const std::string &path) {
-    struct stat open_file{}, named{};
+    struct stat open_file {
+    }, named{};
     return fstat(fd, &open_file) == 0 && stat(path.c_str(), &named) == 0 &&
            open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
 }
@@ -64,7 +65,9 @@ void Timer::arm(std::optional<Instant> at) {
     timerfd_settime(fd_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
-void Timer::acknowledge() { swallow(fd_.get()); }
+void Timer::acknowledge() {
+    swallow(fd_.get());
+}
 
 DirectoryWatch::DirectoryWatch(const std::string &dir)
     : fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
@@ -74,7 +77,9 @@ DirectoryWatch::DirectoryWatch(const std::string &dir)
         throw Error(errno, fmt::format("watch {}", dir));
 }
 
-void DirectoryWatch::acknowledge() { swallow(fd_.get()); }
+void DirectoryWatch::acknowledge() {
+    swallow(fd_.get());
+}
 
 OwnerLock::OwnerLock(const std::string &path) : path_(path) {
     do {

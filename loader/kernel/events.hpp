@@ -57,9 +57,9 @@ class DirectoryWatch {
     Fd dir_; ///< keeps the file system mounted
 };
 
-/// A lock file held while the object lives and freed by the kernel with the process. Its text is the
-/// holder's pid, true while it is locked. flock(2): unlike record locks, not lost when some other
-/// part of the process opens and closes the file.
+/// A lock file held while the object lives and freed by the kernel with the process. Its text is
+/// the holder's pid, true while it is locked. flock(2): unlike record locks, not lost when some
+/// other part of the process opens and closes the file.
 class OwnerLock {
   public:
     /// Returns an unheld lock when somebody else has it.

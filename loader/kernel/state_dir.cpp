@@ -24,10 +24,13 @@ constexpr auto override_variable = "HITLESS_STATE_DIR";
 constexpr auto default_root = "/run/hitless";
 
 int mount_bpffs(const char *target) {
-    return mount("hitless", target, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? errno : 0;
+    return mount("hitless", target, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? errno
+                                                                                          : 0;
 }
 
-int unmount_bpffs(const char *target) { return umount(target) && errno != EBUSY ? errno : 0; }
+int unmount_bpffs(const char *target) {
+    return umount(target) && errno != EBUSY ? errno : 0;
+}
 
 /// Paths as the machine's own mounts name them.
 std::string without_root(const std::string &path, const std::string &root) {
@@ -82,7 +85,7 @@ StateDir::Lock StateDir::lock() {
 }
 
 bool StateDir::mounted() const {
-    struct statfs fs{};
+    struct statfs fs {};
     if (statfs(bpffs_.c_str(), &fs) == 0) return fs.f_type == BPF_FS_MAGIC;
     // Not to be allowed to look is not to find nothing.
     if (errno == EACCES) throw Error(errno, fmt::format("look into {}", root_), "run as root");
@@ -102,7 +105,8 @@ void StateDir::unmount_if_empty() {
     if (!mounted() || !entries(bpffs_).empty()) return;
     std::string action = fmt::format("unmount {}", bpffs_);
     bool ours = secure_getenv(override_variable) != nullptr;
-    if (!ours) return in_initial_mounts(action, unmount_bpffs, without_root(bpffs_, initial_root()));
+    if (!ours)
+        return in_initial_mounts(action, unmount_bpffs, without_root(bpffs_, initial_root()));
     if (int error = unmount_bpffs(bpffs_.c_str())) throw Error(error, action);
 }
 
@@ -114,14 +118,18 @@ std::vector<std::string> StateDir::pairs() const {
     return out;
 }
 
-bool StateDir::has_stage() const { return access(stage().c_str(), F_OK) == 0; }
+bool StateDir::has_stage() const {
+    return access(stage().c_str(), F_OK) == 0;
+}
 
 std::string StateDir::make_stage() {
     if (mkdir(stage().c_str(), 0700) < 0) throw Error(errno, fmt::format("create {}", stage()));
     return stage();
 }
 
-void StateDir::publish(const std::string &name) { rename_or_throw(stage(), path(name)); }
+void StateDir::publish(const std::string &name) {
+    rename_or_throw(stage(), path(name));
+}
 
 std::string StateDir::withdraw(const std::string &name) {
     rename_or_throw(path(name), stage());

@@ -46,32 +46,15 @@ class World {
     void apply(const Step &step) {
         sleep(step.wait);
         switch (step.what) {
-        case Step::frame:
-            send();
-            break;
-        case Step::notice:
-            look();
-            break;
-        case Step::carrier:
-            toggle(seen.usable);
-            break;
-        case Step::presence:
-            toggle(seen.present);
-            break;
-        case Step::mtu:
-            toggle(seen.mtu_fits);
-            break;
-        case Step::mac:
-            toggle(seen.mac_matches);
-            break;
-        case Step::sync:
-            toggle(seen.configured);
-            break;
-        case Step::standby_carrier:
-            toggle(standby_alive);
-            break;
-        case Step::whats:
-            break;
+        case Step::frame: send(); break;
+        case Step::notice: look(); break;
+        case Step::carrier: toggle(seen.usable); break;
+        case Step::presence: toggle(seen.present); break;
+        case Step::mtu: toggle(seen.mtu_fits); break;
+        case Step::mac: toggle(seen.mac_matches); break;
+        case Step::sync: toggle(seen.configured); break;
+        case Step::standby_carrier: toggle(standby_alive); break;
+        case Step::whats: break;
         }
     }
 
