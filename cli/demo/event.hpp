@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The words of the demo: an event of the story as data, and what became of it as a row.
+#pragma once
+
+#include "proving/ledger.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hitless::cli::demo {
+
+class Stage;
+
+enum class Path { none, standby, primary };
+
+inline const char *text(Path path) {
+    return path == Path::none ? "none" : path == Path::primary ? "primary" : "standby";
+}
+
+/// What an event may cost. A fault takes the frames the network had in flight towards the dead
+/// port; what is announced beforehand, and every return, takes nothing. Nothing ever duplicates.
+enum class Toll { none, fault };
+
+struct Event {
+    const char *name;
+    Path after; ///< the path that must come into use
+    Toll toll;
+    /// Makes it happen; returns how that was seen from outside the product. Throws when it was not.
+    std::string (*act)(Stage &);
+    void (*undo)(Stage &); ///< brings the path before back, for a second attempt
+};
+
+/// What a row may show at most.
+struct Bound {
+    std::uint64_t up_lost = 0;
+    std::uint64_t down_lost = 0;
+    bool reordered = false; ///< allowed: two cables may overtake each other
+};
+
+struct Row {
+    std::string event;
+    Path before = Path::none;
+    Path after = Path::none;
+    proving::Tally up, down;
+    std::uint64_t at_ns = 0, end_ns = 0; ///< CLOCK_MONOTONIC
+    unsigned flips = 0;                  ///< of a planned switch
+    std::string proof;
+    Bound bound;
+    std::string starved; ///< evidence that the machine itself lost frames; empty when none
+    bool retried = false;
+    std::vector<std::string> failures;
+};
+
+} // namespace hitless::cli::demo

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/demo/stage.hpp"
+#include "cli/json.hpp"
+#include "loader/core/error.hpp"
+#include "proving/spawn.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <deque>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fstream>
+
+namespace hitless::cli::demo {
+namespace {
+
+using namespace std::chrono_literals;
+using proving::NetLab;
+
+constexpr auto standby = "standby";
+constexpr std::uint64_t tcp_rate = 10'000'000; // bytes a second, each way
+constexpr std::uint16_t up_port = 7710, down_port = 7711;
+constexpr auto patience = 5s;
+
+proving::FlowSpec flow(const char *from, const char *to, unsigned rate) {
+    // Half a minute of numbers: more than any event takes.
+    return {.from = from, .to = to, .rate = rate, .window = std::size_t{rate} * 30};
+}
+
+proving::BulkSpec bulk(const char *from, const char *to, std::uint16_t port) {
+    return {.from = from, .to = to, .port = port, .bytes_per_s = tcp_rate};
+}
+
+/// The far host and the guest's addresses must be there before anybody connects.
+proving::NetLab &ready(proving::NetLab &lab) {
+    if (!lab.addresses_ready())
+        throw Error(ETIMEDOUT, "give the guest its addresses", "duplicate address detection failed",
+                    "");
+    return lab;
+}
+
+} // namespace
+
+Stage::Stage(const Spec &spec, const Signals &signals)
+    : spec_(spec), signals_(signals), lab_({.standby = spec.nic, .primary = spec.nic}),
+      up_(ready(lab_).guest(), lab_.far(), flow(NetLab::guest4, NetLab::far4, spec.rate)),
+      down_(lab_.far(), lab_.guest(), flow(NetLab::far4, NetLab::guest4, spec.rate)),
+      tcp_up_(lab_.guest(), lab_.far(), bulk(NetLab::guest4, NetLab::far4, up_port)),
+      tcp_down_(lab_.far(), lab_.guest(), bulk(NetLab::far4, NetLab::guest4, down_port)) {
+    up_.start();
+    down_.start();
+    const bool flowing = wait_until(
+        [&] { return up_.receiver().seen() != 0 && down_.receiver().seen() != 0; }, patience);
+    if (!flowing) throw Error(ETIMEDOUT, "send from guest to far host and back");
+}
+
+std::optional<PairStatus> Stage::pair() const {
+    const std::vector<PairStatus> pairs =
+        proving::in_netns(lab_.guest(), [] { return status(); });
+    if (pairs.empty()) return std::nullopt;
+    return pairs.front();
+}
+
+Path Stage::path() const {
+    const std::optional<PairStatus> now = pair();
+    if (!now) return Path::none;
+    return now->primary_active ? Path::primary : Path::standby;
+}
+
+void Stage::switch_to(Target target) const {
+    proving::in_netns(lab_.guest(), [&] { switch_path(standby, target); });
+}
+
+std::string Stage::hitless(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"/proc/self/exe", "-n", lab_.guest().name()});
+    return proving::spawn(arguments);
+}
+
+void Stage::start_controller() {
+    controller_.emplace(std::vector<std::string>{"-n", lab_.guest().name(), "run"},
+                        home_.path() + "/controller.log");
+    const bool owns =
+        wait_until([&] { return controller_lives() || !controller_->running(); }, patience);
+    if (!owns || !controller_->running())
+        throw Error(ETIMEDOUT, "start the controller",
+                    fmt::format("it said: {}", controller_log()), "");
+}
+
+int Stage::kill_controller() {
+    const int how = controller_->end(SIGKILL);
+    controller_.reset();
+    return how;
+}
+
+bool Stage::controller_lives() const {
+    return proving::in_netns(lab_.guest(), [] { return controller_pid(); }).has_value();
+}
+
+std::string Stage::controller_log() const {
+    std::ifstream log(home_.path() + "/controller.log");
+    std::deque<std::string> last;
+    for (std::string line; std::getline(log, line);) {
+        last.push_back(line);
+        if (last.size() > 3) last.pop_front();
+    }
+    return last.empty() ? "nothing" : fmt::format("{}", fmt::join(last, " | "));
+}
+
+void Stage::pause(std::chrono::milliseconds time) const {
+    if (signals_.wait(time)) throw Interrupted();
+}
+
+void Stage::wait_for(Path wanted) const {
+    if (wait_until([&] { return path() == wanted; }, patience)) return;
+    const std::optional<PairStatus> now = pair();
+    throw Error(ETIMEDOUT, fmt::format("reach the path {}", text(wanted)),
+                fmt::format("vetoes: {}; the controller said: {}",
+                            now ? fmt::format("{}", fmt::join(reason_names(now->veto), ", "))
+                                : "no pair is attached",
+                            controller_log()),
+                "");
+}
+
+} // namespace hitless::cli::demo

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Where the story is played: the laboratory, its traffic, and the product as a user runs it, with a
+// state directory of its own. All of it goes with the object.
+//
+//   Stage stage({}, signals);
+//   stage.hitless({"attach", "standby", "--primary", "mac"});
+//   stage.start_controller();
+//   stage.pause(100ms); // throws Interrupted on SIGINT
+#pragma once
+
+#include "cli/demo/child.hpp"
+#include "cli/demo/event.hpp"
+#include "cli/demo/state_home.hpp"
+#include "cli/signals.hpp"
+#include "loader/hitless.hpp"
+#include "proving/bulk.hpp"
+#include "proving/flow.hpp"
+#include "proving/netlab.hpp"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hitless::cli::demo {
+
+struct Spec {
+    proving::NicKind nic = proving::NicKind::veth;
+    unsigned rate = 20'000; ///< frames a second, each way
+    unsigned flips = 1'000; ///< of the planned switch
+};
+
+struct Interrupted {};
+
+class Stage {
+  public:
+    using Progress = std::function<void(unsigned done, unsigned of)>;
+
+    Stage(const Spec &, const Signals &);
+
+    const Spec &spec() const { return spec_; }
+    proving::NetLab &lab() { return lab_; }
+    proving::Flow &up() { return up_; }
+    proving::Flow &down() { return down_; }
+    proving::Bulk &tcp_up() { return tcp_up_; }
+    proving::Bulk &tcp_down() { return tcp_down_; }
+    Progress progress; ///< for events that take long; may be empty
+
+    /// The pair as `hitless status` tells it; nothing when none is attached.
+    std::optional<PairStatus> pair() const;
+    Path path() const;
+    void switch_to(Target) const;
+
+    /// Runs `hitless -n GUEST ...` to its end. Throws Error with what it said.
+    std::string hitless(std::vector<std::string> arguments) const;
+    void start_controller(); ///< returns when it owns the namespace
+    int kill_controller();   ///< SIGKILL; its wait status
+    void stop_controller() { controller_.reset(); } ///< SIGTERM
+    bool controller_lives() const; ///< by its lock, as another controller would ask
+    std::string controller_log() const; ///< its last lines
+
+    void pause(std::chrono::milliseconds) const;
+    template <class Predicate>
+    bool wait_until(Predicate &&predicate, std::chrono::milliseconds patience) const {
+        const auto deadline = std::chrono::steady_clock::now() + patience;
+        while (!predicate()) {
+            if (std::chrono::steady_clock::now() > deadline) return false;
+            pause(std::chrono::milliseconds(5));
+        }
+        return true;
+    }
+    void wait_for(Path) const; ///< throws Error(ETIMEDOUT) with the vetoes after five seconds
+
+  private:
+    Spec spec_;
+    const Signals &signals_;
+    StateHome home_;
+    proving::NetLab lab_;
+    proving::Flow up_, down_;
+    proving::Bulk tcp_up_, tcp_down_;
+    std::optional<Child> controller_;
+};
+
+} // namespace hitless::cli::demo

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/demo/witness.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/fd.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <fstream>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+namespace hitless::cli::demo {
+
+std::string Seen::text() const {
+    return present ? fmt::format("{}, carrier {}", up ? "up" : "down", carrier ? 1 : 0) : "absent";
+}
+
+Seen look(const proving::Netns &ns, const std::string &ifname) {
+    const Fd socket = proving::in_netns(
+        ns, [] { return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); });
+    ifreq request{};
+    ifname.copy(request.ifr_name, IFNAMSIZ - 1);
+    if (ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) {
+        if (errno == ENODEV) return {};
+        throw Error(errno, fmt::format("look at {} in {}", ifname, ns.name()));
+    }
+    Seen seen{.present = true, .up = (request.ifr_flags & IFF_UP) != 0};
+    // IFF_RUNNING follows the announcement; this asks the device.
+    ethtool_value link{.cmd = ETHTOOL_GLINK, .data = 0};
+    request.ifr_data = reinterpret_cast<char *>(&link);
+    seen.carrier = ioctl(socket.get(), SIOCETHTOOL, &request) == 0 && link.data != 0;
+    return seen;
+}
+
+std::uint64_t backlog_drops() {
+    std::ifstream table("/proc/net/softnet_stat");
+    std::uint64_t sum = 0, processed = 0, dropped = 0;
+    for (std::string line; table >> std::hex >> processed >> dropped; std::getline(table, line))
+        sum += dropped;
+    return sum;
+}
+
+} // namespace hitless::cli::demo
