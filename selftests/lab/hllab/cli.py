@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import binaries, fetch, machine, nics, peers, runner, scenario, shell
+from . import binaries, ci, comparison, fetch, icount, machine, nics, peers, runner, scenario, shell
 from .cache import LabError
 
 
@@ -46,6 +46,23 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--urgent", action="store_true",
                      help="go before other work on this machine, for figures it does not spoil")
     sub.add_argument("--logs", type=Path, help="a folder for the logs (default: one in the cache)")
+    sub.add_argument("--junit", type=Path, help="write a JUnit file too")
+    with_build(sub)
+
+    sub = command("ci", _ci, "the cases of `lab run` that fit a pull request")
+    sub.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="cases at once")
+    sub.add_argument("--logs", type=Path, help="a folder for the logs (default: one in the cache)")
+    sub.add_argument("--junit", type=Path, help="write a JUnit file too")
+    with_build(sub)
+
+    sub = command("peers", _peers, "what each peer loses to each event, into docs/results/peers.md")
+    sub.add_argument("-j", "--jobs", type=int, default=1, help="guests at once; more than one spoils figures")
+    sub.add_argument("-k", "--only", default="", help="measure these peers again, keep the others' figures")
+    sub.add_argument("--redraw", action="store_true", help="only write page and chart again")
+    with_build(sub)
+
+    sub = command("icount", _icount, "instructions per packet, into docs/results/instructions.md")
+    sub.add_argument("--redraw", action="store_true", help="only write the page again")
     with_build(sub)
 
     sub = command("case", _case, "one case in this process (what `run` starts)")
@@ -90,9 +107,29 @@ def _list(options) -> int:
 def _run(options) -> int:
     fetch.fetch()
     if options.urgent:
-        os.setpriority(os.PRIO_PROCESS, 0, -5)  # never real time: two guests starve two cores
+        _be_urgent()
     cases = [case for case in _cases(options.scenarios) if options.only in case.name]
-    return runner.run(cases, max(1, options.jobs), options.build.resolve(), options.logs)
+    return runner.run(cases, max(1, options.jobs), options.build.resolve(), options.logs, options.junit)
+
+
+def _be_urgent() -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, -10)  # never real time: two guests starve two cores
+
+
+def _ci(options) -> int:
+    fetch.fetch()
+    return runner.run(ci.cases(), max(1, options.jobs), options.build.resolve(), options.logs, options.junit)
+
+
+def _peers(options) -> int:
+    fetch.fetch()
+    _be_urgent()
+    return comparison.run(options.build.resolve(), max(1, options.jobs), options.only, options.redraw)
+
+
+def _icount(options) -> int:
+    fetch.fetch()
+    return icount.run(options.build.resolve(), options.redraw)
 
 
 def _case(options) -> int:
@@ -104,10 +141,9 @@ def _case(options) -> int:
 
 def _shell(options) -> int:
     fetch.fetch()
-    present = [name for name in fetch.BUNDLES if fetch.BUNDLES[name].present]
     spec = machine.Spec(
-        kernel=options.kernel or ("6.12" if "kernel-6.12" in present else "6.1"),
-        qemu=options.qemu or ("10" if "qemu-10" in present else "7"),
+        kernel=options.kernel or scenario.newest("kernel", scenario.KERNELS),
+        qemu=options.qemu or scenario.newest("qemu", ("7", "10")),
         primary=options.primary, native_hotplug=options.native)
     return shell.shell(spec, options.peer, options.build.resolve(), options.command,
                        [path.resolve() for path in options.program])

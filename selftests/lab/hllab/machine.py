@@ -39,6 +39,8 @@ class Spec:
     binaries: list[Path] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)
+    # Slot -> number of a hub inside QEMU instead of a tap: nothing comes in from outside.
+    hubs: dict[nics.Slot, int] = field(default_factory=dict)
     console: str = ""                  # a -serial argument; empty: to serial.log
 
 
@@ -129,10 +131,14 @@ class Machine:
         if spec.native_hotplug:
             argv += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
         for slot in nics.SLOTS:
-            tap = network.tap(f"{slot.name}{self.number}")
+            if slot in spec.hubs:
+                wire = f"hubport,id={slot.wire},hubid={spec.hubs[slot]}"
+            else:
+                tap = network.tap(f"{slot.name}{self.number}")
+                wire = f"tap,id={slot.wire},ifname={tap},script=no,downscript=no"
             argv += ["-device", f"pcie-root-port,id={slot.port},bus=pcie.0,addr={slot.address:#x},"
                                 f"chassis={slot.address},slot={slot.address}",
-                     "-netdev", f"tap,id={slot.wire},ifname={tap},script=no,downscript=no"]
+                     "-netdev", wire]
         argv += ["-device", nics.as_option(self.standby_device())]
         if spec.primary:
             argv += ["-device", nics.as_option(self.primary_device())]

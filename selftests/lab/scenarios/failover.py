@@ -12,14 +12,14 @@ UP, DOWN = 0, 3
 def run(trial):
     trial.on_primary()
     control = trial.measure("nothing", lambda: "the control: no event")
-    trial.expect(control.up.lost == control.down.lost == 0, "no loss without an event")
+    judge(trial, control, down=0)
     judge(trial, trial.event("carrier off"))
     judge(trial, trial.event("carrier on", settle=3))
     trial.on_primary()
     judge(trial, trial.event("planned unplug"), down=5)
     judge(trial, trial.measure("hot-add", lambda: returned(trial), settle=4), down=0)
     trial.on_primary()
-    judge(trial, trial.event("silent surprise eject", settle=2), up=50, down=50)
+    judge(trial, trial.event("silent surprise eject", settle=2), up=50, down=50, open=True)
 
 
 def returned(trial):
@@ -28,8 +28,9 @@ def returned(trial):
     return proof
 
 
-def judge(trial, outcome, up=UP, down=DOWN):
+def judge(trial, outcome, up=UP, down=DOWN, open=False):
     if trial.case.peer != "hitless":
         return
+    expect = trial.expect_one_day if open else trial.expect_of(outcome)
     for side, tally, most in (("up", outcome.up, up), ("down", outcome.down, down)):
-        trial.expect(tally.lost <= most, f"{outcome.event}: {tally.lost} lost {side}, not <= {most}")
+        expect(tally.lost <= most, f"{outcome.event}: {tally.lost} lost {side}, not <= {most}")

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The cases of a pull request: both kernels, the events on two NIC models, hitless under traffic,
+and the tests that run on the host too, in the guests."""
+from . import scenario
+
+WANTED = (
+    ("in_guest", {}),
+    ("failover", {"peer": ("hitless",)}),
+    ("silent_receiver", {"peer": ("hitless",)}),
+    ("acpi_events", {"primary": ("e1000e", "vmxnet3")}),
+)
+
+
+def cases() -> list[scenario.Case]:
+    """With the newest QEMU there is: the long ones first, so that none is left alone at the end."""
+    qemu = scenario.newest("qemu", ("7", "10"))
+    return [case for name, only in WANTED for case in scenario.cases(name)
+            if case.qemu == qemu and all(getattr(case, key) in values for key, values in only.items())]

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tests that run on the host, on the guest's kernel: 6.1 has clsact and probe_read, 6.12 tcx and
+the cast, both load what the host's kernel may refuse.
+
+An emulated CPU is some twenty times slower: what proves a kernel runs here, what proves patience
+(storms, a thousand switches) on the host.
+"""
+import re
+
+from hllab.scenario import Matrix, Skip
+
+TESTS = {
+    "hitless_bpf_test": "*",
+    "hitless-selftest": "Loss*:Switch*ByTheCommandLine*:Restore*:Foreign*:Boot*:Identity*:Addresses*",
+}
+MATRIX = Matrix(programs=("hitless", *TESTS), timeout=300)
+
+
+def run(trial):
+    for program, chosen in TESTS.items():
+        result = trial.guest.agent.run(
+            "env", "HITLESS=/usr/bin/hitless", program, f"--gtest_filter={chosen}", "--gtest_brief=1",
+            timeout=240, check=False)
+        words = re.search(r"^\[  PASSED  \] (\d+) test", result.out, re.M)
+        if result.rc == 77:
+            raise Skip(f"{program}: no test could run in this guest")
+        passed = words[1] if words else "0"
+        failed = re.findall(r"^\[  FAILED  \] (\S+?),? .*\(\d+ ms\)$", result.out, re.M)
+        trial.measure(program, lambda: f"{passed} passed, {len(failed)} failed")
+        trial.expect(result.rc == 0 and passed != "0",
+                     f"{program}: {', '.join(failed) or f'exit {result.rc}'}")
