@@ -20,10 +20,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BURST = 32, SIZE = 64, PORT = 7711, PAUSE_NS = 500000, WARM = 30 };
+enum { BURST = 32, SIZE = 64, PORT = 7711, PAUSE_NS = 1000000, WARM = 20, DRAIN = 3 };
 
 static volatile uint64_t *idle; /* turns of the idle loop, two instructions each */
 
@@ -84,12 +85,17 @@ static long burst(int from, int to, int count) {
 static double measure(int from, int to, int count, long bursts, long *received) {
     for (int i = 0; i < WARM; i++)
         burst(from, to, count);
+    for (int i = 0; i < DRAIN; i++)
+        burst(from, to, 0);
     *received = 0;
     uint64_t spun = *idle, begin = ticks();
     for (long i = 0; i < bursts; i++)
         *received += burst(from, to, count);
     uint64_t all = ticks() - begin;
-    return (double)(all - 2 * (*idle - spun)) / (double)bursts;
+    spun = *idle - spun;
+    for (int i = 0; i < DRAIN; i++)
+        *received += burst(from, to, 0);
+    return (double)(all - 2 * spun) / (double)bursts;
 }
 
 int main(int argc, char **argv) {
@@ -116,6 +122,7 @@ int main(int argc, char **argv) {
     double empty = measure(from, to, 0, bursts, &received);
     double full = measure(from, to, BURST, bursts, &received);
     kill(spinner, SIGKILL);
+    waitpid(spinner, NULL, 0); /* it has these sockets too */
     printf("%ld %ld %ld %.1f %.1f\n", bursts, bursts * BURST, received, empty, full);
     return 0;
 }

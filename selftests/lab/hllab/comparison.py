@@ -10,6 +10,7 @@ from pathlib import Path
 from . import binaries, chart, fetch, kernel, report, runner, scenario
 from .cache import LabError
 
+RETURNS = ("carrier on", "hot-add")
 RESULTS = binaries.ROOT / "docs/results"
 
 
@@ -61,5 +62,7 @@ def sample(outcome: dict) -> dict:
         if tally := outcome[side]:
             sides[side] = {key: tally[key] for key in ("frames", "lost", "duplicated", "reordered")}
             sides[side] |= {"gap_ms": round(tally["gap_ms"], 1), "back": outcome[f"{side}_back"]}
-    return {"event": outcome["event"], "silent": outcome["silent"], "flowed": outcome["flowed"],
+    # An event on a NIC that carries nothing shows nothing.
+    idle = outcome["event"] not in RETURNS and outcome["before"] != "primary"
+    return {"event": outcome["event"], "silent": outcome["silent"], "flowed": outcome["flowed"] and not idle,
             "starved": round(outcome["starved"], 3), **sides}

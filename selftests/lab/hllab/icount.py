@@ -16,7 +16,7 @@ from pathlib import Path
 from . import binaries, cache, comparison, image, machine, network, nics, peers, report, sandbox, scenario
 from .cache import LabError
 
-BURSTS, BURST, SIZE, ROUNDS = 60, 32, 64, 5
+BURSTS, BURST, SIZE, ROUNDS = 50, 32, 64, 3
 PEERS = {
     "plain": peers.PEERS["plain"],
     "net_failover": peers.PEERS["net_failover"],

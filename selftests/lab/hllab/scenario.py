@@ -165,6 +165,9 @@ class Trial:
     def on_primary(self, patience: float = 5) -> None:
         """Until the traffic takes the primary: an event on an idle NIC shows nothing. A silent guest
         shows no path of its own; the network's is where it last spoke, so it says a word."""
+        # A peer that is sent to a NIC without carrier leaves it again.
+        carrier = f"/sys/class/net/{self.guest.ifname(nics.PRIMARY)}/carrier"
+        self.guest.until("carrier on the primary", f'[ "$(cat {carrier} 2>/dev/null)" = 1 ]')
         self.peer.use_primary(self.guest)
         deadline = time.monotonic() + patience
         while True:

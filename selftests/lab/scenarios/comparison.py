@@ -2,6 +2,7 @@
 """Every event, several times, with the guest busy and silent: what docs/results/peers.md shows."""
 import time
 
+from hllab import network
 from hllab.scenario import Matrix
 
 PEERS = ("plain", "bond-100", "bond-10", "team", "net_failover", "hitless")
@@ -14,6 +15,7 @@ NEVER = 2.5  # seconds after which frames that do not arrive never will
 
 def run(trial):
     for silent in (False, True):
+        speak(trial)
         with trial.flow(RATE, silent):
             trial.on_primary()
             for _ in range(ROUNDS):
@@ -21,6 +23,12 @@ def run(trial):
             if trial.peer.survives:
                 for _ in range(ROUNDS):
                     eject(trial)
+
+
+def speak(trial):
+    """The network learns where the guest is, which a silent one does not tell."""
+    trial.peer.use_primary(trial.guest)
+    trial.guest.agent.run("ping", "-c", "3", "-i", "0.2", network.FAR_IP, check=False)
 
 
 def a_round(trial):
