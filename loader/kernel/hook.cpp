@@ -33,6 +33,7 @@ struct TcxLinkCreate {
 constexpr uint32_t clsact_handle = 0x484c;
 constexpr uint32_t clsact_first = 1;
 constexpr uint32_t clsact_last = 0xffff;
+constexpr uint32_t any_program = ~0u; // no program's id
 
 int tcx_attach(const HookPoint &at, int program_fd) {
     bool in = at.direction == Direction::ingress;
@@ -69,7 +70,7 @@ uint32_t clsact_parent(Direction direction) {
 void clsact_destroy_if_unused(uint32_t ifindex) {
     Rtnl rtnl;
     for (Direction d : {Direction::ingress, Direction::egress})
-        if (rtnl.count_filters(Ifindex{ifindex}, clsact_parent(d), ~0u)) return;
+        if (rtnl.count_filters(Ifindex{ifindex}, clsact_parent(d), any_program)) return;
     bpf_tc_hook hook = clsact_hook(ifindex, Direction::ingress);
     hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
     bpf_tc_hook_destroy(&hook);
@@ -157,8 +158,9 @@ int try_clsact(const HookPoint &at, int program_fd) {
 }
 
 bool has_foreign_filters(uint32_t ifindex, Direction direction, int own_program_fd) {
-    return Rtnl().count_filters(Ifindex{ifindex}, clsact_parent(direction),
-                                program_id(own_program_fd)) > 0;
+    // Filters that are no eBPF program have the id 0, as program_id() of none has.
+    uint32_t own = own_program_fd < 0 ? any_program : program_id(own_program_fd);
+    return Rtnl().count_filters(Ifindex{ifindex}, clsact_parent(direction), own) > 0;
 }
 
 } // namespace hitless
