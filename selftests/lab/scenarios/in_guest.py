@@ -10,8 +10,8 @@ import re
 from hllab.scenario import Matrix, Skip
 
 TESTS = {
-    "hitless_bpf_test": "*",
-    "hitless-selftest": "Loss*:Switch*ByTheCommandLine*:Restore*:Foreign*:Boot*:Identity*:Addresses*",
+    "hitless_bpf_test": "*-*Race*:*Twins*:*600Devices*",
+    "hitless-selftest": "*Loss*tap*living*:*Boot*tap*:*Foreign*tap*",
 }
 MATRIX = Matrix(programs=("hitless", *TESTS), timeout=300)
 
