@@ -88,6 +88,8 @@ def peers(data: dict, instructions: dict | None) -> str:
         cells = [" / ".join(found.text() if (found := cell(data, peer, event, silent, side)) else "-"
                             for side in (("down",) if silent else SIDES)) for peer in names]
         lines.append(_line([title(event, silent), *cells]))
+    waited = (statistics.median(s["starved"] for s in data["peers"][peer]) for peer in names)
+    lines.append(_line(["time for which QEMU waited for a CPU", *(f"{share:.0%}" for share in waited)]))
     lines += ["", "Carrier on and hot-add last until the traffic is back on the primary; team is told to "
               "go there, as teamd does not by itself. Told first: the guest leaves the primary before it "
               "is unplugged (`hitless switch`, the bond's `primary`, `teamdctl`); net_failover has no such "
