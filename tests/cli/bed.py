@@ -94,7 +94,7 @@ class Case(unittest.TestCase):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         with open(path, encoding="utf-8") as file:
-            self.assertEqual(file.read(), text, f"{path}; UPDATE_GOLDEN=1 ctest -L golden renews it")
+            self.assertEqual(file.read(), text, f"{path}; UPDATE_GOLDEN=1 ctest -R cli.help renews it")
 
 
 @needs_root
