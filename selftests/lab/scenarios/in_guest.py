@@ -17,6 +17,7 @@ MATRIX = Matrix(programs=("hitless", *TESTS), timeout=300)
 
 
 def run(trial):
+    trial.guest.agent.run("modprobe", "-a", "tun", "veth", "8021q")
     for program, chosen in TESTS.items():
         result = trial.guest.agent.run(
             "env", "HITLESS=/usr/bin/hitless", program, f"--gtest_filter={chosen}", "--gtest_brief=1",
