@@ -35,8 +35,7 @@ std::ofstream open_picture(const std::string &file) {
 }
 
 int show(const Options &options, Env &env) {
-    if (geteuid() != 0)
-        throw Error(EPERM, "build the demo's network namespaces", "run it as root");
+    if (geteuid() != 0) throw Error(EPERM, "build the demo's network namespaces", "run it as root");
     std::ofstream picture = open_picture(options.svg);
     Progress progress(env.err, isatty(STDERR_FILENO) != 0, static_cast<unsigned>(story().size()));
     try {
@@ -56,13 +55,14 @@ int show(const Options &options, Env &env) {
 
 Run setup_demo(CLI::App &app) {
     auto options = std::make_shared<Options>();
-    static const std::map<std::string, proving::NicKind> kinds = {
-        {"veth", proving::NicKind::veth}, {"tap", proving::NicKind::tap}};
+    static const std::map<std::string, proving::NicKind> kinds = {{"veth", proving::NicKind::veth},
+                                                                  {"tap", proving::NicKind::tap}};
     app.add_flag("-j,--json", options->json, "as JSON");
     app.add_option("--svg", options->svg, "draw the timeline into this file")->type_name("FILE");
-    app.add_option("--nic", options->spec.nic,
-                   "what the guest's NICs are: veth, or tap, whose carrier events the kernel delays "
-                   "as it does those of hardware")
+    app.add_option(
+           "--nic", options->spec.nic,
+           "what the guest's NICs are: veth, or tap, whose carrier events the kernel delays "
+           "as it does those of hardware")
         ->transform(CLI::Transformer(kinds))
         ->check(CLI::IsMember(kinds))
         ->default_str("veth")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "cli/demo/outcome.hpp"
 #include "cli/json.hpp"
+#include "cli/demo/outcome.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -9,7 +9,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
+double seconds(std::uint64_t ns) {
+    return static_cast<double>(ns) / 1e9;
+}
 
 Json direction(const proving::Tally &seen, std::uint64_t lost_bound) {
     return {{"frames", seen.frames},

@@ -7,6 +7,7 @@
 #include "cli/json.hpp"
 #include "loader/core/error.hpp"
 #include "proving/until.hpp"
+#include "proving/urgent.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -169,7 +170,8 @@ void finish_tcp(Stage &stage, Report &report) {
 } // namespace
 
 Report perform(const Spec &spec, Progress &progress) {
-    const Signals signals; // first: threads and children inherit what it blocks
+    const Signals signals;   // first: threads and children inherit what it blocks
+    proving::run_urgently(); // whoever acts for the hypervisor and the far host must not wait
     Report report;
     progress.begin("building guest, switch and far host");
     Stage stage(spec, signals);

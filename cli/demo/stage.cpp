@@ -55,8 +55,7 @@ Stage::Stage(const Spec &spec, const Signals &signals)
 }
 
 std::optional<PairStatus> Stage::pair() const {
-    const std::vector<PairStatus> pairs =
-        proving::in_netns(lab_.guest(), [] { return status(); });
+    const std::vector<PairStatus> pairs = proving::in_netns(lab_.guest(), [] { return status(); });
     if (pairs.empty()) return std::nullopt;
     return pairs.front();
 }
@@ -82,8 +81,8 @@ void Stage::start_controller() {
     const bool owns =
         wait_until([&] { return controller_lives() || !controller_->running(); }, patience);
     if (!owns || !controller_->running())
-        throw Error(ETIMEDOUT, "start the controller",
-                    fmt::format("it said: {}", controller_log()), "");
+        throw Error(ETIMEDOUT, "start the controller", fmt::format("it said: {}", controller_log()),
+                    "");
 }
 
 int Stage::kill_controller() {

@@ -55,10 +55,10 @@ class Stage {
 
     /// Runs `hitless -n GUEST ...` to its end. Throws Error with what it said.
     std::string hitless(std::vector<std::string> arguments) const;
-    void start_controller(); ///< returns when it owns the namespace
-    int kill_controller();   ///< SIGKILL; its wait status
+    void start_controller();                        ///< returns when it owns the namespace
+    int kill_controller();                          ///< SIGKILL; its wait status
     void stop_controller() { controller_.reset(); } ///< SIGTERM
-    bool controller_lives() const; ///< by its lock, as another controller would ask
+    bool controller_lives() const;      ///< by its lock, as another controller would ask
     std::string controller_log() const; ///< its last lines
 
     void pause(std::chrono::milliseconds) const;

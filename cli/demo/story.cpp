@@ -21,12 +21,14 @@ std::string proved(bool happened, std::string what) {
     throw Error(EPROTO, "make the event happen", "seen instead: " + what, "");
 }
 
-Seen primary(Stage &stage) { return look(stage.lab().guest(), "primary"); }
+Seen primary(Stage &stage) {
+    return look(stage.lab().guest(), "primary");
+}
 
 std::string saw_primary(Stage &stage, const Seen &wanted) {
     const Seen seen = primary(stage);
-    const bool same = seen.present == wanted.present && seen.up == wanted.up &&
-                      seen.carrier == wanted.carrier;
+    const bool same =
+        seen.present == wanted.present && seen.up == wanted.up && seen.carrier == wanted.carrier;
     return proved(same, "primary " + seen.text());
 }
 
@@ -37,8 +39,8 @@ constexpr Seen unplugged{.present = true, .up = true, .carrier = false};
 /// The controller brings it up; that is awaited with the path.
 std::string came(Stage &stage) {
     const Seen seen = primary(stage);
-    return proved(seen.present, "primary there, " + std::string(seen.up ? "up" : "down") +
-                                    " as plugged in");
+    return proved(seen.present,
+                  "primary there, " + std::string(seen.up ? "up" : "down") + " as plugged in");
 }
 
 std::string nothing(Stage &stage) {
@@ -185,6 +187,8 @@ constexpr Event events[] = {
 
 } // namespace
 
-std::span<const Event> story() { return events; }
+std::span<const Event> story() {
+    return events;
+}
 
 } // namespace hitless::cli::demo

@@ -16,7 +16,8 @@ constexpr double up_top = 160, flips_top = up_top + panel_height + 12, flips_hei
 constexpr double down_top = flips_top + flips_height + 12, bottom = down_top + panel_height;
 constexpr std::size_t most_points = 1200; // about one a pixel
 
-constexpr auto head = R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12" fill="#333">
+constexpr auto head =
+    R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12" fill="#333">
 <style>
 .primary {{ fill: #3b78b8 }} .standby {{ fill: #eda23c }}
 .to-primary {{ stroke: #17406b }} .to-standby {{ stroke: #a0560a }}
@@ -120,13 +121,16 @@ class Picture {
             put("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
                 "<text class=\"small\" x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:g}</text>\n",
                 left, right, y(top, frames), left - 7, y(top, frames) + 4, frames);
-        area(top, "primary", [](const Sample &) { return 0.0; },
-             [=](const Sample &s) { return s.*primary; });
-        area(top, "standby", [=](const Sample &s) { return s.*primary; },
-             [=](const Sample &s) { return s.*standby; });
+        area(
+            top, "primary", [](const Sample &) { return 0.0; },
+            [=](const Sample &s) { return s.*primary; });
+        area(
+            top, "standby", [=](const Sample &s) { return s.*primary; },
+            [=](const Sample &s) { return s.*standby; });
         const double middle = top + panel_height / 2;
         put("<text transform=\"rotate(-90 20 {0})\" x=\"20\" y=\"{0}\" text-anchor=\"middle\">{1}"
-            "</text><text class=\"small quiet\" transform=\"rotate(-90 36 {0})\" x=\"36\" y=\"{0}\" "
+            "</text><text class=\"small quiet\" transform=\"rotate(-90 36 {0})\" x=\"36\" "
+            "y=\"{0}\" "
             "text-anchor=\"middle\">frames per 10 ms</text>\n",
             middle, direction);
     }
@@ -135,7 +139,8 @@ class Picture {
         const double step = nice_step(length(), 12);
         for (double s = 0; s <= length(); s += step)
             put("<line stroke=\"#888\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>"
-                "<text class=\"small\" x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4:g}</text>\n",
+                "<text class=\"small\" x=\"{0:.1f}\" y=\"{3}\" "
+                "text-anchor=\"middle\">{4:g}</text>\n",
                 x_at(s), bottom, bottom + 5, bottom + 19, s);
         put("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">seconds</text>\n", (left + right) / 2,
             bottom + 38);
@@ -206,6 +211,8 @@ class Picture {
 
 } // namespace
 
-std::string svg(const Report &report) { return Picture(report).draw(); }
+std::string svg(const Report &report) {
+    return Picture(report).draw();
+}
 
 } // namespace hitless::cli::demo

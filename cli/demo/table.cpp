@@ -7,7 +7,9 @@
 namespace hitless::cli::demo {
 namespace {
 
-double ms(std::uint64_t ns) { return static_cast<double>(ns) / 1e6; }
+double ms(std::uint64_t ns) {
+    return static_cast<double>(ns) / 1e6;
+}
 
 std::string path(const Row &row) {
     if (row.before == row.after) return text(row.after);
@@ -42,9 +44,10 @@ std::string evidence(const Row &row) {
 } // namespace
 
 std::string table(const Report &report) {
-    std::string out = fmt::format("{}\nup: guest to far host, down: far host to guest; gap: longest "
-                                  "time without a frame, ms\n\n",
-                                  report.setting);
+    std::string out =
+        fmt::format("{}\nup: guest to far host, down: far host to guest; gap: longest "
+                    "time without a frame, ms\n\n",
+                    report.setting);
     auto to = std::back_inserter(out);
     constexpr auto columns = "frames lost dup order    gap";
     fmt::format_to(to, "{:<42} {:^29} {:^29}\n", "", "up", "down");

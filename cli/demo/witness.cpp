@@ -19,8 +19,8 @@ std::string Seen::text() const {
 }
 
 Seen look(const proving::Netns &ns, const std::string &ifname) {
-    const Fd socket = proving::in_netns(
-        ns, [] { return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); });
+    const Fd socket =
+        proving::in_netns(ns, [] { return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); });
     ifreq request{};
     ifname.copy(request.ifr_name, IFNAMSIZ - 1);
     if (ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) {
