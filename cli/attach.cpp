@@ -32,8 +32,9 @@ int attach_pair(Options &options, Env &env) {
     request.policy.hold_down = std::chrono::milliseconds(options.hold_down_ms);
     std::string primary = attach(request);
     if (primary.empty()) {
-        env.out << fmt::format("{}: attached; no primary yet (`hitless run` takes it when it comes)\n",
-                               request.standby);
+        env.out << fmt::format(
+            "{}: attached; no primary yet (`hitless run` takes it when it comes)\n",
+            request.standby);
         return exit_ok;
     }
     PairStatus pair = status(request.standby);

@@ -18,8 +18,8 @@ struct Options {
 };
 
 int control(const Options &options, Env &env) {
-    Controller::Options with = options.config.empty() ? Controller::Options{}
-                                                      : read_config(options.config);
+    Controller::Options with =
+        options.config.empty() ? Controller::Options{} : read_config(options.config);
     with.log = [&env](const std::string &line) { env.out << line << std::endl; };
     with.on_flip = [&env](const Flip &flip) { env.out << flip_line(flip) << std::endl; };
     Signals signals;
@@ -34,8 +34,9 @@ int control(const Options &options, Env &env) {
 
 Run setup_run(CLI::App &app) {
     auto options = std::make_shared<Options>();
-    app.add_option("--config", options->config, "TOML file; without it, every paravirtual NIC is "
-                                                "paired with the PCI NIC of the same MAC")
+    app.add_option("--config", options->config,
+                   "TOML file; without it, every paravirtual NIC is "
+                   "paired with the PCI NIC of the same MAC")
         ->type_name("FILE");
     app.add_flag("--once", options->once, "make and adopt pairs, then end");
     return [options](Env &env) { return control(*options, env); };

@@ -22,27 +22,30 @@ Nic::~Nic() {
     }
 }
 
+// The switch's side is ready before the guest can tell the NIC from another: somebody may be
+// waiting for its MAC address, and use it that very moment.
 void Nic::add() {
     if (present()) throw Error(EEXIST, "plug in " + spec_.ifname);
     spec_.kind == NicKind::veth ? add_veth() : add_tap();
     where_ = &guest_;
-    ip_batch(switch_.name(), fmt::format("link set dev {0} master br0 up\n", port_));
     spawn({"tc", "-n", switch_.name(), "qdisc", "add", "dev", port_, "clsact"});
 }
 
 void Nic::add_veth() {
-    ip_batch(
-        switch_.name(),
-        fmt::format("link add name {} mtu {} type veth peer name {} address {} mtu {} netns {}\n",
-                    port_, spec_.mtu, spec_.ifname, spec_.mac, spec_.mtu, guest_.name()));
+    ip_batch(switch_.name(),
+             fmt::format("link add name {0} mtu {1} type veth peer name {2} address {3} mtu {1}\n"
+                         "link set dev {0} master br0 up\n"
+                         "link set dev {2} netns {4}\n",
+                         port_, spec_.mtu, spec_.ifname, spec_.mac, guest_.name()));
 }
 
 void Nic::add_tap() {
     cable_ = std::make_unique<TapCable>(TapCable::End{guest_, spec_.ifname},
                                         TapCable::End{switch_, port_});
-    ip_batch(guest_.name(), fmt::format("link set dev {} address {} mtu {}\n", spec_.ifname,
-                                        spec_.mac, spec_.mtu));
-    ip_batch(switch_.name(), fmt::format("link set dev {} mtu {}\n", port_, spec_.mtu));
+    ip_batch(switch_.name(),
+             fmt::format("link set dev {} mtu {} master br0 up\n", port_, spec_.mtu));
+    ip_batch(guest_.name(), fmt::format("link set dev {} mtu {} address {}\n", spec_.ifname,
+                                        spec_.mtu, spec_.mac));
 }
 
 void Nic::remove() {

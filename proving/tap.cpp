@@ -67,11 +67,12 @@ TapCable::~TapCable() {
 }
 
 void TapCable::carrier(bool on) {
-    whole_.store(on, std::memory_order_release);
+    if (on) whole_.store(true, std::memory_order_release);
     int value = on ? 1 : 0;
     for (const Fd *end : {&a_, &b_})
         if (ioctl(end->get(), TUNSETCARRIER, &value) != 0)
             throw Error(errno, "set the carrier of a tap", "needs kernel 5.0 or later");
+    if (!on) whole_.store(false, std::memory_order_release);
 }
 
 void TapCable::run() {

@@ -27,8 +27,9 @@ class TapCable {
     TapCable(const TapCable &) = delete;
     TapCable &operator=(const TapCable &) = delete;
 
-    /// TUNSETCARRIER on both ends. The cable itself is cut first: the kernel may take a second to
-    /// act on lost carrier, and would go on sending and receiving meanwhile.
+    /// TUNSETCARRIER on both ends, as a NIC's driver would say. The cable is cut, too, and right
+    /// then (TUNSETCARRIER may wait for others, and frames sent meanwhile would be no fault of the
+    /// guest's): the kernel may take a second to act on lost carrier, and would go on sending.
     void carrier(bool on);
     std::uint64_t carried() const { return carried_.load(std::memory_order_relaxed); }
     /// Frames that went into a cut cable, or that the far end would not take because it was down.

@@ -46,7 +46,7 @@ class Groups {
     void expect_exactly_once(const std::string &when) {
         EXPECT_TRUE(until([&] { return arrived(600); }, 10s)) << when;
         for (Entry &e : flows_) {
-            const Tally t = e.flow.since(e.from);
+            const Tally t = e.flow.since(e.from, 3s);
             fmt::print("  {:<24} {:<5} {:<15} {}\n", when, e.way, e.name, text(t));
             EXPECT_EQ(t.lost, 0U) << when << " " << e.way << " " << e.name;
             EXPECT_EQ(t.duplicated, 0U) << when << " " << e.way << " " << e.name;

@@ -5,6 +5,9 @@
 #include "proving/raw.hpp"
 #include "selftests/pair_test.hpp"
 
+#include <algorithm>
+#include <optional>
+
 namespace hitless::selftest {
 namespace {
 
@@ -27,22 +30,36 @@ constexpr Tagged tagged[] = {
     {"802.1ad + 802.1Q", "88a8 0066 8100 0067", 0x88a8, 0x0066, 0x8100},
 };
 
-/// A tagged unicast frame arrives once, with the same bytes and the same tag.
+const std::vector<std::uint8_t> payload = from_hex("68697421");
+
+/// The next frame with our payload; others (neighbours being found) pass by.
+std::optional<CapturedFrame> next_of_ours(PacketSocket &socket,
+                                          std::chrono::milliseconds patience) {
+    while (auto got = socket.next(patience))
+        if (!std::ranges::search(got->bytes, payload).empty()) return got;
+    return {};
+}
+
+/// A tagged frame arrives with the same bytes and the same tag, and is delivered once. A witness of
+/// one ethertype stands behind the datapath, but the kernel takes the tag off before it.
 void expect_unchanged(const Tagged &t, const std::string &when, const Netns &from, const char *by,
                       const Netns &to, const char *on, const char *addresses) {
-    PacketSocket witness = in_netns(to, [&] { return PacketSocket(on, t.ethertype); });
+    PacketSocket wire = in_netns(to, [&] { return PacketSocket(on); });
+    PacketSocket delivered = in_netns(to, [&] { return PacketSocket(on, t.ethertype); });
     PacketSocket sender = in_netns(from, [&] { return PacketSocket(by, 0x88b6); });
-    auto frame = from_hex(fmt::format("{} {} 88b5 {}", addresses, t.tags, "68697421"));
+    auto frame = from_hex(fmt::format("{} {} 88b5", addresses, t.tags));
+    frame.insert(frame.end(), payload.begin(), payload.end());
     frame.resize(200, 0x5a);
     sender.send(frame);
-    const auto got = witness.next(1s);
+    const auto got = next_of_ours(wire, 1s);
     ASSERT_TRUE(got) << when;
     ASSERT_TRUE(got->vlan) << when;
     EXPECT_EQ(got->vlan->tpid, t.tpid) << when;
     EXPECT_EQ(got->vlan->tci, t.tci) << when;
     frame.erase(frame.begin() + 12, frame.begin() + 16); // the outer tag is told beside
     EXPECT_EQ(to_hex(got->bytes), to_hex(frame)) << when;
-    EXPECT_FALSE(witness.next(20ms)) << when << ": twice";
+    EXPECT_TRUE(next_of_ours(delivered, 1s)) << when;
+    EXPECT_FALSE(next_of_ours(delivered, 20ms)) << when << ": twice";
 }
 
 TEST_P(Frames, TagsAreUnchanged) {

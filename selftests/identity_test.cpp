@@ -139,6 +139,7 @@ TEST_P(Identity, MovedAwayAndBroughtUpUnderTheSameIndex) {
     traffic.report("same index elsewhere", got);
     expect_lost_at_most("up", got.up, 1);
     lab().primary().move_to(lab().guest());
+    lab().primary().admin(true); // a move takes it down, and nobody saw it
     pair().start_controller();
     EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
 }

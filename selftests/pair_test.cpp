@@ -6,16 +6,41 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <linux/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace hitless::selftest {
+namespace {
+
+/// It has the file open by which controllers of a namespace keep each other out.
+bool owns_namespace(const Process &controller) {
+    std::error_code vanished;
+    for (const auto &fd : std::filesystem::directory_iterator(
+             fmt::format("/proc/{}/fd", controller.pid()), vanished))
+        if (std::filesystem::read_symlink(fd, vanished)
+                .filename()
+                .string()
+                .starts_with("controller-"))
+            return true;
+    return false;
+}
+
+} // namespace
 
 Pair::Pair(NicKind kind, unsigned mtu)
     : kind_(kind), lab_(std::make_unique<NetLab>(LabSpec{kind, kind, mtu})) {
     primary().add();
+}
+
+Pair::~Pair() {
+    controller_.reset();
+    try {
+        cli({"detach", "--all"});      // pins outlive their namespace
+    } catch (const std::exception &) { // the private state directory goes with the process
+    }
 }
 
 Outcome Pair::cli(std::vector<std::string> arguments) const {
@@ -57,17 +82,8 @@ Process &Pair::start_controller(const std::vector<std::string> &more) {
     command.insert(command.end(), more.begin(), more.end());
     const bool expects_pair = !status().is_null();
     controller_ = std::make_unique<Process>(command);
-    // `run --once` would say so at once; a living one holds the namespace's lock.
-    const bool ready =
-        expects_pair
-            ? controller_says("in our care")
-            : until(
-                  [&] {
-                      return controller_->ended() ||
-                             run({hitless_binary(), "-n", guest().name(), "run", "--once"}).code ==
-                                 75;
-                  },
-                  5s);
+    const bool ready = expects_pair ? controller_says("in our care")
+                                    : until([&] { return owns_namespace(*controller_); }, 5s);
     EXPECT_TRUE(ready) << controller_->out() << controller_->err();
     return *controller_;
 }

@@ -29,6 +29,9 @@ using Json = nlohmann::json;
 class Pair {
   public:
     explicit Pair(NicKind kind, unsigned mtu = 1500);
+    ~Pair(); ///< ends the controller and all pairs
+    Pair(const Pair &) = delete;
+    Pair &operator=(const Pair &) = delete;
 
     NetLab &lab() { return *lab_; }
     const Netns &guest() const { return lab_->guest(); }

@@ -18,6 +18,7 @@ namespace {
 
 constexpr unsigned warm_frames = 500;
 constexpr unsigned control_frames = 4000;
+constexpr auto patience = 3s; // a frame that waits in a queue of a busy machine is not lost
 
 FlowSpec up_spec(unsigned rate, unsigned size) {
     return {.from = NetLab::guest4, .to = NetLab::far4, .rate = rate, .size = size};
@@ -57,7 +58,7 @@ Both Traffic::control() {
 }
 
 Both Traffic::since(const Marks &from) const {
-    return {up_.since(from.up, 500ms), down_.since(from.down, 500ms)};
+    return {up_.since(from.up, patience), down_.since(from.down, patience)};
 }
 
 void Traffic::stop() {

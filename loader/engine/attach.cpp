@@ -126,6 +126,7 @@ std::string attach(const AttachRequest &request) {
 
     StateDir::Lock lock = dir.lock();
     dir.ensure_mounted();
+    clear_incomplete(dir, rtnl);
     check_free(dir, standby);
     if (primary) check_free(dir, *primary);
     if (clear_stage(dir, rtnl)) { // what it gave back is what must be saved

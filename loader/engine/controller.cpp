@@ -46,7 +46,9 @@ AlreadyRunning::AlreadyRunning(int owner_pid)
             fmt::format("`kill {}` ends it without touching the pairs", owner_pid)),
       owner_(owner_pid) {}
 
-std::optional<int> controller_pid() { return OwnerLock::holder(lock_path(StateDir())); }
+std::optional<int> controller_pid() {
+    return OwnerLock::holder(lock_path(StateDir()));
+}
 
 class Controller::Engine {
   public:
@@ -57,8 +59,7 @@ class Controller::Engine {
             clear_stage(dir_, rtnl_);
         }
         owner_.emplace(lock_path(dir_));
-        if (!owner_->held())
-            throw AlreadyRunning(OwnerLock::holder(lock_path(dir_)).value_or(0));
+        if (!owner_->held()) throw AlreadyRunning(OwnerLock::holder(lock_path(dir_)).value_or(0));
         directory_.emplace(dir_.bpffs());
         poller_.add(monitor_.fd(), wake_links);
         poller_.add(timer_.fd(), wake_timer);
@@ -78,7 +79,10 @@ class Controller::Engine {
             switch (what) {
             case wake_links: rescan |= !drain_links(touched); break;
             case wake_timer: timer_.acknowledge(); break;
-            case wake_directory: directory_->acknowledge(); rescan = true; break;
+            case wake_directory:
+                directory_->acknowledge();
+                rescan = true;
+                break;
             case wake_bells: drain_bells(touched); break;
             default: break;
             }
@@ -269,7 +273,11 @@ class Controller::Engine {
 
 Controller::Controller(Options options) : engine_(std::make_unique<Engine>(std::move(options))) {}
 Controller::~Controller() = default;
-int Controller::fd() const { return engine_->fd(); }
-void Controller::process() { engine_->process(); }
+int Controller::fd() const {
+    return engine_->fd();
+}
+void Controller::process() {
+    engine_->process();
+}
 
 } // namespace hitless

@@ -32,7 +32,9 @@ struct FlipReader::State {
     std::map<std::string, Followed> pairs;
 };
 
-FlipReader::FlipReader() : state_(std::make_unique<State>()) { rescan(); }
+FlipReader::FlipReader() : state_(std::make_unique<State>()) {
+    rescan();
+}
 FlipReader::~FlipReader() = default;
 FlipReader::FlipReader(FlipReader &&) noexcept = default;
 FlipReader &FlipReader::operator=(FlipReader &&) noexcept = default;

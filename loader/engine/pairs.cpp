@@ -62,6 +62,17 @@ bool clear_stage(StateDir &dir, Rtnl &rtnl) {
     return true;
 }
 
+void clear_incomplete(StateDir &dir, Rtnl &rtnl) {
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            Pair::open(dir.path(name));
+        } catch (const Error &error) {
+            if (error.code() != ENOENT) continue; // whoever opens it next says what is wrong
+            dismantle(dir, rtnl, name, {});
+        }
+    }
+}
+
 void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     clear_stage(dir, rtnl);
     std::string why = take_apart(dir.withdraw(name), rtnl);

@@ -23,6 +23,10 @@ std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 /// lock.
 bool clear_stage(StateDir &, Rtnl &);
 
+/// Takes apart pairs whose pins somebody removed; they could not be opened, and would bar every
+/// new one. Under the lock.
+void clear_incomplete(StateDir &, Rtnl &);
+
 /// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
 /// another ABI version: then `note` hears what was not given back. Under the lock.
 void dismantle(StateDir &, Rtnl &, const std::string &name, const Note &note);

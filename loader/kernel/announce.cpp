@@ -32,16 +32,23 @@ static_assert(sizeof(ArpFrame) == 42); // every field stands where its alignment
 
 ArpFrame probe(const Mac &own, const Neighbour &to) {
     constexpr uint16_t request = 1;
-    ArpFrame frame{.to = to.mac, .from = own, .ethertype = htons(ETH_P_ARP),
-                   .operation = htons(request), .sender = own};
+    ArpFrame frame{.to = to.mac,
+                   .from = own,
+                   .ethertype = htons(ETH_P_ARP),
+                   .operation = htons(request),
+                   .sender = own};
     frame.target_ip = to.ip;
     return frame;
 }
 
 ArpFrame here_i_am(const Mac &own) {
     constexpr uint16_t reverse_request = 3; // RFC 903
-    return {.to = broadcast, .from = own, .ethertype = htons(ETH_P_RARP),
-            .operation = htons(reverse_request), .sender = own, .target = own};
+    return {.to = broadcast,
+            .from = own,
+            .ethertype = htons(ETH_P_RARP),
+            .operation = htons(reverse_request),
+            .sender = own,
+            .target = own};
 }
 
 void send(int socket, Ifindex master, const ArpFrame &frame) {

@@ -63,8 +63,8 @@ bpf_tc_opts clsact_opts(Direction direction) {
 }
 
 uint32_t clsact_parent(Direction direction) {
-    return TC_H_MAKE(TC_H_CLSACT, direction == Direction::ingress ? TC_H_MIN_INGRESS
-                                                                  : TC_H_MIN_EGRESS);
+    return TC_H_MAKE(TC_H_CLSACT,
+                     direction == Direction::ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
 }
 
 void clsact_destroy_if_unused(uint32_t ifindex) {
@@ -86,8 +86,9 @@ hl_hook clsact_attach(const HookPoint &at, int program_fd) {
     int error = bpf_tc_hook_create(&hook);
     if (error && error != -EEXIST)
         throw Error(-error, describe(at, "clsact"),
-                    error == -EPERM ? "run as root"
-                                    : "the kernel needs CONFIG_NET_SCH_INGRESS (modprobe sch_ingress)");
+                    error == -EPERM
+                        ? "run as root"
+                        : "the kernel needs CONFIG_NET_SCH_INGRESS (modprobe sch_ingress)");
     hl_hook record{at.ifindex, HL_HOOK_CLSACT, static_cast<uint8_t>(error == 0), {}};
     bpf_tc_opts opts = clsact_opts(at.direction);
     opts.prog_fd = program_fd;
@@ -112,8 +113,7 @@ hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin)
     int fd = yield_to_filters ? -EINVAL : tcx_attach(at, program_fd);
     // EINVAL: a kernel before 6.6 does not know the attach type.
     if (fd == -EINVAL) return clsact_attach(at, program_fd);
-    if (fd < 0)
-        throw Error(-fd, describe(at, "tcx"), fd == -EPERM ? "run as root" : "");
+    if (fd < 0) throw Error(-fd, describe(at, "tcx"), fd == -EPERM ? "run as root" : "");
     Fd link(fd);
     if (bpf_obj_pin(link.get(), pin.c_str()) < 0) throw Error(errno, fmt::format("pin {}", pin));
     return {at.ifindex, HL_HOOK_TCX, 0, {}};
@@ -121,7 +121,8 @@ hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin)
 
 void detach_hook(const hl_hook &hook, Direction direction, const std::string &pin) {
     // The pin is a tcx link's only owner; a link of a device that is gone is freed all the same.
-    if (unlink(pin.c_str()) < 0 && errno != ENOENT) throw Error(errno, fmt::format("unpin {}", pin));
+    if (unlink(pin.c_str()) < 0 && errno != ENOENT)
+        throw Error(errno, fmt::format("unpin {}", pin));
     if (hook.kind != HL_HOOK_CLSACT) return;
     bpf_tc_hook at = clsact_hook(hook.ifindex, direction);
     bpf_tc_opts opts = clsact_opts(direction);

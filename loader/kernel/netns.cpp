@@ -28,7 +28,9 @@ std::string link_target(const char *path) {
     return size < 0 ? "" : std::string(target, static_cast<size_t>(size));
 }
 
-std::string mounts_of(const std::string &process) { return process + "/ns/mnt"; }
+std::string mounts_of(const std::string &process) {
+    return process + "/ns/mnt";
+}
 
 /// 0 when there is none.
 pid_t parent_of(pid_t pid) {

@@ -68,7 +68,9 @@ Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     return skeleton;
 }
 
-Fd own(int fd) { return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+Fd own(int fd) {
+    return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
 
 Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
     Objects out;
@@ -88,7 +90,8 @@ Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
 
 [[noreturn]] void load_failed(int error) {
     // Without CAP_PERFMON the verifier knows no helper that reads kernel memory: EINVAL, not EPERM.
-    bool allowed = has_capability(CAP_BPF) && has_capability(CAP_NET_ADMIN) && has_capability(CAP_PERFMON);
+    bool allowed =
+        has_capability(CAP_BPF) && has_capability(CAP_NET_ADMIN) && has_capability(CAP_PERFMON);
     if (error == EPERM || !allowed)
         throw Error(EPERM, "load the BPF programs",
                     "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");

@@ -13,13 +13,13 @@
 namespace hitless {
 
 struct Objects {
-    Fd pair, counters, bell;                  // maps
+    Fd pair, counters, bell;                     // maps
     Fd egress, ingress_primary, ingress_standby; // on the NICs
-    Fd resolve, ring;                         // run by us
+    Fd resolve, ring;                            // run by us
 };
 
 struct LoadOptions {
-    uint32_t master = 0; ///< ifindex in the caller's namespace
+    uint32_t master = 0;                 ///< ifindex in the caller's namespace
     std::optional<hl_liveness> liveness; ///< none: the best that this kernel takes
 };
 

@@ -56,7 +56,9 @@ void Pair::resolve(hl_role role, Ifindex index) const {
         throw Error(error, fmt::format("find network device {} in the kernel", number(index)));
 }
 
-void Pair::ring_bell() const { run(objects_.ring.get(), nullptr, 0); }
+void Pair::ring_bell() const {
+    run(objects_.ring.get(), nullptr, 0);
+}
 
 hl_counters Pair::counters() const {
     std::vector<hl_counters> each(static_cast<size_t>(libbpf_num_possible_cpus()));
@@ -96,7 +98,9 @@ bool Pair::attached(hl_hook_place place) const {
     return hook_alive(state().hook[place], direction(place), program(place), pin(place));
 }
 
-void BellReader::Free::operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
+void BellReader::Free::operator()(ring_buffer *ring) const {
+    ring_buffer__free(ring);
+}
 
 BellReader::BellReader(int bell_fd)
     : ring_(ring_buffer__new(
@@ -104,6 +108,8 @@ BellReader::BellReader(int bell_fd)
     if (!ring_) throw Error(errno, "open a pair's doorbell");
 }
 
-void BellReader::drain() { ring_buffer__consume(ring_.get()); }
+void BellReader::drain() {
+    ring_buffer__consume(ring_.get());
+}
 
 } // namespace hitless

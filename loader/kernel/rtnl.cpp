@@ -126,8 +126,7 @@ nlmsghdr *link_request(char *buffer, uint16_t type, uint16_t flags, Ifindex inde
     nlmsghdr *message = mnl_nlmsg_put_header(buffer);
     message->nlmsg_type = type;
     message->nlmsg_flags = NLM_F_REQUEST | flags;
-    auto *info =
-        static_cast<ifinfomsg *>(mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));
+    auto *info = static_cast<ifinfomsg *>(mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));
     info->ifi_family = AF_UNSPEC;
     info->ifi_index = static_cast<int>(number(index));
     return message;
@@ -146,9 +145,13 @@ void bind_groups(mnl_socket *socket, unsigned groups) {
 
 } // namespace
 
-void CloseMnl::operator()(mnl_socket *socket) const { mnl_socket_close(socket); }
+void CloseMnl::operator()(mnl_socket *socket) const {
+    mnl_socket_close(socket);
+}
 
-Rtnl::Rtnl() : socket_(open_route_socket(0)) { bind_groups(socket_.get(), 0); }
+Rtnl::Rtnl() : socket_(open_route_socket(0)) {
+    bind_groups(socket_.get(), 0);
+}
 
 void Rtnl::send(nlmsghdr *message) {
     message->nlmsg_seq = ++seq_;
@@ -240,7 +243,8 @@ std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
     std::vector<Neighbour> out;
     int error = transact(request, [&](const nlmsghdr *m) {
         auto *info = static_cast<const ndmsg *>(mnl_nlmsg_get_payload(m));
-        constexpr unsigned known = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+        constexpr unsigned known =
+            NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
         if (info->ndm_ifindex != static_cast<int>(number(index)) || !(info->ndm_state & known) ||
             info->ndm_type != RTN_UNICAST)
             return;
@@ -276,7 +280,9 @@ LinkMonitor::LinkMonitor() : socket_(open_route_socket(SOCK_NONBLOCK)) {
     bind_groups(socket_.get(), RTMGRP_LINK);
 }
 
-int LinkMonitor::fd() const { return mnl_socket_get_fd(socket_.get()); }
+int LinkMonitor::fd() const {
+    return mnl_socket_get_fd(socket_.get());
+}
 
 bool LinkMonitor::drain(const Handler &handler) {
     std::vector<char> buffer(buffer_size);

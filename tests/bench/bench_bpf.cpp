@@ -86,8 +86,8 @@ std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
     }
     for (size_t size : {64, 1500}) {
         Frame multi = frame(multicast_mac, peer_mac, size, size);
-        all.push_back({fmt::format("ingress primary, multicast {}", size), pair.dp.ingress_primary(),
-                       multi, pri, 0, dear});
+        all.push_back({fmt::format("ingress primary, multicast {}", size),
+                       pair.dp.ingress_primary(), multi, pri, 0, dear});
         all.push_back({fmt::format("ingress standby, multicast {}", size), p.hl_ingress_standby,
                        multi, sby, 0, dear});
     }

@@ -196,9 +196,8 @@ TEST_P(EgressMoveTest, AMovedNicsFramesBelongToWhereItIs) {
     ASSERT_EQ(pair.dp.run(ingress, unicast, pair.lab.primary), TC_ACT_REDIRECT);
     Netns elsewhere = Netns::make();
     ip("link set pri netns " + elsewhere.path());
-    inside(elsewhere, [&] {
-        ASSERT_EQ(pair.dp.run(ingress, unicast, pair.lab.primary), TC_ACT_UNSPEC);
-    });
+    inside(elsewhere,
+           [&] { ASSERT_EQ(pair.dp.run(ingress, unicast, pair.lab.primary), TC_ACT_UNSPEC); });
     EXPECT_EQ(pair.dp.counted(HL_COUNT_RX_PRIMARY), 1u);
 }
 
