@@ -67,7 +67,8 @@ class PairView {
 
     uint64_t veto() const { return word(pair_->veto).load(std::memory_order_acquire); }
 
-    /// Adds reasons; one atomic store is the flip. Returns the word before. `now_ns`: CLOCK_BOOTTIME.
+    /// Adds reasons; one atomic store is the flip. Returns the word before. `now_ns`:
+    /// CLOCK_BOOTTIME.
     uint64_t set_veto(uint64_t bits, hl_actor who, uint64_t now_ns) {
         uint64_t before = word(pair_->veto).fetch_or(bits);
         if (before == 0 && bits != 0) record_flip(before, bits, who, now_ns);
