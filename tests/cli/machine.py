@@ -44,12 +44,15 @@ def sysctls():
 
 
 def settled_links():
-    """Links once linkwatch has caught up: their operational state follows by itself."""
+    """Links once linkwatch has caught up, which may take it a second: both ends of a veth pair are
+    up, or neither has carrier."""
     def look():
         links = json.loads(output("ip", "-d", "-j", "link"))
-        moving = [k for k in links if k["operstate"] == "UNKNOWN" and "UP" in k["flags"]
-                  and k.get("linkinfo", {}).get("info_kind") == "veth"]
-        return None if moving else links
+        ends = {link["ifname"]: link for link in links if "link" in link}
+        def settled(end):
+            carrier = all("UP" in one["flags"] for one in (end, ends.get(end["link"], end)))
+            return "UP" not in end["flags"] or (end["operstate"] == "UP") == carrier
+        return links if all(map(settled, ends.values())) else None
     return wait_until(look, "operational states settle")
 
 
