@@ -39,9 +39,11 @@ class Versions(NetCase):
     def u32(self, at):
         return struct.unpack_from("=I", self.pair, at)[0]
 
-    def everything_says(self, *says):
-        for line in (["status"], ["status", "sby"], ["status", "-j"], ["attach", "sby", "--primary", "pri"],
-                     ["switch", "sby", "standby"], ["events"]):
+    READERS = (["status"], ["status", "sby"], ["status", "-j"], ["switch", "sby", "standby"], ["events"])
+    ATTACH = ["attach", "sby", "--primary", "pri"]
+
+    def everything_says(self, *says, lines=(*READERS, ATTACH)):
+        for line in lines:
             with self.subTest(line):
                 self.expect(1, *line, says=[*says, "hitless detach"])
 
@@ -78,8 +80,13 @@ class Versions(NetCase):
 
     def test_incomplete(self):
         os.unlink(f"{self.dir}/bell")
-        self.everything_says("the pair is incomplete")
+        self.everything_says("the pair is incomplete", lines=self.READERS)
         self.removed_by_detach()
+
+    def test_attach_mends_what_is_incomplete(self):
+        os.unlink(f"{self.dir}/bell")
+        self.attach()
+        self.assertTrue(self.status()[0]["healthy"])
 
     def test_remains_of_a_crash(self):
         os.rename(self.dir, f"{self.state}/bpf/stage")
