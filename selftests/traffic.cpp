@@ -97,6 +97,12 @@ void expect_lost_at_most(const std::string &event, const Tally &got, std::uint64
     EXPECT_EQ(got.duplicated, 0U) << event;
 }
 
+bool starved() {
+    const std::string average = cpu_pressure();
+    const auto at = average.find('=');
+    return at != average.npos && std::stod(average.substr(at + 1)) >= 20;
+}
+
 std::string cpu_pressure() {
     std::ifstream file("/proc/pressure/cpu");
     std::string some, average;

@@ -51,6 +51,7 @@ class Traffic {
 void expect_nothing_lost(const std::string &event, const Both &got);
 void expect_lost_at_most(const std::string &event, const proving::Tally &got, std::uint64_t limit);
 std::string text(const proving::Tally &tally);
+bool starved(); ///< threads wait for a CPU a fifth of the time or more: milliseconds mean nothing
 std::string cpu_pressure(); ///< "some avg10=..." of /proc/pressure/cpu, or ""
 
 } // namespace hitless::selftest
