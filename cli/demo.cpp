@@ -63,8 +63,7 @@ Run setup_demo(CLI::App &app) {
            "--nic", options->spec.nic,
            "what the guest's NICs are: veth, or tap, whose carrier events the kernel delays "
            "as it does those of hardware")
-        ->transform(CLI::Transformer(kinds))
-        ->check(CLI::IsMember(kinds))
+        ->transform(CLI::CheckedTransformer(kinds))
         ->default_str("veth")
         ->type_name("veth|tap");
     app.add_option("--rate", options->spec.rate, "UDP frames a second, each way")

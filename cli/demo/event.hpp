@@ -45,6 +45,7 @@ struct Row {
     Path after = Path::none;
     proving::Tally up, down;
     std::uint64_t at_ns = 0, end_ns = 0; ///< CLOCK_MONOTONIC
+    std::uint64_t refused = 0;           ///< by the primary itself, which was dying
     unsigned flips = 0;                  ///< of a planned switch
     std::string proof;
     Bound bound;

@@ -30,6 +30,7 @@ Json event(const Row &row, std::uint64_t start_ns) {
              {"down", direction(row.down, row.bound.down_lost)},
              {"at_s", seconds(row.at_ns - start_ns)},
              {"proof", row.proof},
+             {"refused", row.refused},
              {"retried", row.retried},
              {"failures", row.failures}};
     if (row.flips) out["flips"] = row.flips;
@@ -55,7 +56,7 @@ std::string json(const Report &report) {
                    {"setting", report.setting},
                    {"duration_s", seconds(report.end_ns - report.start_ns)},
                    {"failures", report.failures}};
-    return out.dump() + '\n';
+    return to_text(out) + '\n';
 }
 
 } // namespace hitless::cli::demo

@@ -9,8 +9,10 @@ namespace hitless::cli::demo {
 namespace {
 
 constexpr std::uint64_t ms = 1'000'000;
+// Beyond these it is no longer a network's doing, and the row fails.
 constexpr std::uint64_t longest_relearning = 10 * ms;
 constexpr std::uint64_t longest_burst = 4 * ms;
+constexpr std::uint64_t longest_queue = 10 * ms;
 
 std::uint64_t frames_in(std::uint64_t ns, unsigned rate) {
     return (ns * rate + 1000 * ms - 1) / (1000 * ms);
@@ -18,14 +20,19 @@ std::uint64_t frames_in(std::uint64_t ns, unsigned rate) {
 
 } // namespace
 
-Bound bound_of(Toll toll, const Row &row, unsigned rate, bool cables_race) {
+Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
+    const bool queues = spec.nic == proving::NicKind::tap;
     // On two cables, frames sent before and after a flip race each other: the network's doing.
-    Bound bound{.reordered = cables_race || row.event != planned_event};
+    Bound bound{.reordered = queues || row.event != planned_event};
     if (toll == Toll::none) return bound;
-    const std::uint64_t deaf = std::min(row.up.longest_gap_ns, longest_relearning) +
-                               std::min(row.down.longest_gap_ns, longest_burst);
-    bound.up_lost = 1;
-    bound.down_lost = frames_in(deaf, rate);
+    const std::uint64_t relearning = row.up.longest_gap_ns + row.up.longest_delay_ns;
+    bound.up_lost = 1 + row.refused;
+    bound.down_lost = frames_in(std::min(relearning, longest_relearning) +
+                                    std::min(row.down.longest_gap_ns, longest_burst),
+                                spec.rate);
+    if (!queues) return bound;
+    bound.up_lost += frames_in(std::min(row.up.longest_delay_ns, longest_queue), spec.rate);
+    bound.down_lost += frames_in(std::min(row.down.longest_delay_ns, longest_queue), spec.rate);
     return bound;
 }
 

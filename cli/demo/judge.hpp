@@ -4,18 +4,22 @@
 #pragma once
 
 #include "cli/demo/event.hpp"
+#include "cli/demo/spec.hpp"
 
 namespace hitless::cli::demo {
 
 /// The bound of an event, given what was measured.
 ///
 /// Up: what the guest sends takes the other path by itself; one frame may have been in the device.
+/// To that comes what the device counts as refused: it was closed before it said so (a veth's peer
+/// is, by as long as an RCU grace period). A tap has a queue, which dies with it: it held what was
+/// sent in the time that the slowest frame took.
 ///
 /// Down: a learning switch sends to the dead port until it hears the guest elsewhere, which is the
-/// guest's next frame. It came at most `up`'s longest gap after the fault. In that time the far
-/// host sent rate x gap, and one burst more: as much as it was late itself (the sender's bursts are
-/// 1 ms, and at most 4 ms where it had to catch up).
-Bound bound_of(Toll, const Row &, unsigned rate, bool cables_race);
+/// guest's next frame: sent at most `up`'s longest gap after the fault, and under way no longer
+/// than its slowest frame. In that time the far host sent rate x time, and one burst more: as much
+/// as it was late itself (bursts are 1 ms, and at most 4 ms where the sender had to catch up).
+Bound bound_of(Toll, const Row &, const Spec &);
 
 /// The figures that do not hold, in words; empty when all do.
 std::vector<std::string> judge(const Row &);

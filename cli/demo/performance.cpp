@@ -86,16 +86,17 @@ class Performer {
         const std::uint64_t up = stage_.up().mark(), down = stage_.down().mark();
         const proving::BulkReport tcp_up = stage_.tcp_up().report();
         const proving::BulkReport tcp_down = stage_.tcp_down().report();
+        const std::uint64_t refused_before = refused();
         stage_.pause(lead);
         row.at_ns = proving::now_ns();
         act(event, row);
         stage_.pause(tail);
         row.end_ns = proving::now_ns();
+        row.refused = refused() - std::min(refused(), refused_before);
         row.up = settled(stage_.up(), up);
         row.down = settled(stage_.down(), down);
         row.after = stage_.path();
-        row.bound = bound_of(event.toll, row, stage_.spec().rate,
-                             stage_.spec().nic == proving::NicKind::tap);
+        row.bound = bound_of(event.toll, row, stage_.spec());
         // The noise is measured, not judged; but it does excuse a second attempt.
         if (event.name != std::string_view(control_event)) {
             for (std::string &failure : judge(row))
@@ -105,6 +106,11 @@ class Performer {
         }
         row.starved = evidence(losses);
         return row;
+    }
+
+    std::uint64_t refused() const {
+        return proving::in_netns(stage_.lab().guest(),
+                                 [] { return device_counts()["primary"].refused; });
     }
 
     /// A receiver that was not scheduled has its frames in its socket: they are late, not lost.

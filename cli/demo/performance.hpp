@@ -5,6 +5,7 @@
 
 #include "cli/demo/event.hpp"
 #include "cli/demo/progress.hpp"
+#include "cli/demo/spec.hpp"
 #include "cli/demo/timeline.hpp"
 #include "proving/bulk.hpp"
 
@@ -13,7 +14,6 @@
 namespace hitless::cli::demo {
 
 class Stage;
-struct Spec;
 
 struct Report {
     std::vector<Row> rows;

@@ -11,6 +11,7 @@
 
 #include "cli/demo/child.hpp"
 #include "cli/demo/event.hpp"
+#include "cli/demo/spec.hpp"
 #include "cli/demo/state_home.hpp"
 #include "cli/signals.hpp"
 #include "loader/hitless.hpp"
@@ -25,12 +26,6 @@
 #include <vector>
 
 namespace hitless::cli::demo {
-
-struct Spec {
-    proving::NicKind nic = proving::NicKind::veth;
-    unsigned rate = 20'000; ///< frames a second, each way
-    unsigned flips = 1'000; ///< of the planned switch
-};
 
 struct Interrupted {};
 

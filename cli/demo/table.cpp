@@ -37,7 +37,7 @@ std::string tcp_line(const Report &report) {
 std::string evidence(const Row &row) {
     std::string out = fmt::format("  {:<23} {}", name(row), row.proof);
     if (row.bound.down_lost)
-        out += fmt::format("; bound: {} up, {} down", row.bound.up_lost, row.bound.down_lost);
+        out += fmt::format("; may lose {} up, {} down", row.bound.up_lost, row.bound.down_lost);
     return out + (row.retried ? " (second attempt)\n" : "\n");
 }
 

@@ -1,55 +1,32 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/demo/timeline.hpp"
+#include "cli/demo/witness.hpp"
 #include "loader/core/error.hpp"
 #include "loader/kernel/netns.hpp"
 #include "proving/until.hpp"
 
-#include <fstream>
-#include <sstream>
+#include <map>
+#include <string>
+#include <utility>
 
 namespace hitless::cli::demo {
 namespace {
 
 constexpr std::uint64_t interval = 10'000'000;
 
-struct Counts {
-    std::uint64_t rx = 0, tx = 0;
-};
-
-struct Devices {
-    Counts primary, standby; // zero when absent
-};
-
-Devices read_devices() {
-    Devices out;
-    std::ifstream table("/proc/thread-self/net/dev");
-    for (std::string line; std::getline(table, line);) {
-        std::istringstream fields(line);
-        std::string name;
-        std::uint64_t value[10] = {};
-        fields >> std::ws;
-        std::getline(fields, name, ':');
-        Counts *to = name == "primary" ? &out.primary : name == "standby" ? &out.standby : nullptr;
-        if (!to) continue;
-        for (std::uint64_t &v : value)
-            fields >> v;
-        *to = {.rx = value[1], .tx = value[9]}; // packets; bytes stand before them
-    }
-    return out;
-}
+using Devices = std::map<std::string, Counts>; // what is absent reads as zero
 
 /// A device that was plugged in anew counts from zero.
 double gained(std::uint64_t now, std::uint64_t before) {
     return static_cast<double>(now >= before ? now - before : now);
 }
 
-Sample difference(const Devices &now, const Devices &before, std::uint64_t time,
-                  std::uint64_t since) {
+Sample difference(Devices &now, Devices &before, std::uint64_t time, std::uint64_t since) {
     const double scale = static_cast<double>(interval) / static_cast<double>(time - since);
-    return {time, scale * gained(now.primary.tx, before.primary.tx),
-            scale * gained(now.standby.tx, before.standby.tx),
-            scale * gained(now.primary.rx, before.primary.rx),
-            scale * gained(now.standby.rx, before.standby.rx)};
+    return {time, scale * gained(now["primary"].tx, before["primary"].tx),
+            scale * gained(now["standby"].tx, before["standby"].tx),
+            scale * gained(now["primary"].rx, before["primary"].rx),
+            scale * gained(now["standby"].rx, before["standby"].rx)};
 }
 
 } // namespace
@@ -67,13 +44,13 @@ void Sampler::run(const std::stop_token &stop) {
     const proving::NetnsGuard inside(guest_);
     FlipReader flips;
     std::uint64_t since = proving::now_ns();
-    Devices before = read_devices();
+    Devices before = device_counts();
     while (!stop.stop_requested()) {
         proving::pace(since + interval);
         const std::uint64_t time = proving::now_ns();
-        const Devices now = read_devices();
+        Devices now = device_counts();
         timeline_.samples.push_back(difference(now, before, time, since));
-        before = now;
+        before = std::move(now);
         since = time;
         look_for_flips(flips);
     }

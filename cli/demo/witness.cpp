@@ -9,6 +9,7 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <sstream>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -33,6 +34,22 @@ Seen look(const proving::Netns &ns, const std::string &ifname) {
     request.ifr_data = reinterpret_cast<char *>(&link);
     seen.carrier = ioctl(socket.get(), SIOCETHTOOL, &request) == 0 && link.data != 0;
     return seen;
+}
+
+std::map<std::string, Counts> device_counts() {
+    std::map<std::string, Counts> out;
+    std::ifstream table("/proc/thread-self/net/dev");
+    for (std::string line; std::getline(table, line);) {
+        std::istringstream fields(line);
+        std::string name;
+        std::uint64_t value[12] = {};
+        if (!std::getline(fields >> std::ws, name, ':')) continue;
+        for (std::uint64_t &v : value)
+            fields >> v;
+        // bytes, packets, errs, drop, ... : eight of them received, then the same sent
+        if (fields) out[name] = {.rx = value[1], .tx = value[9], .refused = value[11]};
+    }
+    return out;
 }
 
 std::uint64_t backlog_drops() {

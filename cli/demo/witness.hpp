@@ -7,6 +7,7 @@
 #include "proving/netns.hpp"
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace hitless::cli::demo {
@@ -20,6 +21,15 @@ struct Seen {
 };
 
 Seen look(const proving::Netns &, const std::string &ifname);
+
+/// What a device counted since it was made.
+struct Counts {
+    std::uint64_t rx = 0, tx = 0;
+    std::uint64_t refused = 0; ///< frames it was given to send and dropped
+};
+
+/// Of every device of the calling thread's network namespace, by name.
+std::map<std::string, Counts> device_counts();
 
 /// Frames that this machine dropped because a CPU did not get round to them (softnet_stat).
 std::uint64_t backlog_drops();

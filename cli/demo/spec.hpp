@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "proving/nic.hpp"
+
+namespace hitless::cli::demo {
+
+/// What the user asked for.
+struct Spec {
+    proving::NicKind nic = proving::NicKind::veth;
+    unsigned rate = 20'000; ///< frames a second, each way
+    unsigned flips = 1'000; ///< of the planned switch
+};
+
+} // namespace hitless::cli::demo
