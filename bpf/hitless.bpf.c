@@ -22,7 +22,7 @@ static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
 
 /* On the primary: every frame belongs to the master, as if it had arrived there. */
 static __always_inline int ingress_primary(struct __sk_buff *skb, enum hl_liveness by) {
-	if (unlikely(!at_home(&pair.primary, by))) return TC_ACT_UNSPEC;
+	if (unlikely(!at_home(HL_ROLE_PRIMARY, by))) return TC_ACT_UNSPEC;
 	if (!accept(skb, HL_ROLE_PRIMARY)) return TC_ACT_SHOT;
 	count(HL_COUNT_RX_PRIMARY);
 	skb->tc_index = JUDGED;
@@ -53,11 +53,13 @@ SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
 	return TC_ACT_UNSPEC;
 }
 
-/* BPF_PROG_RUN by the loader: learn or forget where a NIC lives. */
-SEC("syscall") int hl_resolve(struct hl_resolve *ask) {
-	struct hl_nic *nic = ask->role == HL_ROLE_PRIMARY ? &pair.primary : &pair.standby;
+/* BPF_PROG_RUN by the loader: learn or forget where a NIC lives. Of the type of its neighbours, as
+ * every program that uses a devmap must be (bpf_prog_map_compatible() in kernel/bpf/core.c). */
+SEC("tc") int hl_resolve(struct __sk_buff *skb) {
+	enum hl_role role = skb->cb[HL_RESOLVE_ROLE] == HL_ROLE_PRIMARY ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
+	struct hl_nic *nic = (void *)nic_of(role);
 
-	if (ask->ifindex) return resolve(ask->ifindex, nic);
+	if (skb->cb[HL_RESOLVE_KNOWN]) return resolve(role, nic);
 	store_nic(nic, 0, 0, 0);
 	return 0;
 }

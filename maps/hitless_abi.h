@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 #define HL_ABI_MAGIC 0x73736c68u /* "hlss" */
-#define HL_ABI_VERSION 1u
+#define HL_ABI_VERSION 2u
 
 /*
  * Reasons not to use the primary, one bit each: X(NAME, bit, "name", kind, "what it means").
@@ -106,12 +106,12 @@ enum hl_selector_kind {
 };
 
 /*
- * A kernel net_device as the datapath sees it. Written by the resolver program only; checked again
- * on every use, so a stale or torn value is "not alive" and never a wrong device. All zero: none.
+ * Where the datapath finds a NIC. Written by the resolver program only, all zero: none. The pair's
+ * devmap of NICs says whether it is still there.
  */
 struct hl_nic {
-	__u64 netdev; /* address of the net_device; fault-safe reads only */
-	__u64 net;    /* address of the network namespace it was resolved in */
+	__u64 slot;   /* address of its place in the devmap */
+	__u64 netdev; /* address of the net_device; valid while the place is taken */
 	__u32 ifindex;
 	__u32 reserved;
 };
@@ -203,11 +203,13 @@ struct hl_pair {
 	struct hl_flip flip[HL_FLIPS];
 };
 
-/* Argument of the resolver program (BPF_PROG_RUN by a task of the NIC's namespace). */
-enum hl_role { HL_ROLE_PRIMARY = 0, HL_ROLE_STANDBY = 1 };
-struct hl_resolve {
-	__u32 ifindex; /* 0 forgets the device */
-	__u32 role;
+/* The roles, also keys of the devmap of NICs. */
+enum hl_role { HL_ROLE_PRIMARY = 0, HL_ROLE_STANDBY = 1, HL_ROLES };
+
+/* Arguments of the resolver program (BPF_PROG_RUN) in __sk_buff.cb. */
+enum hl_resolve_argument {
+	HL_RESOLVE_ROLE,
+	HL_RESOLVE_KNOWN, /* 0 forgets the device */
 };
 
 /*

@@ -5,35 +5,23 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct hlist_node {
-	struct hlist_node *next;
-};
+struct hlist_node;
 
 struct hlist_head {
 	struct hlist_node *first;
 };
 
-struct net {
-	struct hlist_head *dev_index_head;
-};
-
-typedef struct {
-	struct net *net;
-} possible_net_t;
-
 struct net_device {
 	unsigned long state;
-	int ifindex;
-	possible_net_t nd_net;
-	struct hlist_node index_hlist;
 };
 
-struct nsproxy {
-	struct net *net_ns;
+/* kernel/bpf/devmap.c */
+struct bpf_dtab_netdev {
+	struct net_device *dev;
 };
 
-struct task_struct {
-	struct nsproxy *nsproxy;
+struct bpf_dtab {
+	struct bpf_dtab_netdev **netdev_map;
 };
 
 #pragma clang attribute pop
@@ -42,8 +30,5 @@ struct task_struct {
 #define LINK_STATE_START (1ul << 0)
 #define LINK_STATE_PRESENT (1ul << 1)
 #define LINK_STATE_NOCARRIER (1ul << 2)
-
-/* NETDEV_HASHENTRIES in include/linux/netdevice.h */
-#define NETDEV_HASHENTRIES 256
 
 #endif

@@ -36,6 +36,16 @@ struct {
 	__uint(max_entries, 4096);
 } bell SEC(".maps");
 
+/* The devices of the pair, by enum hl_role. The kernel itself empties an entry when its device is
+ * unregistered or moved to another namespace (dev_map_notification() in kernel/bpf/devmap.c), so an
+ * entry that is there is the device that was put there, never a stranger. Writer: loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, HL_ROLES);
+	__type(key, __u32);
+	__type(value, __u32); /* ifindex */
+} nics SEC(".maps");
+
 static __always_inline void count(enum hl_counter which) {
 	__u32 zero = 0;
 	struct hl_counters *mine = bpf_map_lookup_elem(&counters, &zero);

@@ -13,15 +13,15 @@
 
 /* Somebody vetoes. A doubtful path still beats none. */
 static __always_inline enum hl_role doubtful_path(__u64 veto, enum hl_liveness by) {
-	if (veto & ~HL_VETO_SOFT || alive(&pair.standby, by)) return HL_ROLE_STANDBY;
-	return alive(&pair.primary, by) ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
+	if (veto & ~HL_VETO_SOFT || alive(HL_ROLE_STANDBY, by)) return HL_ROLE_STANDBY;
+	return alive(HL_ROLE_PRIMARY, by) ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
 }
 
 static __always_inline enum hl_role choose_path(enum hl_liveness by) {
 	__u64 veto = *(volatile __u64 *)&pair.veto;
 
 	if (unlikely(veto)) return doubtful_path(veto, by);
-	if (likely(alive(&pair.primary, by))) return HL_ROLE_PRIMARY;
+	if (likely(alive(HL_ROLE_PRIMARY, by))) return HL_ROLE_PRIMARY;
 	latch(HL_VETO(DOWN_SEEN));
 	return HL_ROLE_STANDBY;
 }

@@ -88,10 +88,10 @@ void install_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &pr
     hl_pair &state = pair.state();
     describe_nic(state.primary_id, primary);
     state.primary_saved = {1, primary.up, primary.addr_gen_mode, 0, primary.mtu};
-    // Our program first: once the device is up, its frames are ours.
+    // Ours first: once the device is up, its frames belong to the master.
+    pair.resolve(HL_ROLE_PRIMARY, primary.index);
     pair.attach(HL_HOOK_INGRESS_PRIMARY, primary.index, primary.name);
     prepare_primary(rtnl, standby, primary);
-    pair.resolve(HL_ROLE_PRIMARY, primary.index);
 }
 
 void release_primary(Pair &pair, Rtnl &rtnl) {

@@ -26,6 +26,7 @@ struct PinName {
 };
 constexpr PinName pin_names[] = {
     {"pair", &Objects::pair},
+    {"nics", &Objects::nics},
     {"counters", &Objects::counters},
     {"bell", &Objects::bell},
     {"egress", &Objects::egress},
@@ -75,6 +76,7 @@ Fd own(int fd) {
 Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
     Objects out;
     out.pair = own(bpf_map__fd(skeleton.maps.data_pair));
+    out.nics = own(bpf_map__fd(skeleton.maps.nics));
     out.counters = own(bpf_map__fd(skeleton.maps.counters));
     out.bell = own(bpf_map__fd(skeleton.maps.bell));
     const Rung rung = rungs(skeleton)[liveness];

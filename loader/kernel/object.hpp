@@ -13,7 +13,7 @@
 namespace hitless {
 
 struct Objects {
-    Fd pair, counters, bell;                     // maps
+    Fd pair, nics, counters, bell;               // maps
     Fd egress, ingress_primary, ingress_standby; // on the NICs
     Fd resolve, ring;                            // run by us
 };

@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <cerrno>
 #include <fmt/format.h>
+#include <linux/if_ether.h>
 #include <vector>
 
 namespace hitless {
@@ -15,11 +16,17 @@ Direction direction(hl_hook_place place) {
     return place == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
 }
 
-/// BPF_PROG_RUN of a SEC("syscall") program; returns its errno, positive.
-int run(int program_fd, void *argument, uint32_t size) {
+/// Runs the resolver; returns its errno, positive.
+int run_resolver(int program_fd, hl_role role, bool known) {
+    const char frame[ETH_ZLEN] = {}; // the kernel wants one
+    __sk_buff context{};
+    context.cb[HL_RESOLVE_ROLE] = role;
+    context.cb[HL_RESOLVE_KNOWN] = known;
     LIBBPF_OPTS(bpf_test_run_opts, opts);
-    opts.ctx_in = argument;
-    opts.ctx_size_in = size;
+    opts.data_in = frame;
+    opts.data_size_in = sizeof(frame);
+    opts.ctx_in = &context;
+    opts.ctx_size_in = sizeof(context);
     int error = bpf_prog_test_run_opts(program_fd, &opts);
     return error ? -error : -static_cast<int>(opts.retval);
 }
@@ -51,13 +58,20 @@ Pair Pair::open(const std::string &dir) {
 }
 
 void Pair::resolve(hl_role role, Ifindex index) const {
-    hl_resolve ask{number(index), static_cast<uint32_t>(role)};
-    if (int error = run(objects_.resolve.get(), &ask, sizeof(ask)))
-        throw Error(error, fmt::format("find network device {} in the kernel", number(index)));
+    uint32_t key = role;
+    if (int error = run_resolver(objects_.resolve.get(), role, false))
+        throw Error(error, "forget a network device");
+    bpf_map_delete_elem(objects_.nics.get(), &key);
+    if (index == Ifindex::none) return;
+    std::string action = fmt::format("tell the datapath of network device {}", number(index));
+    if (bpf_map_update_elem(objects_.nics.get(), &key, &index, BPF_ANY) < 0)
+        throw Error(errno, action);
+    if (int error = run_resolver(objects_.resolve.get(), role, true)) throw Error(error, action);
 }
 
 void Pair::ring_bell() const {
-    run(objects_.ring.get(), nullptr, 0);
+    LIBBPF_OPTS(bpf_test_run_opts, opts);
+    bpf_prog_test_run_opts(objects_.ring.get(), &opts);
 }
 
 hl_counters Pair::counters() const {

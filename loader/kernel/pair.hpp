@@ -31,8 +31,8 @@ class Pair {
     /// The fields that the loader owns.
     hl_pair &state() const { return *mapping_.get(); }
 
-    /// Tells the datapath which device plays a role; `Ifindex::none` forgets it. The caller must be
-    /// in the pair's namespace.
+    /// Tells the datapath which device of the caller's namespace plays a role; `Ifindex::none`
+    /// forgets it. The kernel forgets a device that is unregistered or moved away by itself.
     void resolve(hl_role, Ifindex) const;
     /// Wakes the controller after a change of the veto word from userspace.
     void ring_bell() const;

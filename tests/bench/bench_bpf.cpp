@@ -122,11 +122,12 @@ void print_json(const std::vector<Subject> &all) {
 int run(bool json, uint32_t repeats) {
     Pair pair;
     std::unique_ptr<empty_bpf, void (*)(empty_bpf *)> parts(empty_bpf::open(), empty_bpf::destroy);
-    // The parts look at the same pair; they only have counters of their own.
+    // The parts look at the same pair and NICs; they only have counters of their own.
     if (parts)
         bpf_program__set_autoload(parts->progs.part_alive_cast, pair.dp.has(HL_LIVENESS_CAST));
     if (!parts ||
         bpf_map__reuse_fd(parts->maps.data_pair, bpf_map__fd(pair.dp.skel().maps.data_pair)) ||
+        bpf_map__reuse_fd(parts->maps.nics, bpf_map__fd(pair.dp.skel().maps.nics)) ||
         empty_bpf::load(parts.get()))
         throw Error(errno, "load the parts");
 

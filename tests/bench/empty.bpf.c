@@ -22,11 +22,11 @@ SEC("tc") int part_veto(struct __sk_buff *skb) {
 }
 
 SEC("tc") int part_alive_cast(struct __sk_buff *skb) {
-	return alive(&pair.primary, HL_LIVENESS_CAST) ? TC_ACT_UNSPEC : TC_ACT_OK;
+	return alive(HL_ROLE_PRIMARY, HL_LIVENESS_CAST) ? TC_ACT_UNSPEC : TC_ACT_OK;
 }
 
 SEC("tc") int part_alive_probe_read(struct __sk_buff *skb) {
-	return alive(&pair.primary, HL_LIVENESS_PROBE_READ) ? TC_ACT_UNSPEC : TC_ACT_OK;
+	return alive(HL_ROLE_PRIMARY, HL_LIVENESS_PROBE_READ) ? TC_ACT_UNSPEC : TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

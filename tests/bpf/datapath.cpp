@@ -81,8 +81,19 @@ int Datapath::egress(hl_liveness rung) const {
 }
 
 int Datapath::resolve(hl_role role, uint32_t ifindex) const {
-    hl_resolve ask = {ifindex, role};
-    LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ask, .ctx_size_in = sizeof(ask));
+    int nics = bpf_map__fd(skel_->maps.nics);
+    uint32_t key = role;
+    __sk_buff ctx = {};
+    ctx.cb[HL_RESOLVE_ROLE] = role;
+    ctx.cb[HL_RESOLVE_KNOWN] = ifindex != 0;
+    bpf_map_delete_elem(nics, &key);
+    if (ifindex && bpf_map_update_elem(nics, &key, &ifindex, BPF_ANY) < 0 && errno != ENODEV &&
+        errno != EINVAL)
+        throw Error(errno, "put a NIC into the devmap");
+    const Frame any(64, 0);
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = any.data(),
+                .data_size_in = static_cast<uint32_t>(any.size()), .ctx_in = &ctx,
+                .ctx_size_in = sizeof(ctx));
     if (int err = bpf_prog_test_run_opts(bpf_program__fd(skel_->progs.hl_resolve), &opts))
         throw Error(-err, "run the resolver");
     return static_cast<int>(opts.retval);

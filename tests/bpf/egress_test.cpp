@@ -3,6 +3,7 @@
 // Which path a frame leaves by, on every rung of the liveness ladder.
 #include "tests/bpf/datapath.hpp"
 
+#include <fmt/format.h>
 #include <functional>
 #include <gtest/gtest.h>
 
@@ -115,21 +116,29 @@ std::function<void(hl_nic &)> command(const char *arguments) {
 }
 
 std::function<void(hl_nic &)> address(uint64_t netdev) {
-    return [=](hl_nic &nic) { nic.netdev = netdev; };
+    return [=](hl_nic &nic) { nic.netdev = nic.slot = netdev; };
 }
 
 uint64_t user_page = 0;
+
+/// In silence: no frame sees the primary away. The kernel may even use its memory again.
+void a_stranger_comes(hl_nic &nic) {
+    const uint32_t number = nic.ifindex;
+    ip_batch(fmt::format("link del pri\n"
+                         "link add pri index {} type veth peer name pri_far\n"
+                         "link set pri up\nlink set pri_far up\n",
+                         number));
+}
 
 const Death deaths[] = {
     {"AdminDown", command("link set pri down")},
     {"CarrierLost", command("link set pri_far down")},
     {"Deleted", command("link del pri")},
-    {"NamespaceOfAnother", [](hl_nic &nic) { nic.net += 8; }},
-    {"OtherIfindexBehindThePointer", [](hl_nic &nic) { nic.ifindex++; }},
+    {"DeletedAndItsNumberTakenByAnother", a_stranger_comes},
     {"NeverResolved", [](hl_nic &nic) { nic = {}; }},
     {"AddressOne", address(1)},
     {"UserAddressUnmapped", address(0xdeadbeef)},
-    {"UserAddressMapped", [](hl_nic &nic) { nic.netdev = reinterpret_cast<uint64_t>(&user_page); }},
+    {"UserAddressMapped", address(reinterpret_cast<uint64_t>(&user_page))},
     {"KernelAddressUnmapped", address(0xffff800000000000)},
     {"KernelAddressAtTheEnd", address(0xffffffffffffff00)},
     {"NotCanonicalAddress", address(0x8000000000000000)},
