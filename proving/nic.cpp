@@ -49,12 +49,16 @@ void Nic::add_tap() {
 }
 
 void Nic::remove() {
+    // The guest's device first: a cable that ends first swallows what is sent until the kernel is
+    // told, and no guest could know.
+    ip_batch(where().name(), fmt::format("link del dev {}\n", spec_.ifname));
     where_ = nullptr;
     hole_rx_ = hole_tx_ = false; // the filters go with the port
-    if (cable_)
-        cable_.reset();
-    else
-        ip_batch(switch_.name(), fmt::format("link del dev {}\n", port_));
+    cable_.reset();
+}
+
+std::uint64_t Nic::swallowed() const {
+    return cable_ ? cable_->refused_from_a() : 0;
 }
 
 const Netns &Nic::where() const {

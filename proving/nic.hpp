@@ -67,6 +67,9 @@ class Nic {
     const std::string &ifname() const { return spec_.ifname; }
     const std::string &port() const { return port_; } ///< its name in the switch's namespace
     unsigned ifindex() const;
+    /// Frames that the guest's device had queued when its cable was cut, and that died with it: 0
+    /// for a veth, which has no queue.
+    std::uint64_t swallowed() const;
     NicCounters counters() const;
 
   private:

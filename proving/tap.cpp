@@ -87,18 +87,18 @@ void TapCable::run() {
         // it.
         for (auto *end : {&a, &b})
             if ((end->revents & POLLERR) != 0) end->fd = -1;
-        if (a.revents == POLLIN) carry(a_.get(), b_.get());
-        if (b.revents == POLLIN) carry(b_.get(), a_.get());
+        if (a.revents == POLLIN) carry(a_.get(), b_.get(), refused_from_a_);
+        if (b.revents == POLLIN) carry(b_.get(), a_.get(), refused_from_b_);
     }
 }
 
-void TapCable::carry(int from, int to) {
+void TapCable::carry(int from, int to, std::atomic<std::uint64_t> &refused) {
     for (int i = 0; i < frames_per_turn; ++i) {
         const ssize_t length = read(from, frame_.data(), frame_.size());
         if (length <= 0) return;
         const bool taken = whole_.load(std::memory_order_acquire) &&
                            write(to, frame_.data(), static_cast<std::size_t>(length)) == length;
-        (taken ? carried_ : refused_).fetch_add(1, std::memory_order_relaxed);
+        (taken ? carried_ : refused).fetch_add(1, std::memory_order_relaxed);
     }
 }
 

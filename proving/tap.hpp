@@ -33,17 +33,18 @@ class TapCable {
     void carrier(bool on);
     std::uint64_t carried() const { return carried_.load(std::memory_order_relaxed); }
     /// Frames that went into a cut cable, or that the far end would not take because it was down.
-    std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+    std::uint64_t refused() const { return refused_from_a() + refused_from_b_.load(); }
+    std::uint64_t refused_from_a() const { return refused_from_a_.load(); }
 
   private:
     void run();
-    void carry(int from, int to);
+    void carry(int from, int to, std::atomic<std::uint64_t> &refused);
 
     Fd a_, b_, wake_;
     std::vector<std::uint8_t> frame_ = std::vector<std::uint8_t>(65'536 + 256);
     std::atomic<bool> whole_{true};
     std::atomic<std::uint64_t> carried_{0};
-    std::atomic<std::uint64_t> refused_{0};
+    std::atomic<std::uint64_t> refused_from_a_{0}, refused_from_b_{0};
     std::thread thread_;
 };
 

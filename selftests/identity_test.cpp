@@ -64,7 +64,7 @@ TEST_P(Identity, NoFrameToAStrangerUnderTheSameIndex) {
         ASSERT_TRUE(pair().becomes("primary"));
         const unsigned index = lab().primary().ifindex();
         const Marks from = traffic.mark();
-        pair().remove_primary();
+        lab().primary().remove();
         plug_stranger(index, another_mac);
         ASSERT_TRUE(traffic.pass(1000));
         EXPECT_EQ(frames_at_peer(), 0U) << (living ? "controller alive" : "no controller");
@@ -86,7 +86,7 @@ TEST_P(Identity, NoFrameToAStrangerUnderTheSameIndex) {
 TEST_P(Identity, NoFrameToAStrangerThatCameInSilence) {
     for (int i = 0; i < 20; ++i) {
         const unsigned index = lab().primary().ifindex();
-        pair().remove_primary();
+        lab().primary().remove();
         plug_stranger(index, another_mac);
         {
             Flow up(lab().guest(), lab().far(), {.from = NetLab::guest4, .to = NetLab::far4});
@@ -108,7 +108,7 @@ TEST_P(Identity, AStrangerThatCameWhileTheControllerSlept) {
     const unsigned index = lab().primary().ifindex();
     const Marks from = traffic.mark();
     pair().controller().signal(SIGSTOP);
-    pair().remove_primary();
+    lab().primary().remove();
     plug_stranger(index, another_mac);
     ASSERT_TRUE(traffic.pass(200));
     pair().controller().signal(SIGCONT);

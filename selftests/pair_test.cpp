@@ -43,12 +43,6 @@ Pair::~Pair() {
     }
 }
 
-void Pair::remove_primary() {
-    if (kind_ == NicKind::tap)
-        spawn({"ip", "-n", guest().name(), "link", "del", "dev", primary().ifname()});
-    primary().remove();
-}
-
 Outcome Pair::cli(std::vector<std::string> arguments) const {
     return hitless_cli(guest(), std::move(arguments));
 }
@@ -116,10 +110,11 @@ std::string Pair::link(const std::string &ifname) const {
 }
 
 std::uint64_t Pair::refused() const {
+    if (kind_ == NicKind::tap) return lab_->primary().swallowed();
     const std::string shown =
         run({"ip", "-n", guest().name(), "-s", "-j", "link", "show", "dev", "primary"}).out;
     const Json links = Json::parse(shown, nullptr, false);
-    if (kind_ == NicKind::tap || !links.is_array() || links.empty()) return 0;
+    if (!links.is_array() || links.empty()) return 0;
     return links[0]["stats64"]["tx"]["dropped"];
 }
 

@@ -36,9 +36,6 @@ class Pair {
     NetLab &lab() { return *lab_; }
     const Netns &guest() const { return lab_->guest(); }
     Nic &primary() { return lab_->primary(); }
-    /// Deletes its device first: a tap whose cable ends first would swallow what is sent until the
-    /// kernel is told.
-    void remove_primary();
     NicKind kind() const { return kind_; }
 
     Outcome cli(std::vector<std::string> arguments) const;
@@ -64,8 +61,8 @@ class Pair {
     std::string link(const std::string &ifname) const;
     bool has_carrier(const std::string &ifname) const;
     bool is_up(const std::string &ifname) const;
-    /// What a veth would not take because its peer was dying: the switch's port is closed a while
-    /// before this end can know that its carrier is gone.
+    /// What died in the primary itself. A veth refuses because its peer is dying: the switch's port
+    /// is closed a while before this end can know that its carrier is gone. A tap has a queue.
     std::uint64_t refused() const;
 
   private:

@@ -67,7 +67,7 @@ TEST_P(Storm, MoreLinkEventsThanTheSocketHolds) {
     for (int i = 0; i < 6000; ++i)
         lines += fmt::format("link set dev noise mtu {}\n", 1400 + i % 2);
     ip_batch(lab().guest().name(), lines);
-    pair().remove_primary();
+    lab().primary().remove();
     pair().controller().signal(SIGCONT);
     auto start = now_ns();
     EXPECT_TRUE(pair().controller_says("is gone", 5s)) << pair().controller().out();

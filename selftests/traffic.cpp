@@ -18,7 +18,9 @@ namespace {
 
 constexpr unsigned warm_frames = 500;
 constexpr unsigned control_frames = 4000;
-constexpr auto patience = 3s; // a frame that waits in a queue of a busy machine is not lost
+// A frame that waits in a queue of a busy machine is not lost; one that waits longer than this
+// comes too late to count, and the machine is called starved.
+constexpr auto patience = 400ms;
 
 FlowSpec up_spec(unsigned rate, unsigned size) {
     return {.from = NetLab::guest4, .to = NetLab::far4, .rate = rate, .size = size};

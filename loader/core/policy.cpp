@@ -7,18 +7,20 @@
 namespace hitless {
 
 const uint64_t policy_bits = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK_DOWN) |
-                             HL_VETO(HOLD_DOWN) | HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(SYNC);
+                             HL_VETO(UNPROVEN) | HL_VETO(HOLD_DOWN) | HL_VETO(MTU) | HL_VETO(MAC) |
+                             HL_VETO(SYNC);
 
 namespace {
 
-/// HOLD_DOWN says what others did since: it is there before us when a controller that is no more
-/// left it, and gone when an operator overruled it.
+/// The doubts in the word say what others did since: HOLD_DOWN is there before us when a controller
+/// that is no more left it, and what we left is gone when an operator overruled it.
 void learn_from_word(Trust &trust, uint64_t veto) {
-    bool stands = veto & HL_VETO(HOLD_DOWN);
-    if (stands && !trust.holding) trust.was_lost = true;
-    if (!stands && trust.holding) {
+    uint64_t doubts = veto & HL_VETO_SOFT;
+    if (doubts & HL_VETO(HOLD_DOWN) && !trust.doubts) trust.was_lost = true;
+    if (!doubts && trust.doubts) {
         trust.was_lost = false;
         trust.returned.reset();
+        trust.good_since = Instant{0};
     }
 }
 
@@ -39,8 +41,8 @@ uint64_t link_bits(Trust &trust, const Observation &seen, Instant now) {
     return 0;
 }
 
-/// When a primary with no other reason against it may be used.
-Instant trusted_at(const Policy &policy, const Trust &trust) {
+/// When the hold-down of a primary with no other reason against it is over.
+Instant held_until(const Policy &policy, const Trust &trust) {
     Instant at{0};
     if (trust.was_lost) at = *trust.good_since + policy.hold_down;
     if (trust.returned) at = std::max(at, *trust.returned + policy.hold_down);
@@ -57,15 +59,19 @@ Verdict decide(const Policy &policy, Trust &trust, const Observation &seen, Inst
     if (seen.present && !seen.mtu_fits) want |= HL_VETO(MTU);
     if (seen.present && !seen.mac_matches) want |= HL_VETO(MAC);
     bool ours_stood = seen.veto & policy_bits;
-    if (!want && ours_stood && now < trusted_at(policy, trust)) {
-        want = HL_VETO(HOLD_DOWN);
-        verdict.again = trusted_at(policy, trust);
+    if (!want && ours_stood) {
+        Instant held = held_until(policy, trust), ready = *trust.good_since + policy.up_delay;
+        if (now < held)
+            want = HL_VETO(HOLD_DOWN);
+        else if (now < ready)
+            want = HL_VETO(UNPROVEN);
+        if (want) verdict.again = std::max(held, ready);
     }
     if (!want) {
         trust.was_lost = false;
         if (ours_stood) trust.returned = now;
     }
-    trust.holding = want & HL_VETO(HOLD_DOWN);
+    trust.doubts = want & HL_VETO_SOFT;
     verdict.set = want & ~seen.veto;
     verdict.clear = policy_bits & seen.veto & ~want;
     return verdict;

@@ -4,9 +4,9 @@
 // set and to clear out. Replaying the same observations gives the same bits.
 //
 // The datapath leaves a dead primary by itself; policy decides when it may come back. A primary
-// that is seen for the first time is used as soon as it has carrier; one that was lost must stay
-// good for the hold-down. Whatever flaps, link, device or MTU: one return in a hold-down at most,
-// unless an operator says otherwise.
+// must have had carrier for the up-delay, because the network behind it is ready later than it is;
+// one that was lost must stay good for the hold-down. Whatever flaps, link, device or MTU: one
+// return in a hold-down at most, unless an operator says otherwise.
 #pragma once
 
 #include "loader/core/types.hpp"
@@ -17,6 +17,9 @@ namespace hitless {
 
 struct Policy {
     std::chrono::milliseconds hold_down{200};
+    /// As bonding's updelay: a switch port (or a veth's other end) learns the guest's address
+    /// before it forwards, and what it then sends to a port that is not ready is lost.
+    std::chrono::milliseconds up_delay{20};
 };
 
 /// The pair at one moment.
@@ -34,7 +37,7 @@ struct Trust {
     std::optional<Instant> good_since;
     std::optional<Instant> returned; ///< when the primary was last given back
     bool was_lost = false;           ///< since it was last used without a doubt
-    bool holding = false;            ///< we left HOLD_DOWN standing
+    bool doubts = false;             ///< we left a soft bit standing
 };
 
 struct Verdict {

@@ -143,7 +143,9 @@ std::string attach(const AttachRequest &request) {
     if (primary) install_primary(pair, rtnl, standby, *primary);
     pair.attach(HL_HOOK_EGRESS, standby.index, standby.name);
     Trust trust;
-    settle(pair, rtnl, trust, HL_ACTOR_OPERATOR);
+    if (primary && primary->usable()) trust.good_since = Instant{0}; // it was up before we came
+    while (auto again = settle(pair, rtnl, trust, HL_ACTOR_OPERATOR))
+        sleep_until(*again); // the up-delay, not longer: nobody may come after us
     staging.commit(StateDir::pair_name(netns_cookie(), number(standby.index)));
     return primary ? primary->name : "";
 }

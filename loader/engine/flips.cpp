@@ -3,6 +3,7 @@
 #include "loader/hitless.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
 namespace hitless {
@@ -44,9 +45,15 @@ void FlipReader::rescan() {
     std::erase_if(state_->pairs, [&](const auto &known) {
         return std::ranges::find(names, known.first) == names.end();
     });
-    for (const std::string &name : names)
-        if (!state_->pairs.contains(name))
+    for (const std::string &name : names) {
+        if (state_->pairs.contains(name)) continue;
+        try {
             state_->pairs.emplace(name, Followed{Pair::open(state_->dir.path(name)), 0, {}});
+        } catch (const Error &error) {
+            // One that is incomplete or of another version has no log to read; status says so.
+            if (error.code() != ENOENT && error.code() != EPROTO) throw;
+        }
+    }
 }
 
 std::vector<Flip> FlipReader::read() {

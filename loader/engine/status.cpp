@@ -53,11 +53,14 @@ std::vector<std::string> find_problems(const Pair &pair, const PairStatus &statu
                         status.primary.ifname, status.primary.present ? "down" : "gone"));
     if (status.primary.present)
         check(HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
+    auto missed = [&](const char *whose) {
+        out.push_back(fmt::format("{} has {} that miss redirected frames; detach and attach again",
+                                  status.standby.ifname, whose));
+    };
     if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
         has_foreign_filters(number(status.standby.index), Direction::egress, -1))
-        out.push_back(fmt::format("{} has clsact filters that miss redirected frames; "
-                                  "detach and attach again",
-                                  status.standby.ifname));
+        missed("clsact filters");
+    if (pair.passes_over_others(HL_HOOK_EGRESS)) missed("tcx programs behind ours");
     return out;
 }
 

@@ -3,6 +3,8 @@
 #include "loader/core/error.hpp"
 #include "loader/kernel/rtnl.hpp"
 
+#include <algorithm>
+#include <array>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
@@ -28,6 +30,18 @@ struct TcxLinkCreate {
     uint32_t reserved;
     uint64_t expected_revision;
 };
+
+struct TcxQuery {
+    uint32_t target_ifindex;
+    uint32_t attach_type;
+    uint32_t query_flags;
+    uint32_t attach_flags;
+    uint64_t program_ids;
+    uint32_t count;
+    uint32_t reserved;
+    uint64_t program_attach_flags, link_ids, link_attach_flags, revision;
+};
+constexpr size_t most_tcx_programs = 64; // BPF_MPROG_MAX of include/linux/bpf_mprog.h
 
 // Ours alone: a handle names a filter together with its priority. Inward first, outward last.
 constexpr uint32_t clsact_handle = 0x484c;
@@ -142,6 +156,19 @@ bool hook_alive(const hl_hook &hook, Direction direction, int program_fd, const 
     // info.tcx.ifindex, which these headers do not name, stands where info.xdp.ifindex does.
     return link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 &&
            info.xdp.ifindex == hook.ifindex;
+}
+
+bool passed_over(const hl_hook &hook, Direction direction, int program_fd) {
+    if (hook.kind != HL_HOOK_TCX) return false;
+    std::array<uint32_t, most_tcx_programs> ids{};
+    TcxQuery query{};
+    query.target_ifindex = hook.ifindex;
+    query.attach_type = direction == Direction::ingress ? attach_tcx_ingress : attach_tcx_egress;
+    query.program_ids = reinterpret_cast<uint64_t>(ids.data());
+    query.count = ids.size();
+    if (syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) < 0 || query.count == 0)
+        return false;
+    return ids[std::min<size_t>(query.count, ids.size()) - 1] != program_id(program_fd);
 }
 
 int try_tcx(const HookPoint &at, int program_fd) {

@@ -31,6 +31,9 @@ void detach_hook(const hl_hook &, Direction, const std::string &pin);
 /// True while our program is still the one that runs there.
 bool hook_alive(const hl_hook &, Direction, int program_fd, const std::string &pin);
 
+/// True when other people's tcx programs stand behind ours and so never see what we redirect.
+bool passed_over(const hl_hook &, Direction, int program_fd);
+
 /// Attaches and takes off again, one kind each; 0 or the positive errno. For doctor.
 int try_tcx(const HookPoint &, int program_fd);
 int try_clsact(const HookPoint &, int program_fd);

@@ -101,4 +101,10 @@ Instant now() {
     return std::chrono::seconds(ts.tv_sec) + std::chrono::nanoseconds(ts.tv_nsec);
 }
 
+void sleep_until(Instant at) {
+    timespec ts{at.count() / 1'000'000'000, at.count() % 1'000'000'000};
+    while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &ts, nullptr) == EINTR)
+        continue;
+}
+
 } // namespace hitless

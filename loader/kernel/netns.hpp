@@ -27,5 +27,6 @@ void in_initial_mounts(std::string_view action, int (*fn)(const char *), const s
 
 /// CLOCK_BOOTTIME.
 Instant now();
+void sleep_until(Instant);
 
 } // namespace hitless

@@ -112,6 +112,10 @@ bool Pair::attached(hl_hook_place place) const {
     return hook_alive(state().hook[place], direction(place), program(place), pin(place));
 }
 
+bool Pair::passes_over_others(hl_hook_place place) const {
+    return passed_over(state().hook[place], direction(place), program(place));
+}
+
 void BellReader::Free::operator()(ring_buffer *ring) const {
     ring_buffer__free(ring);
 }

@@ -44,6 +44,8 @@ class Pair {
     void attach(hl_hook_place, Ifindex, const std::string &shown);
     void detach(hl_hook_place);
     bool attached(hl_hook_place) const;
+    /// Programs of others stand behind ours, where redirected frames do not come by.
+    bool passes_over_others(hl_hook_place) const;
 
     /// The directory was renamed.
     void moved_to(const std::string &dir) { dir_ = dir; }

@@ -17,7 +17,7 @@ constexpr Observation absent{};
 
 /// A veto word under one policy. Times are milliseconds since the story began.
 struct Story {
-    Policy policy{.hold_down = milliseconds(200)};
+    Policy policy{.hold_down = milliseconds(200), .up_delay = milliseconds(0)};
     Trust trust;
     uint64_t veto = HL_VETO(ABSENT);
     std::optional<Instant> again;
@@ -128,8 +128,8 @@ TEST(Policy, WhatDoesNotFitIsNamed) {
 }
 
 TEST(Policy, OtherWritersBitsAreLeftAlone) {
-    constexpr uint64_t others = HL_VETO(OPERATOR) | HL_VETO(HOST) | HL_VETO(UNPROVEN) |
-                                HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG) | 1ull << 63;
+    constexpr uint64_t others =
+        HL_VETO(OPERATOR) | HL_VETO(HOST) | HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG) | 1ull << 63;
     Story story;
     story.veto |= others;
     EXPECT_EQ(story.at(0, good), others);
@@ -145,6 +145,41 @@ TEST(Policy, AnOperatorMayOverruleTheHoldDown) {
     EXPECT_EQ(story.at(1020, good), 0u) << "policy does not argue with the operator";
     EXPECT_EQ(story.at(1100, down), HL_VETO(LINK_DOWN));
     EXPECT_EQ(story.at(1110, good), HL_VETO(HOLD_DOWN)) << "but the next loss is a new one";
+}
+
+/// The stories of bonding's updelay.
+struct DelayedStory : Story {
+    DelayedStory() { policy.up_delay = milliseconds(20); }
+};
+
+TEST(Policy, AFirstPrimaryIsUnprovenForTheUpDelay) {
+    DelayedStory story;
+    EXPECT_EQ(story.at(0, down), HL_VETO(LINK_DOWN));
+    EXPECT_EQ(story.at(500, good), HL_VETO(UNPROVEN));
+    EXPECT_EQ(story.again, Instant(milliseconds(520)));
+    EXPECT_EQ(story.at(519, good), HL_VETO(UNPROVEN));
+    EXPECT_EQ(story.at(520, good), 0u);
+}
+
+TEST(Policy, TheLongerOfHoldDownAndUpDelayCounts) {
+    DelayedStory story;
+    story.policy.hold_down = milliseconds(5);
+    story.at(0, good);
+    story.at(20, good);
+    EXPECT_EQ(story.at(100, down), HL_VETO(LINK_DOWN));
+    EXPECT_EQ(story.at(200, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.again, Instant(milliseconds(220)));
+    EXPECT_EQ(story.at(210, good), HL_VETO(UNPROVEN));
+    EXPECT_EQ(story.at(220, good), 0u);
+}
+
+TEST(Policy, AnOperatorMayOverruleTheUpDelay) {
+    DelayedStory story;
+    EXPECT_EQ(story.at(0, good), HL_VETO(UNPROVEN));
+    story.veto = 0;
+    EXPECT_EQ(story.at(1, good), 0u);
+    story.veto |= HL_VETO(DOWN_SEEN);
+    EXPECT_EQ(story.at(300, good), HL_VETO(HOLD_DOWN));
 }
 
 TEST(Policy, ANewControllerHonoursTheWaitOfTheOldOne) {
