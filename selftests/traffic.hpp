@@ -23,10 +23,14 @@ struct Both {
     proving::Tally up, down; ///< up: guest to far
 };
 
+/// Frames a second each way, unless a test asks for its own: $HITLESS_SELFTEST_RATE, else 20,000.
+/// An emulated guest carries a tenth of that.
+unsigned usual_rate();
+
 class Traffic {
   public:
     /// Starts, and returns when frames arrive both ways (addresses resolved, switch has learned).
-    explicit Traffic(proving::NetLab &lab, unsigned rate = 20'000, unsigned size = 64);
+    explicit Traffic(proving::NetLab &lab, unsigned rate = usual_rate(), unsigned size = 64);
 
     Marks mark() const { return {up_.mark(), down_.mark()}; }
     Both since(const Marks &from) const;
@@ -43,6 +47,7 @@ class Traffic {
     const proving::Flow &down() const { return down_; }
 
   private:
+    unsigned rate_;
     proving::Flow up_, down_;
     Both control_;
 };

@@ -20,8 +20,9 @@ inline const char *text(Path path) {
 }
 
 /// What an event may cost. A fault takes the frames the network had in flight towards the dead
-/// port; what is announced beforehand, and every return, takes nothing. Nothing ever duplicates.
-enum class Toll { none, fault };
+/// port; a removal also those that the other end of the cable had not yet looked at. What is
+/// announced beforehand, and every return, takes nothing. Nothing ever duplicates.
+enum class Toll { none, fault, removal };
 
 struct Event {
     const char *name;

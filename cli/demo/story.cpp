@@ -174,7 +174,7 @@ constexpr Event events[] = {
     {"carrier return", Path::primary, Toll::none, carrier_on, plain<carrier_off>},
     {"carrier storm", Path::standby, Toll::fault, storm, plain<carrier_on>},
     {"end of the storm", Path::primary, Toll::none, carrier_on, plain<carrier_off>},
-    {"deletion", Path::standby, Toll::fault, remove, plain<plug_in>},
+    {"deletion", Path::standby, Toll::removal, remove, plain<plug_in>},
     {"return", Path::primary, Toll::none, plug_in, plain<remove>},
     {"controller killed", Path::primary, Toll::none, kill_controller,
      [](Stage &stage) { stage.start_controller(); }},

@@ -2,6 +2,7 @@
 #include "loader/engine/pairs.hpp"
 #include "loader/core/error.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/kernel/announce.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <cerrno>
@@ -10,11 +11,23 @@
 namespace hitless {
 namespace {
 
-/// Detaches in the order that keeps frames flowing: outward first, so that new frames take the
-/// standby while the primary still delivers what is on its way.
+/// How long the primary still delivers what the network had sent towards it.
+constexpr auto drain = std::chrono::milliseconds(20);
+
+/// The network learns that the guest is behind the standby before the primary goes deaf.
+void leave_primary(Pair &pair, Rtnl &rtnl) {
+    const hl_pair &state = pair.state();
+    auto when = static_cast<uint64_t>(now().count());
+    if (pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when) != 0) return;
+    announce(rtnl, Ifindex{state.standby_id.ifindex}, mac_of(state.mac));
+    sleep_until(now() + drain);
+}
+
+/// Detaches in the order that keeps frames flowing.
 void take_off(const std::string &dir, Rtnl &rtnl) {
     Pair pair = Pair::open(dir);
     if (pair.state().netns_cookie != netns_cookie()) return; // its NICs are out of reach from here
+    leave_primary(pair, rtnl);
     pair.detach(HL_HOOK_EGRESS);
     release_primary(pair, rtnl);
     pair.detach(HL_HOOK_INGRESS_STANDBY);

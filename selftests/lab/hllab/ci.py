@@ -8,6 +8,8 @@ WANTED = (
     ("failover", {"peer": ("hitless",)}),
     ("silent_receiver", {"peer": ("hitless",)}),
     ("acpi_events", {"primary": ("e1000e", "vmxnet3")}),
+    ("pciehp_events", {"kernel": ("6.12",)}),
+    ("migration", {"kernel": ("6.12",)}),
 )
 
 
