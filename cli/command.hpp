@@ -40,5 +40,7 @@ Run setup_switch(CLI::App &);
 Run setup_events(CLI::App &);
 Run setup_demo(CLI::App &);
 Run setup_doctor(CLI::App &);
+Run setup_bugreport(CLI::App &);
+Run setup_complete(CLI::App &);
 
 } // namespace hitless::cli

@@ -24,6 +24,8 @@ constexpr Command commands[] = {
     {"events", "show flips: when, why, by whom", setup_events},
     {"doctor", "say what this machine can do and what is in the way", setup_doctor},
     {"demo", "prove it: namespaces, traffic, every kind of failure, a table", setup_demo},
+    {"bugreport", "collect what a bug report needs in one archive", setup_bugreport},
+    {"complete", "candidates for the shells' completion", setup_complete},
 };
 
 int exit_code(const Error &error) {

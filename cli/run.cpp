@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
 #include "cli/config.hpp"
+#include "cli/service.hpp"
 #include "cli/show.hpp"
 #include "cli/signals.hpp"
 #include "loader/hitless.hpp"
@@ -20,13 +21,22 @@ struct Options {
 int control(const Options &options, Env &env) {
     Controller::Options with =
         options.config.empty() ? Controller::Options{} : read_config(options.config);
-    with.log = [&env](const std::string &line) { env.out << line << std::endl; };
+    Service service;
+    with.log = [&](const std::string &line) {
+        env.out << line << std::endl;
+        service.says(line);
+    };
     with.on_flip = [&env](const Flip &flip) { env.out << flip_line(flip) << std::endl; };
     Signals signals;
     Controller controller(std::move(with));
     if (options.once) return exit_ok;
-    while (!signals.wait_or(controller.fd()))
+    service.ready();
+    // The watchdog is answered from here only: it asks whether this loop goes round.
+    while (!signals.wait_or(controller.fd(), service.pulse())) {
         controller.process();
+        if (service.pulse()) service.alive();
+    }
+    service.stopping();
     return exit_ok; // the datapath stays in force
 }
 

@@ -41,9 +41,9 @@ bool Signals::wait(std::chrono::milliseconds limit) const {
     return poll(&entry, 1, static_cast<int>(limit.count())) > 0;
 }
 
-bool Signals::wait_or(int other) const {
+bool Signals::wait_or(int other, std::optional<std::chrono::milliseconds> limit) const {
     pollfd entries[] = {{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}};
-    while (poll(entries, 2, -1) < 0)
+    while (poll(entries, 2, limit ? static_cast<int>(limit->count()) : -1) < 0)
         if (errno != EINTR) throw Error(errno, "wait for events");
     return entries[0].revents != 0;
 }

@@ -19,8 +19,8 @@ class Signals {
     int fd() const { return fd_.get(); }
     /// True as soon as a signal has come; false when the time is over.
     bool wait(std::chrono::milliseconds) const;
-    /// Waits for a signal (true) or for `other` to be readable (false), without a limit.
-    bool wait_or(int other) const;
+    /// Waits for a signal (true), or for `other` to be readable or the time to be over (false).
+    bool wait_or(int other, std::optional<std::chrono::milliseconds> limit = {}) const;
 
   private:
     Fd fd_;

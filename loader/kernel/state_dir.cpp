@@ -10,8 +10,10 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
 #include <linux/magic.h>
 #include <memory>
+#include <sstream>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -22,13 +24,33 @@ namespace {
 
 constexpr auto override_variable = "HITLESS_STATE_DIR";
 constexpr auto default_root = "/run/hitless";
+constexpr auto mount_source = "hitless";
 
 int mount_bpffs(const char *target) {
-    return mount("hitless", target, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? errno
-                                                                                          : 0;
+    return mount(mount_source, target, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? errno
+                                                                                             : 0;
 }
 
+/// What is mounted on a path: the field after the file system's type in mountinfo.
+std::string source_of(const std::string &target) {
+    std::ifstream mounts("/proc/self/mountinfo");
+    std::string source;
+    for (std::string line; std::getline(mounts, line);) {
+        size_t tail = line.find(" - ");
+        std::istringstream head(line), rest(line.substr(tail == std::string::npos ? 0 : tail + 3));
+        std::string field, path, type, from;
+        head >> field >> field >> field >> field >> path;
+        rest >> type >> from;
+        if (path == target) source = from;
+    }
+    return source;
+}
+
+/// Who mounted it unmounts it: one that systemd mounted (run-hitless-bpf.mount) stays, for a
+/// controller that may not mount.
 int unmount_bpffs(const char *target) {
+    std::error_code ignored;
+    if (source_of(std::filesystem::weakly_canonical(target, ignored)) != mount_source) return 0;
     return umount(target) && errno != EBUSY ? errno : 0;
 }
 
