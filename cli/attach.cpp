@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
+#include "loader/core/names.hpp"
 #include "loader/hitless.hpp"
 
 #include <fmt/format.h>
@@ -18,12 +19,6 @@ struct Options {
     std::string liveness = "best";
     unsigned hold_down_ms = 200;
 };
-
-std::optional<hl_liveness> parse_liveness(const std::string &name) {
-    for (size_t i = 0; i < std::size(liveness_names); i++)
-        if (name == liveness_names[i]) return static_cast<hl_liveness>(i);
-    return std::nullopt;
-}
 
 int attach_pair(Options &options, Env &env) {
     AttachRequest &request = options.request;

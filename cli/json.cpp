@@ -27,27 +27,6 @@ std::string to_text(const Json &json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::vector<std::string_view> reason_names(uint64_t veto) {
-    std::vector<std::string_view> out;
-    for (const VetoReason &reason : veto_reasons)
-        if (veto & reason.bit) out.push_back(reason.name);
-    return out;
-}
-
-std::string_view model_name(hl_model model) {
-    switch (model) {
-    case HL_MODEL_ONE: return "one";
-    case HL_MODEL_TWO: return "two";
-    case HL_MODEL_THREE: return "three";
-    case HL_MODEL_HIDDEN: return "hidden";
-    }
-    return "?";
-}
-
-std::string_view datapath_name(hl_datapath datapath) {
-    return datapath == HL_DATAPATH_XDP ? "xdp" : "tc";
-}
-
 double wall_seconds(Instant t) {
     auto wall = std::chrono::system_clock::now().time_since_epoch();
     return std::chrono::duration<double>(wall).count() - seconds(now() - t);
@@ -60,7 +39,7 @@ Json to_json(const PairStatus &pair) {
     return {{"name", pair.name},
             {"model", model_name(pair.model)},
             {"datapath", datapath_name(pair.datapath)},
-            {"active", pair.primary_active ? "primary" : "standby"},
+            {"active", path_name(pair.primary_active)},
             {"healthy", pair.healthy()},
             {"veto", reason_names(pair.veto)},
             {"problems", pair.problems},
@@ -74,20 +53,16 @@ Json to_json(const PairStatus &pair) {
 }
 
 Json to_json(const Flip &flip) {
-    Json out = {{"time_s", wall_seconds(flip.time)},
-                {"pair", flip.pair},
-                {"from", flip.to_primary ? "standby" : "primary"},
-                {"to", flip.to_primary ? "primary" : "standby"},
-                {"reason", reason_names(flip.reasons)},
-                {"actor", actor_names[flip.actor]}};
+    Json out = {{"time_s", wall_seconds(flip.time)},    {"pair", flip.pair},
+                {"from", path_name(!flip.to_primary)},  {"to", path_name(flip.to_primary)},
+                {"reason", reason_names(flip.reasons)}, {"actor", actor_names[flip.actor]}};
     out["duration_s"] = flip.lasted ? Json(seconds(*flip.lasted)) : Json(nullptr);
     return out;
 }
 
 Json to_json(const Finding &finding) {
-    constexpr const char *grades[] = {"ok", "degraded", "missing"};
     return {{"what", finding.what},
-            {"grade", grades[static_cast<int>(finding.grade)]},
+            {"grade", grade_names[static_cast<int>(finding.grade)]},
             {"detail", finding.detail},
             {"remedy", finding.remedy}};
 }

@@ -3,6 +3,7 @@
 // The stable JSON of `-j`: version 1, snake_case, SI base units. One translation of each type.
 #pragma once
 
+#include "loader/core/names.hpp"
 #include "loader/hitless.hpp"
 
 #include <nlohmann/json_fwd.hpp>
@@ -17,12 +18,6 @@ nlohmann::ordered_json to_json(const Finding &);
 
 /// One line. Interface names may be any bytes, JSON may not: what is no UTF-8 is replaced.
 std::string to_text(const nlohmann::ordered_json &);
-
-/// The names of the reasons in a veto word.
-std::vector<std::string_view> reason_names(uint64_t veto);
-
-std::string_view model_name(hl_model);
-std::string_view datapath_name(hl_datapath);
 
 /// Seconds since the epoch of a moment on CLOCK_BOOTTIME.
 double wall_seconds(Instant);

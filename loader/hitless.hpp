@@ -157,6 +157,7 @@ struct Finding {
     std::string detail; ///< what was found
     std::string remedy; ///< the command or change that mends it; empty when nothing is needed
 };
+inline constexpr std::string_view grade_names[] = {"ok", "degraded", "missing"};
 std::vector<Finding> examine_machine();
 
 } // namespace hitless

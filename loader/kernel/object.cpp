@@ -2,6 +2,7 @@
 #include "loader/kernel/object.hpp"
 #include "loader/core/error.hpp"
 #include "loader/kernel/probe.hpp"
+#include "loader/kernel/silence.hpp"
 #include "maps/pair_view.hpp"
 
 #include <array>
@@ -103,7 +104,7 @@ Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
 } // namespace
 
 Loaded load_objects(const LoadOptions &options) {
-    libbpf_set_print(nullptr); // what fails comes back as an Error
+    LibbpfSilence silence; // what fails comes back as an Error
     int error = 0;
     for (hl_liveness rung : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK}) {
         if (options.liveness && *options.liveness != rung) continue;

@@ -3,6 +3,7 @@
 #include "loader/core/error.hpp"
 #include "loader/kernel/hook.hpp"
 #include "loader/kernel/object.hpp"
+#include "loader/kernel/silence.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -106,7 +107,7 @@ int try_bpffs() {
 }
 
 int try_tracing(TraceTry which) {
-    libbpf_set_print(nullptr); // what is refused comes back as errno
+    LibbpfSilence silence; // what is refused comes back as errno
     bool entry = which == TraceTry::function_entry;
     LIBBPF_OPTS(bpf_prog_load_opts, opts);
     opts.expected_attach_type = entry ? BPF_TRACE_FENTRY : BPF_TRACE_RAW_TP;

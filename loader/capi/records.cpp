@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/capi/records.hpp"
+#include "loader/core/names.hpp"
+
+namespace hitless {
+namespace {
+
+// The tables of names are string literals: their data() ends with a NUL.
+std::vector<hitless_reason> reasons_of(uint64_t veto) {
+    std::vector<hitless_reason> out;
+    for (const VetoReason &reason : veto_reasons)
+        if (veto & reason.bit) out.push_back({reason.name.data(), reason.meaning.data()});
+    out.push_back({});
+    return out;
+}
+
+} // namespace
+
+NicRecord::NicRecord(const NicStatus &nic)
+    : ifname_(nic.ifname), mac_(nic.mac.text()), bus_(nic.bus) {
+    c.size = sizeof(c);
+    c.ifname = ifname_.c_str();
+    c.mac = mac_.c_str();
+    c.bus = bus_.c_str();
+    c.ifindex = number(nic.index);
+    c.mtu = nic.mtu;
+    c.present = nic.present;
+    c.up = nic.up;
+    c.carrier = nic.carrier;
+}
+
+PairRecord::PairRecord(const PairStatus &pair)
+    : status_(pair), primary_(pair.primary), standby_(pair.standby),
+      selector_(pair.selector.text()), veto_(reasons_of(pair.veto)) {
+    for (size_t i = 0; i < HL_COUNTERS; i++)
+        counters_.push_back({counter_names[i].name.data(), pair.counters.frames[i]});
+    counters_.push_back({});
+    for (const std::string &problem : status_.problems)
+        problems_.push_back(problem.c_str());
+    problems_.push_back(nullptr);
+    c.size = sizeof(c);
+    c.name = status_.name.c_str();
+    c.active = path_name(pair.primary_active).data();
+    c.healthy = pair.healthy();
+    c.hold_down_ms = static_cast<uint32_t>(pair.policy.hold_down.count());
+    c.flips = pair.flips;
+    c.veto = veto_.data();
+    c.problems = problems_.data();
+    c.counters = counters_.data();
+    c.primary = &primary_.c;
+    c.standby = &standby_.c;
+    c.model = model_name(pair.model).data();
+    c.datapath = datapath_name(pair.datapath).data();
+    c.liveness = liveness_names[pair.liveness].data();
+    c.selector = selector_.c_str();
+}
+
+FlipRecord::FlipRecord(const Flip &flip) : pair_(flip.pair), reasons_(reasons_of(flip.reasons)) {
+    c.size = sizeof(c);
+    c.pair = pair_.c_str();
+    c.to = path_name(flip.to_primary).data();
+    c.time_ns = static_cast<uint64_t>(flip.time.count());
+    c.lasted_ns = flip.lasted ? static_cast<uint64_t>(flip.lasted->count()) : 0;
+    c.reasons = reasons_.data();
+    c.actor = actor_names[flip.actor].data();
+}
+
+FindingRecord::FindingRecord(const Finding &finding) : finding_(finding) {
+    c.size = sizeof(c);
+    c.grade = grade_names[static_cast<int>(finding_.grade)].data();
+    c.what = finding_.what.c_str();
+    c.detail = finding_.detail.c_str();
+    c.remedy = finding_.remedy.c_str();
+}
+
+} // namespace hitless
