@@ -9,11 +9,11 @@ say() { printf '%s\n' "$*" >&2; }
 build_packages=(
   g++ cmake ninja-build ccache pkg-config clang-14 llvm-14 bpftool git ca-certificates
   libbpf-dev libmnl-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
-  libsystemd-dev scdoc python3 iproute2
+  prometheus-cpp-dev libsmartcols-dev libsystemd-dev scdoc python3 iproute2
 )
 test_packages=(
   libgtest-dev librapidcheck-dev libtins-dev libbenchmark-dev clang-format-14 clang-tidy-14
-  shellcheck ethtool iputils-ping util-linux procps fish zsh mandoc systemd
+  abigail-tools prometheus shellcheck ethtool iputils-ping util-linux procps fish zsh mandoc systemd
 )
 
 # Installs what is missing of the Debian packages named, and says so; silent when nothing is.

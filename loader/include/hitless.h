@@ -65,6 +65,7 @@ struct hitless_attach_options {
 	const char *liveness;  /* NULL: best | cast | probe-read | netlink */
 	int32_t hold_down_ms;  /* how long a lost primary must be good before it is used again;
 	                          0: the default, 200; negative: not at all */
+	uint32_t reserved;     /* 0 */
 };
 
 /* Makes a pair, for good; its primary may come later. -EEXIST: there is one already. */
@@ -98,6 +99,7 @@ struct hitless_nic {
 	uint32_t ifindex;
 	uint32_t mtu;
 	int present, up, carrier; /* flags */
+	int reserved;
 };
 
 struct hitless_pair {

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every call of hitless.h: that it says what the command line says, and what it does with bad input."""
+import ctypes as c
+import errno
+import json
+import os
+import select
+import unittest
+
+import abi
+from bed import Case, NetCase
+
+
+def process_state():
+    """What a library could leave in a process: threads, caught signals, descriptors."""
+    with open("/proc/self/status", encoding="utf-8") as status:
+        caught = [line for line in status if line.startswith(("SigCgt", "SigIgn", "SigBlk", "Threads"))]
+    return caught, len(os.listdir("/proc/self/fd"))
+
+
+class WithoutPrivilege(Case):
+    def setUp(self):
+        self.before = process_state()
+        self.lib = abi.Lib()
+
+    def tearDown(self):
+        self.lib.close()
+        self.assertEqual(process_state(), self.before)
+
+    def test_version(self):
+        self.assertEqual(f"hitless {self.lib.so.hitless_version().decode()}\n", self.hitless("--version").stdout)
+
+    def test_null_is_refused(self):
+        so, null = self.lib.so, None
+        for name in ("attach", "detach", "switch", "status", "flips", "examine", "control", "process",
+                     "controller_pid", "fd"):
+            with self.subTest(name):
+                self.assertEqual(getattr(so, f"hitless_{name}")(null, null, null), -errno.EINVAL)
+        for name in ("attach", "flips", "examine", "controller_pid", "switch"):
+            with self.subTest(name):
+                self.assertEqual(self.lib.call(name, null, 0), -errno.EINVAL)
+                self.assertIn("NULL", self.lib.error())
+        self.assertEqual(so.hitless_open(null), -errno.EINVAL)
+        self.assertIn(b"no handle", so.hitless_error(null))
+        so.hitless_close(null)
+
+    def refused(self, code, says, options):
+        self.assertEqual(self.lib.call("attach", c.byref(options)), -code, self.lib.error())
+        self.assertIn(says, self.lib.error())
+
+    def test_wrong_options(self):
+        self.refused(errno.EINVAL, "size is not set", abi.Attach(0, b"sby"))
+        self.refused(errno.EINVAL, "no standby", abi.Attach(c.sizeof(abi.Attach)))
+        self.refused(errno.EINVAL, "liveness 'hope'", abi.attach(b"sby", liveness=b"hope"))
+        self.refused(errno.EINVAL, "model 'five'", abi.attach(b"sby", model=b"five"))
+        self.refused(errno.EINVAL, "datapath 'dpdk'", abi.attach(b"sby", datapath=b"dpdk"))
+        self.refused(errno.EINVAL, "hold_down_ms 3600001", abi.attach(b"sby", hold_down_ms=3600001))
+        self.refused(errno.EINVAL, "pci:nonsense", abi.attach(b"sby", b"pci:nonsense"))
+        self.assertEqual(self.lib.call("switch", b"sby", 7), -errno.EINVAL)
+
+    def test_a_newer_program_is_not_misunderstood(self):
+        class Newer(c.Structure):
+            _fields_ = [("known", abi.Attach), ("speed", c.c_uint64)]
+        newer = Newer(abi.attach(b"nosuch0"), 1)
+        newer.known.size = c.sizeof(Newer)
+        self.refused(errno.E2BIG, "does not know", newer)
+        newer.speed = 0
+        self.assertNotEqual(self.lib.call("attach", c.byref(newer)), -errno.E2BIG)
+
+    def test_no_descriptors_left(self):
+        handles = []
+        with open("/dev/null", "rb") as null:
+            fds = []
+            try:
+                while True:
+                    fds.append(os.dup(null.fileno()))
+            except OSError:
+                handles.append(c.c_void_p(1))
+                self.assertEqual(self.lib.so.hitless_open(c.byref(handles[0])), -errno.EMFILE)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+        self.assertFalse(handles[0])
+
+
+class Calls(NetCase):
+    def setUp(self):
+        super().setUp()
+        os.environ["HITLESS_STATE_DIR"] = self.state
+        self.addCleanup(os.environ.pop, "HITLESS_STATE_DIR")
+        self.before = process_state()
+        self.lib = abi.Lib()
+        self.addCleanup(self.lib.close)
+
+    def must(self, name, *args):
+        self.assertEqual(self.lib.call(name, *args), 0, self.lib.error())
+
+    def nic(self, nic, told):
+        n = nic.contents
+        self.assertEqual({"ifname": n.ifname.decode(), "ifindex": n.ifindex, "mac": n.mac.decode(),
+                          "bus": n.bus.decode(), "present": bool(n.present), "up": bool(n.up),
+                          "carrier": bool(n.carrier), "mtu": n.mtu}, told)
+
+    def test_status_says_what_the_command_says(self):
+        self.assertEqual(list(self.lib.each(abi.Pair, "status", None)), [])
+        self.must("attach", c.byref(abi.attach(b"sby", hold_down_ms=250)))
+        self.must("switch", b"sby", abi.STANDBY)
+        for which in (None, b"sby"):
+            (pair,) = self.lib.each(abi.Pair, "status", which)
+            (told,) = self.status()
+            self.assertEqual(
+                {"name": pair.name.decode(), "model": pair.model.decode(), "datapath": pair.datapath.decode(),
+                 "active": pair.active.decode(), "healthy": bool(pair.healthy), "veto": abi.names(pair.veto),
+                 "problems": [], "liveness": pair.liveness.decode(), "selector": pair.selector.decode(),
+                 "hold_down_s": pair.hold_down_ms / 1000, "flips": pair.flips,
+                 "counters": abi.names(pair.counters)},
+                {key: list(value) if key == "counters" else value
+                 for key, value in told.items() if key not in ("primary", "standby")})
+            self.nic(pair.primary, told["primary"])
+            self.nic(pair.standby, told["standby"])
+        self.assertEqual(pair.veto[0].meaning, b"an operator chose the standby")
+
+    def test_flips_say_what_the_command_says(self):
+        self.must("attach", c.byref(abi.attach(b"sby")))
+        for path in (abi.STANDBY, abi.AUTO, abi.STANDBY, abi.PRIMARY):
+            self.must("switch", b"sby", path)
+        flips = list(self.lib.each(abi.Flip, "flips"))
+        told = [json.loads(line) for line in self.expect(0, "events", "-j").stdout.splitlines()]
+        self.assertEqual(
+            [(f.pair.decode(), f.to.decode(), abi.names(f.reasons), f.actor.decode(), f.lasted_ns / 1e9)
+             for f in flips],
+            [(f["pair"], f["to"], f["reason"], f["actor"], f["duration_s"] or 0) for f in told])
+        self.assertEqual(list(self.lib.each(abi.Flip, "flips")), [], "each is told once")
+        self.must("switch", b"sby", abi.STANDBY)
+        self.assertEqual(len(list(self.lib.each(abi.Flip, "flips"))), 1)
+
+    def test_findings_say_what_the_command_says(self):
+        found = [{"what": f.what.decode(), "grade": f.grade.decode(), "detail": f.detail.decode(),
+                  "remedy": f.remedy.decode()} for f in self.lib.each(abi.Finding, "examine")]
+        self.assertEqual(found, json.loads(self.hitless("doctor", "-j").stdout)["findings"])
+
+    def test_errors_say_what_the_command_says(self):
+        for code, call, line in (
+                (errno.ENODEV, ("attach", c.byref(abi.attach(b"nosuch0"))), ("attach", "nosuch0")),
+                (errno.ENOENT, ("detach", b"sby"), ("detach", "sby")),
+                (errno.ENOENT, ("switch", b"sby", abi.AUTO), ("switch", "sby", "auto"))):
+            with self.subTest(line):
+                self.assertEqual(self.lib.call(*call), -code, self.lib.error())
+                self.assertEqual(f"hitless: {self.lib.error()}\n", self.hitless(*line).stderr)
+        with self.assertRaises(OSError) as missing:
+            list(self.lib.each(abi.Pair, "status", b"sby"))
+        self.assertEqual(missing.exception.errno, errno.ENOENT)
+
+    def test_detach_all(self):
+        self.must("attach", c.byref(abi.attach(b"sby")))
+        self.must("detach", None)
+        self.assertEqual(self.pins(), [])
+
+    def test_control(self):
+        lines = []
+        log = abi.LOG(lambda line, _: lines.append(line.decode()))
+        pid = c.c_int(-1)
+        self.must("controller_pid", c.byref(pid))
+        self.assertEqual(pid.value, 0)
+        fd = self.lib.call("fd")
+        self.must("process")
+        self.lib.so.hitless_set_log(self.lib.handle, log, None)
+        wanted = abi.attach(b"sby")
+        pairs = (c.POINTER(abi.Attach) * 2)(c.pointer(wanted))
+        self.must("control", c.byref(abi.Control(c.sizeof(abi.Control), 1, 0, pairs)))
+        self.assertEqual(self.lib.call("fd"), fd)
+        self.assertIn("sby: paired with pri", lines)
+        self.must("controller_pid", c.byref(pid))
+        self.assertEqual(pid.value, os.getpid())
+        self.assertEqual(self.lib.call("control", None), -errno.EBUSY)
+        self.expect(75, "run", says=str(os.getpid()))
+
+        self.expect(0, "detach", "sby")
+        self.assertTrue(select.select([fd], [], [], 10)[0], "what others do wakes the controller")
+        self.must("process")
+        self.assertIn("sby: paired with pri", lines[1:], "and it makes what it was told to keep")
+        self.lib.close()
+        self.assertEqual(process_state(), self.before)
+        self.assertEqual(len(self.pins()), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
