@@ -38,6 +38,8 @@ Run setup_detach(CLI::App &);
 Run setup_status(CLI::App &);
 Run setup_switch(CLI::App &);
 Run setup_events(CLI::App &);
+Run setup_metrics(CLI::App &);
+Run setup_watch(CLI::App &);
 Run setup_demo(CLI::App &);
 Run setup_doctor(CLI::App &);
 Run setup_bugreport(CLI::App &);

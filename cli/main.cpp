@@ -22,6 +22,8 @@ constexpr Command commands[] = {
     {"status", "show pairs; exit 0 healthy, 2 degraded, 3 nothing attached", setup_status},
     {"switch", "choose the path of a pair", setup_switch},
     {"events", "show flips: when, why, by whom", setup_events},
+    {"watch", "show pairs as they live, on a terminal", setup_watch},
+    {"metrics", "print what Prometheus reads", setup_metrics},
     {"doctor", "say what this machine can do and what is in the way", setup_doctor},
     {"demo", "prove it: namespaces, traffic, every kind of failure, a table", setup_demo},
     {"bugreport", "collect what a bug report needs in one archive", setup_bugreport},

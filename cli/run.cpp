@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
 #include "cli/config.hpp"
+#include "cli/observe/journal.hpp"
+#include "cli/serve/services.hpp"
 #include "cli/service.hpp"
 #include "cli/show.hpp"
 #include "cli/signals.hpp"
@@ -16,27 +18,39 @@ namespace {
 struct Options {
     std::string config;
     bool once = false;
+    Services::Options services;
 };
 
 int control(const Options &options, Env &env) {
     Controller::Options with =
         options.config.empty() ? Controller::Options{} : read_config(options.config);
-    Service service;
+    Service manager;
     with.log = [&](const std::string &line) {
         env.out << line << std::endl;
-        service.says(line);
+        manager.says(line);
     };
-    with.on_flip = [&env](const Flip &flip) { env.out << flip_line(flip) << std::endl; };
+    std::optional<Services> services;
+    with.on_flip = [&env, &services, journalled = under_journal()](const Flip &flip) {
+        if (journalled)
+            journal(flip);
+        else
+            env.out << flip_line(flip) << std::endl;
+        if (services) services->flipped(flip);
+    };
     Signals signals;
+    auto log = with.log;
     Controller controller(std::move(with));
     if (options.once) return exit_ok;
-    service.ready();
+    services.emplace(options.services, log);
+    services->watch(controller.fd());
+    manager.ready();
     // The watchdog is answered from here only: it asks whether this loop goes round.
-    while (!signals.wait_or(controller.fd(), service.pulse())) {
+    while (!signals.wait_or(services->fd(), manager.pulse())) {
         controller.process();
-        if (service.pulse()) service.alive();
+        services->process();
+        if (manager.pulse()) manager.alive();
     }
-    service.stopping();
+    manager.stopping();
     return exit_ok; // the datapath stays in force
 }
 
@@ -49,6 +63,7 @@ Run setup_run(CLI::App &app) {
                    "paired with the PCI NIC of the same MAC")
         ->type_name("FILE");
     app.add_flag("--once", options->once, "make and adopt pairs, then end");
+    Services::add_options(app, options->services);
     return [options](Env &env) { return control(*options, env); };
 }
 

@@ -3,37 +3,32 @@
 #include "loader/core/error.hpp"
 
 #include <cerrno>
-#include <csignal>
 #include <poll.h>
 #include <sys/signalfd.h>
 
 namespace hitless::cli {
-namespace {
 
-sigset_t endings() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    return set;
-}
-
-} // namespace
-
-Signals::Signals() {
-    sigset_t set = endings();
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    fd_ = Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+Signals::Signals(std::initializer_list<int> more) {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    for (int signal : more)
+        sigaddset(&set_, signal);
+    sigprocmask(SIG_BLOCK, &set_, nullptr);
+    fd_ = Fd(signalfd(-1, &set_, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd_) throw Error(errno, "listen for signals");
 }
 
 Signals::~Signals() {
     // A signal that was seen but not taken would be delivered by the unblocking, and kill.
-    signalfd_siginfo taken;
-    while (read(fd_.get(), &taken, sizeof(taken)) > 0)
+    while (take())
         continue;
-    sigset_t set = endings();
-    sigprocmask(SIG_UNBLOCK, &set, nullptr);
+    sigprocmask(SIG_UNBLOCK, &set_, nullptr);
+}
+
+int Signals::take() const {
+    signalfd_siginfo taken{};
+    return read(fd_.get(), &taken, sizeof(taken)) > 0 ? static_cast<int>(taken.ssi_signo) : 0;
 }
 
 bool Signals::wait(std::chrono::milliseconds limit) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
 #include "cli/json.hpp"
+#include "cli/observe/table.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -47,6 +48,13 @@ void print_pair(const PairStatus &pair, Env &env) {
         env.out << fmt::format("  problem: {}\n", problem);
 }
 
+void print_table(const std::vector<PairStatus> &pairs, Env &env) {
+    if (!pairs.empty()) env.out << pairs_table(pairs);
+    for (const PairStatus &pair : pairs)
+        for (const std::string &problem : pair.problems)
+            env.out << fmt::format("{}: problem: {}\n", pair.name, problem);
+}
+
 int show(const std::string &standby, bool json, Env &env) {
     std::vector<PairStatus> pairs =
         standby.empty() ? status() : std::vector<PairStatus>{status(standby)};
@@ -56,8 +64,10 @@ int show(const std::string &standby, bool json, Env &env) {
             list.push_back(to_json(pair));
         env.out << to_text({{"version", json_version}, {"pairs", list}}) << '\n';
     } else {
-        for (const PairStatus &pair : pairs)
-            print_pair(pair, env);
+        if (standby.empty())
+            print_table(pairs, env);
+        else
+            print_pair(pairs.front(), env);
         if (pairs.empty()) env.out << "nothing attached\n";
     }
     if (pairs.empty()) return exit_nothing;
@@ -72,7 +82,7 @@ Run setup_status(CLI::App &app) {
         bool json = false;
     };
     auto options = std::make_shared<Options>();
-    app.add_option("standby", options->standby, "only this pair")->type_name("STANDBY");
+    app.add_option("standby", options->standby, "only this pair, in full")->type_name("STANDBY");
     app.add_flag("-j,--json", options->json, "as JSON");
     return [options](Env &env) { return show(options->standby, options->json, env); };
 }

@@ -54,6 +54,7 @@ struct NicStatus {
     Mac mac;
     std::string bus;
     uint32_t mtu = 0;
+    uint64_t tx_dropped = 0; ///< frames that it was given and did not send, as the kernel counts
     bool present = false;
     bool up = false;
     bool carrier = false;
@@ -146,6 +147,9 @@ class AlreadyRunning : public Error {
   private:
     int owner_;
 };
+
+/// Where pairs and controllers keep what outlives them: /run/hitless, or $HITLESS_STATE_DIR.
+std::string state_directory();
 
 /// The pid of the namespace's controller, if it has one.
 std::optional<int> controller_pid();

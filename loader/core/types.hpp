@@ -42,6 +42,7 @@ struct Link {
     std::string slot;   ///< PCI slot name, as hypervisors number them; likewise
     Ifindex master = Ifindex::none;
     uint32_t mtu = 0;
+    uint64_t tx_dropped = 0;   ///< frames that it was given and did not send
     uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*
     bool up = false;           ///< administratively
     bool carrier = false;

@@ -49,6 +49,10 @@ std::string take_apart(const std::string &dir, Rtnl &rtnl) {
 
 } // namespace
 
+std::string state_directory() {
+    return StateDir().root();
+}
+
 std::vector<std::string> own_pairs(const StateDir &dir) {
     std::string prefix = fmt::format("{}-", netns_cookie());
     std::vector<std::string> out = dir.pairs();

@@ -19,6 +19,7 @@ NicStatus nic_status(const hl_identity &id, const std::optional<Link> &link) {
     out.mac = link->mac;
     out.present = true;
     out.mtu = link->mtu;
+    out.tx_dropped = link->tx_dropped;
     out.up = link->up;
     out.carrier = link->carrier;
     return out;

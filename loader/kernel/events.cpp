@@ -44,6 +44,10 @@ void Poller::add(int fd, uint64_t key) {
         throw Error(errno, "wait for events");
 }
 
+void Poller::remove(int fd) {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
 int Poller::take(uint64_t *keys, int max) {
     epoll_event events[16];
     int n = epoll_wait(epoll_.get(), events, std::min(max, 16), 0);
@@ -67,6 +71,11 @@ void Timer::arm(std::optional<Instant> at) {
 
 void Timer::acknowledge() {
     swallow(fd_.get());
+}
+
+bool Timer::due() {
+    uint64_t times = 0;
+    return read(fd_.get(), &times, sizeof(times)) == sizeof(times);
 }
 
 DirectoryWatch::DirectoryWatch(const std::string &dir)

@@ -19,6 +19,7 @@ class Poller {
     Poller();
     int fd() const { return epoll_.get(); }
     void add(int fd, uint64_t key);
+    void remove(int fd);
     /// Keys of what is ready now, at most `max` at a time. Never blocks.
     template <typename Visit>
     void ready(Visit visit) {
@@ -40,6 +41,8 @@ class Timer {
     int fd() const { return fd_.get(); }
     void arm(std::optional<Instant> at);
     void acknowledge();
+    /// Acknowledges; true when the deadline had passed.
+    bool due();
 
   private:
     Fd fd_;

@@ -36,6 +36,14 @@ void each_nested(const nlattr *nest, Visit visit) {
     each(reinterpret_cast<const nlattr *>(first), first + mnl_attr_get_payload_len(nest), visit);
 }
 
+/// The struct has grown and is not aligned; nothing when it is too short.
+uint64_t parse_tx_dropped(const nlattr *attr) {
+    rtnl_link_stats64 stats{};
+    if (mnl_attr_get_payload_len(attr) < offsetof(rtnl_link_stats64, multicast)) return 0;
+    memcpy(&stats, mnl_attr_get_payload(attr), offsetof(rtnl_link_stats64, multicast));
+    return stats.tx_dropped;
+}
+
 void parse_linkinfo(const nlattr *info, Link &link) {
     each_nested(info, [&](const nlattr *attr) {
         if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) link.kind = mnl_attr_get_str(attr);
@@ -68,6 +76,7 @@ void parse_attr(const nlattr *attr, Link &link, Parent &parent) {
     case IFLA_IFNAME: link.name = mnl_attr_get_str(attr); break;
     case IFLA_ADDRESS: link.mac = parse_mac(attr); break;
     case IFLA_PERM_ADDRESS: link.perm_mac = parse_mac(attr); break;
+    case IFLA_STATS64: link.tx_dropped = parse_tx_dropped(attr); break;
     case IFLA_MTU: link.mtu = mnl_attr_get_u32(attr); break;
     case IFLA_MASTER: link.master = Ifindex{mnl_attr_get_u32(attr)}; break;
     // Not IFF_RUNNING: that follows linkwatch, which may be a second late.

@@ -5,7 +5,8 @@ import unittest
 
 from bed import Case
 
-SUBCOMMANDS = ["run", "attach", "detach", "status", "switch", "events", "doctor", "demo", "bugreport"]
+SUBCOMMANDS = ["run", "attach", "detach", "status", "switch", "events", "watch", "metrics", "doctor", "demo",
+               "bugreport"]
 
 WRONG = [  # command line, what must be said
     ([], "A subcommand is required"),
@@ -29,6 +30,9 @@ WRONG = [  # command line, what must be said
     (["switch", "eth0", "auto", "--timeout", "5"], "--wait"),
     (["switch", "eth0", "auto", "--wait", "--timeout", "-5"], "--timeout"),
     (["run", "--config"], "--config"),
+    (["run", "--metrics-interval", "0"], "--metrics-interval"),
+    (["watch", "--interval", "0"], "--interval"),
+    (["metrics", "eth0"], "eth0"),
 ]
 
 

@@ -87,10 +87,21 @@ class Shapes(NetCase):
 
     def test_text_has_the_same_facts(self):
         self.attach()
-        text = self.expect(0, "status").stdout
+        text = self.expect(0, "status", "sby").stdout
         for fact in ("sby: primary active, healthy", "veto     none", "model two, datapath tc, liveness"):
             self.assertIn(fact, text)
         self.assertNotIn("\x1b", text, "no colour where there is no terminal")
+
+    def test_table(self):
+        self.attach()
+        heading, line = self.expect(0, "status").stdout.splitlines()
+        self.assertEqual(heading.split(),
+                         ["PAIR", "ACTIVE", "HEALTH", "PRIMARY", "STANDBY", "MODEL", "FLIPS", "VETO"])
+        self.assertEqual(line.split(), ["sby", "primary", "healthy", "pri", "sby", "two", "1", "none"])
+        sh("ip link set pri down")
+        text = self.expect(2, "status").stdout
+        self.assertIn("pri (down)", text)
+        self.assertIn("sby: problem: the primary pri is down", text)
 
     def test_a_name_that_is_no_utf8_does_not_break_the_json(self):
         sh(r"ip link set pri down && ip link set pri name $(printf 'p\377') && ip link set $(printf 'p\377') up")

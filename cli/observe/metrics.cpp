@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/observe/metrics.hpp"
+#include "loader/core/names.hpp"
+
+#include <prometheus/text_serializer.h>
+#include <sstream>
+
+namespace hitless::cli {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+struct Label {
+    std::string_view name, value;
+};
+using Labels = std::initializer_list<Label>;
+
+/// The metrics of one name.
+class Family {
+  public:
+    Family(const char *name, MetricType type, const char *help) {
+        family_.name = name;
+        family_.type = type;
+        family_.help = help;
+    }
+
+    void add(Labels labels, double value) {
+        ClientMetric &metric = fresh(labels);
+        (family_.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    }
+
+    void add(Labels labels, const FlipDurations::Histogram &histogram) {
+        ClientMetric &metric = fresh(labels);
+        metric.histogram.sample_count = histogram.flips;
+        metric.histogram.sample_sum = histogram.seconds;
+        for (size_t i = 0; i < FlipDurations::bounds.size(); i++)
+            metric.histogram.bucket.push_back({histogram.within[i], FlipDurations::bounds[i]});
+    }
+
+    /// Into the list, unless there is nothing to tell.
+    void into(std::vector<MetricFamily> &all) {
+        if (!family_.metric.empty()) all.push_back(std::move(family_));
+    }
+
+  private:
+    ClientMetric &fresh(Labels labels) {
+        ClientMetric &metric = family_.metric.emplace_back();
+        for (const Label &label : labels)
+            metric.label.push_back({std::string(label.name), std::string(label.value)});
+        return metric;
+    }
+
+    MetricFamily family_;
+};
+
+void add_frames(const std::vector<PairStatus> &pairs, std::vector<MetricFamily> &all) {
+    Family frames("hitless_path_frames_total", MetricType::Counter,
+                  "Frames as the guest's stack sees them, by the path that they took");
+    Family dropped("hitless_frames_dropped_total", MetricType::Counter,
+                   "Frames that were dropped on purpose: second copies and echoes");
+    Family lost("hitless_frames_lost_total", MetricType::Counter,
+                "Frames that a NIC was given and did not send, as the kernel counts them");
+    for (const PairStatus &pair : pairs) {
+        const __u64 *count = pair.counters.frames;
+        auto sent = [&](std::string_view path, std::string_view direction, hl_counter which) {
+            frames.add({{"pair", pair.name}, {"path", path}, {"direction", direction}},
+                       static_cast<double>(count[which]));
+        };
+        sent("primary", "tx", HL_COUNT_TX_PRIMARY);
+        sent("standby", "tx", HL_COUNT_TX_STANDBY);
+        sent("primary", "rx", HL_COUNT_RX_PRIMARY);
+        sent("standby", "rx", HL_COUNT_RX_STANDBY);
+        for (auto [reason, which] :
+             {std::pair("twin", HL_COUNT_DROP_TWIN), std::pair("echo", HL_COUNT_DROP_ECHO)})
+            dropped.add({{"pair", pair.name}, {"reason", reason}},
+                        static_cast<double>(count[which]));
+        for (const auto &[path, nic] :
+             {std::pair("primary", &pair.primary), std::pair("standby", &pair.standby)})
+            if (nic->present)
+                lost.add({{"pair", pair.name}, {"path", path}},
+                         static_cast<double>(nic->tx_dropped));
+    }
+    frames.into(all);
+    dropped.into(all);
+    lost.into(all);
+}
+
+void add_state(const std::vector<PairStatus> &pairs, std::vector<MetricFamily> &all) {
+    Family healthy("hitless_pair_healthy", MetricType::Gauge,
+                   "1: the primary is used or was decided against, and nothing is broken");
+    Family problems("hitless_pair_problems", MetricType::Gauge,
+                    "What is broken; `hitless status` says it in words");
+    Family active("hitless_path_active", MetricType::Gauge, "1: the next frame takes this path");
+    Family works("hitless_path_up", MetricType::Gauge,
+                 "1: the path's NIC is there, up and has carrier");
+    Family veto("hitless_veto", MetricType::Gauge,
+                "1: this reason not to use the primary is in force");
+    Family flips("hitless_flips_total", MetricType::Counter, "Changes of the path of new frames");
+    for (const PairStatus &pair : pairs) {
+        healthy.add({{"pair", pair.name}}, pair.healthy());
+        problems.add({{"pair", pair.name}}, static_cast<double>(pair.problems.size()));
+        for (bool primary : {true, false}) {
+            const NicStatus &nic = primary ? pair.primary : pair.standby;
+            std::string_view path = path_name(primary);
+            active.add({{"pair", pair.name}, {"path", path}}, primary == pair.primary_active);
+            works.add({{"pair", pair.name}, {"path", path}}, nic.present && nic.up && nic.carrier);
+        }
+        for (const VetoReason &reason : veto_reasons)
+            veto.add({{"pair", pair.name}, {"reason", reason.name}}, (pair.veto & reason.bit) != 0);
+        flips.add({{"pair", pair.name}}, static_cast<double>(pair.flips));
+    }
+    for (Family *family : {&healthy, &problems, &active, &works, &veto, &flips})
+        family->into(all);
+}
+
+} // namespace
+
+void FlipDurations::add(const std::string &pair, double seconds) {
+    Histogram &histogram = pairs_[pair];
+    for (size_t i = 0; i < bounds.size(); i++)
+        histogram.within[i] += seconds <= bounds[i];
+    histogram.flips++;
+    histogram.seconds += seconds;
+}
+
+std::string metrics_text(const std::vector<PairStatus> &pairs, std::optional<int> controller,
+                         const FlipDurations &durations) {
+    std::vector<MetricFamily> all;
+    Family build("hitless_build_info", MetricType::Gauge, "1; the labels say what runs");
+    build.add({{"version", HITLESS_VERSION}}, 1);
+    build.into(all);
+    Family running("hitless_controller_up", MetricType::Gauge,
+                   "1: this network namespace has a controller");
+    running.add({}, controller.has_value());
+    running.into(all);
+    add_state(pairs, all);
+    add_frames(pairs, all);
+    Family took("hitless_flip_duration_seconds", MetricType::Histogram,
+                "From a flip in the datapath until the controller had told the network");
+    for (const auto &[pair, histogram] : durations.pairs())
+        took.add({{"pair", pair}}, histogram);
+    took.into(all);
+    std::ostringstream text;
+    prometheus::TextSerializer().Serialize(text, all);
+    return text.str();
+}
+
+} // namespace hitless::cli

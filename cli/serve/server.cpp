@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/serve/server.hpp"
+#include "cli/serve/listener.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <cerrno>
+#include <sys/socket.h>
+
+namespace hitless::cli {
+namespace {
+
+enum Wake : uint64_t { wake_timer, wake_clients };
+
+} // namespace
+
+Server::Server(const std::string &path, const std::string &group, Protocol &protocol)
+    : protocol_(protocol), path_(path), listener_(listen_at(path, group)) {
+    clients_.add(listener_.get(), static_cast<uint64_t>(listener_.get()));
+    poller_.add(timer_.fd(), wake_timer);
+    poller_.add(clients_.fd(), wake_clients);
+}
+
+Server::~Server() {
+    unlink(path_.c_str());
+}
+
+void Server::process() {
+    timer_.acknowledge();
+    if (now() >= period_end_) {
+        actions_ = 0;
+        period_end_ = now() + period;
+        rest(false);
+    }
+    if (!resting_)
+        clients_.ready([&](uint64_t key) {
+            int fd = static_cast<int>(key);
+            fd == listener_.get() ? accept() : serve(fd);
+        });
+    while (!waiting_.empty() && waiting_.front().deadline <= now())
+        drop(waiting_.begin());
+    rest(actions_ >= most_actions);
+    arm();
+}
+
+void Server::publish(const std::string &text) {
+    for (auto at = subscribed_.begin(); at != subscribed_.end();) {
+        auto next = std::next(at);
+        if (!send(*at, text)) drop(at);
+        at = next;
+    }
+}
+
+void Server::accept() {
+    actions_++;
+    Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    ucred who{};
+    socklen_t size = sizeof(who);
+    if (!fd || getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) return;
+    if (connections_.size() >= most_connections)
+        drop(waiting_.empty() ? subscribed_.begin() : waiting_.begin());
+    int number = fd.get();
+    clients_.add(number, static_cast<uint64_t>(number));
+    waiting_.push_back({std::move(fd), {who.uid}, {}, now() + longest_silence, false});
+    connections_[number] = std::prev(waiting_.end());
+}
+
+void Server::serve(int fd) {
+    auto found = connections_.find(fd);
+    if (found == connections_.end()) return; // dropped in this very turn
+    At at = found->second;
+    char buffer[4096];
+    ssize_t size = recv(fd, buffer, sizeof(buffer), 0);
+    if (size <= 0) {
+        actions_++;
+        if (size == 0 || (errno != EAGAIN && errno != EINTR)) drop(at);
+        return;
+    }
+    at->input.append(buffer, static_cast<size_t>(size));
+    while (serve_message(at))
+        continue;
+}
+
+/// True when there may be another one in what was received.
+bool Server::serve_message(At at) {
+    size_t length = protocol_.length(at->input);
+    if (!length) {
+        if (at->input.size() > longest_message) drop(at);
+        return false;
+    }
+    actions_++;
+    Protocol::Answer answer =
+        protocol_.answer(std::string_view(at->input).substr(0, length), at->peer);
+    at->input.erase(0, length);
+    if (!send(*at, answer.text) || answer.then == Protocol::Answer::close) {
+        drop(at);
+        return false;
+    }
+    bool subscriber = at->subscribed || answer.then == Protocol::Answer::subscribe;
+    std::list<Connection> &from = list_of(*at);
+    at->subscribed = subscriber;
+    at->deadline = now() + longest_silence;
+    std::list<Connection> &to = list_of(*at);
+    to.splice(to.end(), from, at);
+    return !at->input.empty();
+}
+
+/// False: the client does not take what it asked for, or is gone.
+bool Server::send(const Connection &to, std::string_view text) const {
+    return ::send(to.fd.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           static_cast<ssize_t>(text.size());
+}
+
+void Server::drop(At at) {
+    connections_.erase(at->fd.get());
+    // Closing takes it out of the epoll set.
+    list_of(*at).erase(at);
+}
+
+/// While resting only the timer wakes us; clients queue in the kernel.
+void Server::rest(bool yes) {
+    if (yes == resting_) return;
+    resting_ = yes;
+    if (yes)
+        poller_.remove(clients_.fd());
+    else
+        poller_.add(clients_.fd(), wake_clients);
+}
+
+void Server::arm() {
+    if (resting_)
+        timer_.arm(period_end_);
+    else
+        timer_.arm(waiting_.empty() ? std::nullopt : std::optional(waiting_.front().deadline));
+}
+
+} // namespace hitless::cli

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A unix socket inside somebody else's loop. It can cost that loop only so much, whatever clients
+// do: connections, sizes, silence and work in a given time are limited, and nothing waits.
+#pragma once
+
+#include "loader/core/types.hpp"
+#include "loader/kernel/events.hpp"
+#include "loader/kernel/fd.hpp"
+
+#include <list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+
+namespace hitless::cli {
+
+/// A client, as the kernel vouches for it (SO_PEERCRED).
+struct Peer {
+    uid_t uid;
+};
+
+/// What is spoken: messages in, answers out. No I/O.
+class Protocol {
+  public:
+    struct Answer {
+        std::string text;
+        enum Then { keep, close, subscribe } then = keep;
+    };
+
+    virtual ~Protocol() = default;
+    /// The length of the first message in `input` with its end mark; 0: not whole yet.
+    virtual size_t length(std::string_view input) const = 0;
+    virtual Answer answer(std::string_view message, const Peer &) = 0;
+};
+
+class Server {
+  public:
+    static constexpr size_t most_connections = 64; ///< then the one that is silent longest goes
+    static constexpr size_t longest_message = 16384;
+    static constexpr std::chrono::seconds longest_silence{5}; ///< subscribers excepted
+    /// Connections and messages handled in a period; then the socket rests till the next.
+    static constexpr unsigned most_actions = 1000;
+    static constexpr std::chrono::milliseconds period{100};
+
+    /// Takes over a socket that nobody serves any more. `group`: may connect, too; else root only.
+    /// Throws; EADDRINUSE when it is being served.
+    Server(const std::string &path, const std::string &group, Protocol &);
+    ~Server();
+    Server(const Server &) = delete;
+    Server &operator=(const Server &) = delete;
+
+    int fd() const { return poller_.fd(); }
+    /// Handles at most sixteen clients; never waits.
+    void process();
+    /// To all who subscribed.
+    void publish(const std::string &text);
+
+  private:
+    struct Connection {
+        Fd fd;
+        Peer peer;
+        std::string input;
+        Instant deadline;
+        bool subscribed;
+    };
+    using At = std::list<Connection>::iterator;
+
+    std::list<Connection> &list_of(const Connection &c) {
+        return c.subscribed ? subscribed_ : waiting_;
+    }
+    void accept();
+    void serve(int fd);
+    bool serve_message(At);
+    bool send(const Connection &, std::string_view text) const;
+    void drop(At);
+    void rest(bool);
+    void arm();
+
+    Protocol &protocol_;
+    std::string path_;
+    Fd listener_;
+    Timer timer_;
+    Poller poller_, clients_;                    ///< clients_ is in poller_, except while resting
+    std::list<Connection> waiting_, subscribed_; ///< waiting_: earliest deadline first
+    std::map<int, At> connections_;
+    unsigned actions_ = 0;
+    Instant period_end_{};
+    bool resting_ = false;
+};
+
+} // namespace hitless::cli

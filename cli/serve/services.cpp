@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/serve/services.hpp"
+#include "loader/kernel/netns.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+
+namespace hitless::cli {
+namespace {
+
+/// Readers in a hurry share one look at the pairs.
+constexpr std::chrono::milliseconds snapshot_age{100};
+
+} // namespace
+
+/// Whatever is asked, over HTTP because that is what collectors speak.
+struct Services::MetricsPage : Protocol {
+    std::function<std::string()> text;
+
+    size_t length(std::string_view input) const override {
+        size_t end = input.find("\r\n\r\n");
+        return end == input.npos ? 0 : end + 4;
+    }
+    Answer answer(std::string_view, const Peer &) override {
+        std::string body;
+        try {
+            body = text();
+        } catch (const Error &error) {
+            return {fmt::format("HTTP/1.0 503 Service Unavailable\r\n\r\n{}\n", error.what()),
+                    Answer::close};
+        }
+        return {fmt::format("HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
+                            "Content-Length: {}\r\n\r\n{}",
+                            body.size(), body),
+                Answer::close};
+    }
+};
+
+void Services::add_options(CLI::App &app, Options &options) {
+    app.add_option("--socket", options.socket,
+                   "serve the control socket there; '' for none [control in the state directory]")
+        ->type_name("PATH");
+    app.add_option("--socket-group", options.group, "whose members may read from the sockets")
+        ->type_name("GROUP");
+    app.add_option("--metrics-file", options.metrics_file,
+                   "write metrics there in one step, for a textfile collector")
+        ->type_name("FILE");
+    app.add_option("--metrics-interval", options.metrics_interval_s, "seconds between two writes")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str()
+        ->type_name("S");
+    app.add_option("--metrics-socket", options.metrics_socket, "serve metrics there, by HTTP")
+        ->type_name("PATH");
+}
+
+Services::Services(const Options &options, std::function<void(const std::string &)> log)
+    : log_(std::move(log)), metrics_file_(options.metrics_file),
+      interval_(static_cast<int64_t>(options.metrics_interval_s * 1e9)),
+      varlink_({[this] { return snapshot(); }, [] { return FlipReader().read(); },
+                [this](const std::string &standby, Target target) {
+                    switch_path(standby, target);
+                    pairs_at_ = {};
+                }}),
+      page_(std::make_shared<MetricsPage>()) {
+    page_->text = [this] { return metrics_text(snapshot(), getpid(), durations_); };
+    poller_.add(timer_.fd(), 0);
+    std::string socket = options.socket.value_or(state_directory() + "/control");
+    if (!socket.empty()) try {
+            control_ = std::make_unique<Server>(socket, options.group, varlink_);
+            poller_.add(control_->fd(), 0);
+        } catch (const Error &error) {
+            // Asked for, it is needed; else one controller of the machine has it.
+            if (options.socket || error.code() != EADDRINUSE) throw;
+            log_(fmt::format("{}, going on without", error.what()));
+        }
+    if (!options.metrics_socket.empty()) {
+        metrics_ = std::make_unique<Server>(options.metrics_socket, options.group, *page_);
+        poller_.add(metrics_->fd(), 0);
+    }
+    if (!metrics_file_.empty()) {
+        write_atomically(metrics_file_, page_->text()); // what cannot be written is said at once
+        timer_.arm(now() + interval_);
+    }
+}
+
+void Services::process() {
+    for (Server *server : {control_.get(), metrics_.get()})
+        if (server) try {
+                server->process();
+            } catch (const Error &error) {
+                log_(error.what()); // out of memory or descriptors: the engine goes on
+            }
+    if (!metrics_file_.empty()) write_metrics();
+}
+
+void Services::flipped(const Flip &flip) {
+    durations_.add(flip.pair, std::chrono::duration<double>(now() - flip.time).count());
+    if (control_) control_->publish(Varlink::event(flip));
+}
+
+const std::vector<PairStatus> &Services::snapshot() {
+    if (now() - pairs_at_ >= snapshot_age) {
+        pairs_ = status();
+        pairs_at_ = now();
+    }
+    return pairs_;
+}
+
+/// A collector that cannot be told is no reason to stop keeping pairs.
+void Services::write_metrics() {
+    if (!timer_.due()) return;
+    timer_.arm(now() + interval_);
+    try {
+        write_atomically(metrics_file_, page_->text());
+        metrics_failed_ = false;
+    } catch (const Error &error) {
+        if (!metrics_failed_) log_(fmt::format("{}, going on", error.what()));
+        metrics_failed_ = true;
+    }
+}
+
+} // namespace hitless::cli

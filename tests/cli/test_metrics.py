@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What Prometheus reads: names and labels by golden text, promtool's opinion, both ways out."""
+import os
+import re
+import socket
+import subprocess
+import unittest
+
+from bed import NetCase, sh, wait_until
+
+
+def promtool(text):
+    return subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+
+
+def values(text, name):
+    """label text -> value"""
+    return {labels: float(value) for labels, value in
+            re.findall(rf"^{name}(\{{.*\}})? (\S+)$", text, re.MULTILINE)}
+
+
+class Metrics(NetCase):
+    def text(self):
+        return self.expect(0, "metrics").stdout
+
+    def test_names(self):
+        self.attach()
+        text = re.sub(r"^(hitless_frames_\w+|hitless_path_frames_total)(\{.*\}) \d+$", r"\1\2 N", self.text(),
+                      flags=re.MULTILINE)
+        self.golden("metrics.txt", re.sub(r'version="[\d.]+"', 'version="V"', text))
+
+    def test_promtool_has_nothing_to_say(self):
+        self.attach()
+        done = promtool(self.text())
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+    def test_values(self):
+        self.assertNotIn("pair=", self.text())
+        self.attach()
+        self.expect(0, "switch", "sby", "standby")
+        text = self.text()
+        self.assertEqual(values(text, "hitless_path_active"),
+                         {'{pair="sby",path="primary"}': 0, '{pair="sby",path="standby"}': 1})
+        self.assertEqual({labels for labels, on in values(text, "hitless_veto").items() if on},
+                         {'{pair="sby",reason="operator"}'})
+        self.assertEqual(values(text, "hitless_flips_total"), {'{pair="sby"}': 2})
+        self.assertEqual(values(text, "hitless_controller_up"), {"": 0})
+        counters = self.status()[0]["counters"]
+        self.assertLessEqual(values(text, "hitless_path_frames_total")['{pair="sby",path="standby",direction="rx"}'],
+                             counters["rx_standby"])
+
+    def test_lost_frames_are_the_nics(self):
+        self.attach()
+        before = values(self.text(), "hitless_frames_lost_total")['{pair="sby",path="standby"}']
+        self.expect(0, "switch", "sby", "standby")
+        # Larger than the far end takes: veth refuses it.
+        sh("ip link set sby_far mtu 576 && ip addr add 192.0.2.1/24 dev sby && "
+           "ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:09 dev sby")
+        subprocess.run("ping -c 3 -i 0.01 -W 0.05 -s 1400 192.0.2.2", shell=True, stdout=subprocess.DEVNULL,
+                       check=False)
+        after = values(self.text(), "hitless_frames_lost_total")['{pair="sby",path="standby"}']
+        self.assertGreaterEqual(after - before, 3)
+
+    def test_names_of_any_bytes(self):
+        sh("""ip link set pri down && ip link set sby name 'a"b\\c' && ip link set pri up""")
+        self.expect(0, "attach", 'a"b\\c', "--primary", "mac")
+        done = promtool(self.text())
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+    def test_file(self):
+        file = f"{self.state}/hitless.prom"
+        self.attach()
+        self.expect(0, "metrics", "--file", file)
+        self.assertEqual(os.listdir(self.state).count("hitless.prom"), 1)
+        self.assertEqual(promtool(open(file, encoding="utf-8").read()).returncode, 0)
+        self.expect(1, "metrics", "--file", "/nowhere/hitless.prom", says="write /nowhere/hitless.prom")
+        self.expect(1, "metrics", "--file", "/dev/null/hitless.prom", says="Not a directory")
+
+    def test_controller_writes_and_serves(self):
+        file, path = f"{self.state}/hitless.prom", f"{self.state}/metrics"
+        self.attach()
+        self.controller("--metrics-file", file, "--metrics-interval", "0.1", "--metrics-socket", path)
+        wait_until(lambda: os.path.exists(path), "the socket is there")
+        self.expect(0, "switch", "sby", "standby")
+
+        def read():
+            with open(file, encoding="utf-8") as written:
+                return written.read()
+        wait_until(lambda: values(read(), "hitless_flips_total") == {'{pair="sby"}': 2}, "the flip is written")
+        self.assertEqual(promtool(read()).returncode, 0)
+        self.assertEqual(values(read(), "hitless_controller_up"), {"": 1})
+        self.assertEqual(values(read(), "hitless_flip_duration_seconds_count"), {'{pair="sby"}': 1})
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+        head, _, body = answer.partition("\r\n\r\n")
+        self.assertTrue(head.startswith("HTTP/1.0 200 OK\r\n"), head)
+        self.assertIn(f"Content-Length: {len(body)}", head)
+        self.assertEqual(promtool(body).returncode, 0)
+
+    def test_a_file_that_cannot_be_written_any_more_stops_nothing(self):
+        folder = f"{self.state}/textfile"
+        os.mkdir(folder)
+        self.attach()
+        process = self.controller("--metrics-file", f"{folder}/hitless.prom", "--metrics-interval", "0.1")
+        wait_until(lambda: os.path.exists(f"{folder}/hitless.prom"), "written")
+        sh(f"rm -r {folder}")
+        for path in ("standby", "auto"):
+            self.expect(0, "switch", "sby", path, "--wait")
+        self.assertIsNone(process.poll())
+        os.mkdir(folder)
+        wait_until(lambda: os.path.exists(f"{folder}/hitless.prom"), "written again")
+
+
+if __name__ == "__main__":
+    unittest.main()
