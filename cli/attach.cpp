@@ -3,6 +3,7 @@
 #include "loader/core/names.hpp"
 #include "loader/hitless.hpp"
 
+#include <cerrno>
 #include <fmt/format.h>
 #include <map>
 #include <memory>
@@ -14,16 +15,31 @@ namespace {
 struct Options {
     AttachRequest request;
     std::string primary = "auto";
-    std::string model = "two";
+    std::string model; // empty: what the datapath wants
     std::string datapath = "tc";
     std::string liveness = "best";
     unsigned hold_down_ms = 200;
 };
 
+void check_combination(const Options &options) {
+    bool xdp = options.request.datapath == HL_DATAPATH_XDP;
+    if (xdp && options.model == "two")
+        throw Error(EINVAL, "attach with --model two --datapath xdp",
+                    "XDP sends frames out of a device and never into one, so what the primary "
+                    "receives could not reach the standby",
+                    "leave --model out: a failover device is made");
+    if (!xdp && options.model == "three")
+        throw Error(EINVAL, "attach with --model three", "it needs --datapath xdp", "add that");
+    if (xdp && options.request.gate)
+        throw Error(EINVAL, "attach with --gate", "it is for --datapath tc", "leave it out");
+}
+
 int attach_pair(Options &options, Env &env) {
     AttachRequest &request = options.request;
     request.primary = Selector::parse(options.primary);
     request.liveness = parse_liveness(options.liveness);
+    request.datapath = options.datapath == "xdp" ? HL_DATAPATH_XDP : HL_DATAPATH_TC;
+    check_combination(options);
     request.policy.hold_down = std::chrono::milliseconds(options.hold_down_ms);
     std::string primary = attach(request);
     if (primary.empty()) {
@@ -51,11 +67,19 @@ Run setup_attach(CLI::App &app) {
         ->capture_default_str()
         ->type_name("WHICH");
     app.add_option("--model", options->model, "what the guest sees")
-        ->check(CLI::IsMember({"two"}))
+        ->check(CLI::IsMember({"two", "three"}))
+        ->default_str("two, with xdp three");
+    app.add_option("--datapath", options->datapath, "tc, or xdp for guests that forward")
+        ->check(CLI::IsMember({"tc", "xdp"}))
         ->capture_default_str();
-    app.add_option("--datapath", options->datapath, "where the programs sit")
-        ->check(CLI::IsMember({"tc"}))
-        ->capture_default_str();
+    app.add_option("--failover", options->request.failover,
+                   "with xdp: the name of the failover device that is made")
+        ->default_str("fo-STANDBY")
+        ->type_name("NAME");
+    app.add_flag("--finished-frames", options->request.finished_frames,
+                 "with xdp, on veth and taps: the other ends have tx and txvlan off");
+    app.add_flag("--gate", options->request.gate,
+                 "with tc: an XDP program keeps twins from taps on the standby");
     app.add_option("--liveness", options->liveness,
                    "how frames learn that the primary is dead; best takes the first that the "
                    "kernel accepts")

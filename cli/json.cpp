@@ -49,7 +49,8 @@ Json to_json(const PairStatus &pair) {
             {"flips", pair.flips},
             {"primary", nic_json(pair.primary)},
             {"standby", nic_json(pair.standby)},
-            {"counters", std::move(counters)}};
+            {"counters", std::move(counters)},
+            {"failover", pair.failover}};
 }
 
 Json to_json(const Flip &flip) {

@@ -12,13 +12,13 @@ set(objects $<TARGET_OBJECTS:hitless_capi> $<TARGET_OBJECTS:hitless_loader> $<TA
 
 set(exports ${CMAKE_CURRENT_SOURCE_DIR}/capi/exports.map)
 add_library(hitless_shared SHARED ${objects})
-target_link_libraries(hitless_shared PRIVATE PkgConfig::LIBBPF PkgConfig::LIBMNL)
+target_link_libraries(hitless_shared PRIVATE PkgConfig::LIBXDP PkgConfig::LIBBPF PkgConfig::LIBMNL)
 target_link_options(hitless_shared PRIVATE LINKER:--version-script=${exports} LINKER:--gc-sections
   LINKER:--no-undefined LINKER:--as-needed)
 set_target_properties(hitless_shared PROPERTIES SOVERSION 1 VERSION 1.${PROJECT_VERSION} LINK_DEPENDS ${exports})
 
 add_library(hitless_static STATIC ${objects})
-target_link_libraries(hitless_static INTERFACE bpf mnl)
+target_link_libraries(hitless_static INTERFACE xdp bpf mnl)
 
 foreach(library hitless_shared hitless_static)
   string(REPLACE hitless_ "" kind ${library})

@@ -31,6 +31,11 @@ struct AttachRequest {
     Selector primary;
     Policy policy;
     std::optional<hl_liveness> liveness; ///< none: the best rung that the kernel takes
+    /// XDP: for guests that forward; makes a failover device, which the guest uses then.
+    hl_datapath datapath = HL_DATAPATH_TC;
+    std::string failover{};       ///< its name; empty: "fo-" and the standby's
+    bool finished_frames = false; ///< XDP on veth or tap: the other ends finish every frame
+    bool gate = false;            ///< tc only: an XDP program keeps twins from taps on the standby
 };
 
 /// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the
@@ -58,10 +63,12 @@ struct NicStatus {
     bool present = false;
     bool up = false;
     bool carrier = false;
+    bool native = false; ///< an XDP program of ours is in front of it
 };
 
 struct PairStatus {
-    std::string name; ///< the standby's present name
+    std::string name;     ///< the standby's present name
+    std::string failover; ///< the device that the guest uses; empty: the standby
     hl_model model = HL_MODEL_TWO;
     hl_datapath datapath = HL_DATAPATH_TC;
     hl_liveness liveness = HL_LIVENESS_CAST;

@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 #define HL_ABI_MAGIC 0x73736c68u /* "hlss" */
-#define HL_ABI_VERSION 2u
+#define HL_ABI_VERSION 3u
 
 /*
  * Reasons not to use the primary, one bit each: X(NAME, bit, "name", kind, "what it means").
@@ -138,8 +138,22 @@ struct hl_saved {
 	__u32 mtu;
 };
 
+/* The two ends of a failover device of our own; zero: the standby is the master. Writer: loader. */
+struct hl_failover {
+	__u32 outer;
+	__u32 inner;
+	__u32 finished_frames; /* somebody vouched for what core/native.hpp doubts */
+	__u32 reserved;
+};
+
 /* One place where a program of ours sits. Writer: loader. */
-enum hl_hook_kind { HL_HOOK_NONE, HL_HOOK_TCX, HL_HOOK_CLSACT };
+enum hl_hook_kind {
+	HL_HOOK_NONE,
+	HL_HOOK_TCX,
+	HL_HOOK_CLSACT,
+	HL_HOOK_XDP,       /* beside other people's, by libxdp's dispatcher */
+	HL_HOOK_XDP_ALONE, /* where the kernel refuses the dispatcher */
+};
 struct hl_hook {
 	__u32 ifindex;
 	__u8 kind;       /* enum hl_hook_kind */
@@ -147,11 +161,16 @@ struct hl_hook {
 	__u8 reserved[2];
 };
 
-/* X(NAME, pin name of its tcx link): the hooks of a pair in the order in which they are attached. */
+/* X(NAME, pin name of its tcx link or XDP program). The XDP ones are last; a pair of two has at most
+ * XDP_STANDBY of them, the gate. */
 #define HL_HOOK_LIST(X)                                                                            \
 	X(INGRESS_STANDBY, "link_ingress_standby")                                                 \
 	X(INGRESS_PRIMARY, "link_ingress_primary")                                                 \
-	X(EGRESS, "link_egress")
+	X(EGRESS, "link_egress")                                                                   \
+	X(INNER, "link_inner")                                                                     \
+	X(XDP_INNER, "xdp_inner")                                                                  \
+	X(XDP_PRIMARY, "xdp_primary")                                                              \
+	X(XDP_STANDBY, "xdp_standby")
 
 enum hl_hook_place {
 #define X(name, pin) HL_HOOK_##name,
@@ -179,7 +198,8 @@ struct hl_pair {
 	struct hl_nic primary; /* resolver */
 	struct hl_nic standby; /* resolver */
 	__u8 mac[6];           /* loader: the master's address, for the echo rule */
-	__u8 hot_reserved[2];
+	__u8 native;           /* loader: roles (1 << enum hl_role) whose NIC takes redirected XDP frames */
+	__u8 hot_reserved;
 
 	/* What the pair is. Writer: loader, before it is published and at adoption. */
 	__u32 magic __attribute__((aligned(64)));
@@ -191,6 +211,7 @@ struct hl_pair {
 	__u32 hold_down_ms;
 	__u64 netns_cookie;
 	__u64 attached_ns;
+	struct hl_failover failover;
 	struct hl_identity standby_id;
 	struct hl_identity primary_id;
 	struct hl_saved primary_saved;
@@ -206,6 +227,9 @@ struct hl_pair {
 /* The roles, also keys of the devmap of NICs. */
 enum hl_role { HL_ROLE_PRIMARY = 0, HL_ROLE_STANDBY = 1, HL_ROLES };
 
+/* Key of a failover device's inner end, beside the roles, in its map of ports. */
+enum { HL_PORT_INNER = HL_ROLES, HL_PORTS };
+
 /* Arguments of the resolver program (BPF_PROG_RUN) in __sk_buff.cb. */
 enum hl_resolve_argument {
 	HL_RESOLVE_ROLE,
@@ -217,7 +241,7 @@ enum hl_resolve_argument {
  */
 struct hl_knobs {
 	__u32 master;         /* ifindex of the device whose traffic this is */
-	__u32 reserved;
+	__u32 inner;          /* ifindex of the failover device's inner end; 0: none */
 	__u64 twin_window_ns; /* how long a frame waits for its copy on the other NIC */
 	__u64 seed;           /* secret of the frame hash, so that nobody can aim collisions */
 };

@@ -8,13 +8,13 @@ say() { printf '%s\n' "$*" >&2; }
 
 build_packages=(
   g++ cmake ninja-build ccache pkg-config clang-14 llvm-14 bpftool git ca-certificates
-  libbpf-dev libmnl-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
+  libbpf-dev libxdp-dev libmnl-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
   prometheus-cpp-dev libsmartcols-dev libsystemd-dev scdoc python3 iproute2
 )
 test_packages=(
   libgtest-dev librapidcheck-dev libtins-dev libbenchmark-dev clang-format-14 clang-tidy-14
   abigail-tools prometheus libclang-rt-14-dev shellcheck ethtool iputils-ping util-linux procps
-  fish zsh mandoc systemd
+  fish zsh mandoc systemd xdp-tools
 )
 
 # Installs what is missing of the Debian packages named, and says so; silent when nothing is.

@@ -28,10 +28,14 @@ static __always_inline void *entry_by_cast(const struct hl_nic *nic) {
 	return cast(hlist_head, nic->slot)->first;
 }
 
+#ifndef HL_NICS
+#define HL_NICS nics
+#endif
+
 static __always_inline int entry_by_lookup(enum hl_role role) {
 	__u32 key = role;
 
-	return bpf_map_lookup_elem(&nics, &key) != NULL;
+	return bpf_map_lookup_elem(&HL_NICS, &key) != NULL;
 }
 
 static __always_inline int can_send(unsigned long state) {

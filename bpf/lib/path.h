@@ -30,6 +30,27 @@ static __always_inline int is_own(const __u8 *mac) {
 	return *(__u32 *)mac == *(__u32 *)pair.mac && *(__u16 *)(mac + 4) == *(__u16 *)(pair.mac + 4);
 }
 
+static __always_inline int is_echo(const __u8 *frame) {
+	if (!is_own(frame + ETH_ALEN)) return 0;
+	count(HL_COUNT_DROP_ECHO);
+	return 1;
+}
+
+static __always_inline int drop_twin(int is_twin_of_another) {
+	if (is_twin_of_another) count(HL_COUNT_DROP_TWIN);
+	return is_twin_of_another;
+}
+
+/* What the gate (forward.bpf.c) writes before a frame that it let pass, so that tc does not judge it,
+ * and count its twin, a second time. */
+#define GATED 0x484c4854u
+
+static __always_inline int passed_gate(struct __sk_buff *skb) {
+	const __u32 *meta = (void *)(long)skb->data_meta;
+
+	return (void *)(meta + 1) <= (void *)(long)skb->data && *meta == GATED;
+}
+
 /*
  * May this received frame be delivered? Unicast for us, always, from either NIC, without a look at
  * the frame: that is what makes a return hitless. The kernel has already sorted frames by
@@ -41,17 +62,10 @@ static __always_inline int accept(struct __sk_buff *skb, enum hl_role role) {
 	if (likely(skb->pkt_type == PACKET_HOST)) return 1;
 
 	frame = (void *)(long)skb->data;
-	if (frame + ETH_HLEN > (__u8 *)(long)skb->data_end) return 1;
-	if (is_own(frame + ETH_ALEN)) {
-		count(HL_COUNT_DROP_ECHO);
-		return 0;
-	}
+	if (frame + ETH_HLEN > (__u8 *)(long)skb->data_end || passed_gate(skb)) return 1;
+	if (is_echo(frame)) return 0;
 	if (skb->pkt_type == PACKET_OTHERHOST) return 1;
-	if (is_twin(skb, role)) {
-		count(HL_COUNT_DROP_TWIN);
-		return 0;
-	}
-	return 1;
+	return !drop_twin(is_twin(skb, role));
 }
 
 #endif

@@ -9,6 +9,8 @@
  * A copy waits for its twin for at least one window and less than two, whatever becomes of later
  * copies of the same content: so a flood that changes sides is believed again, and a content that
  * repeats for ever carries no old surplus along.
+ *
+ * A frame has one key wherever it is seen: tc finds its outer VLAN tag beside it, XDP inside.
  */
 #ifndef HL_TWINS_H
 #define HL_TWINS_H
@@ -16,9 +18,9 @@
 #include "bpf/lib/pair.h"
 
 struct twin_key {
-	__u64 hash; /* over every byte of the frame */
+	__u64 hash; /* over every byte of the frame but its outer VLAN tag */
 	__u32 len;
-	__u32 tag; /* the VLAN tag, which the kernel keeps beside the frame */
+	__u32 tag; /* the outer VLAN tag */
 };
 
 /* One word, so that CPUs settle who came first by compare-and-swap. Leads are positive when the
@@ -43,15 +45,25 @@ struct {
 	__type(value, union twin);
 } twins SEC(".maps");
 
+#define ADDRESSES 12 /* bytes of the two MAC addresses; an outer VLAN tag follows them */
 #define MIX_WORDS 32 /* larger costs stack, smaller helper calls: a call costs as much as 20 words */
 #define MIX_BLOCK 8 /* words */
 #define MIX_BYTES (MIX_WORDS * 8)
 #define MIX_MAX_CHUNKS (65536 / MIX_BYTES)
 
 struct mix {
-	struct __sk_buff *skb;
+	void *ctx;
+	__u32 at;  /* where in the frame its content behind the addresses begins */
+	__u32 len; /* of that content */
 	__u64 hash;
 };
+
+/* Copies bytes of the frame behind a context of one kind. */
+typedef long (*load_fn)(void *ctx, __u32 from, void *to, __u32 size);
+
+static __always_inline long load_skb(void *ctx, __u32 from, void *to, __u32 size) {
+	return bpf_skb_load_bytes(ctx, from, to, size);
+}
 
 /* The product of the two halves depends on the secret in every bit that a chosen difference between
  * two frames could reach: no such difference can be taken back by the next word. */
@@ -61,17 +73,17 @@ static __always_inline __u64 mix(__u64 hash, __u64 word) {
 	return hash ^ hash >> 28;
 }
 
-static long mix_chunk(__u32 i, struct mix *m) {
+static __always_inline long mix_chunk(__u32 i, struct mix *m, load_fn load) {
 	__u64 words[MIX_WORDS] = {};
 	__u32 from = i * MIX_BYTES;
-	__u32 left = m->skb->len - from;
+	__u32 left = m->len - from;
 	__u64 hash = m->hash;
 
-	if (from >= m->skb->len) return 1;
+	if (from >= m->len) return 1;
 	if (left > MIX_BYTES) left = MIX_BYTES;
 	barrier_var(left);
 	left = ((left - 1) & (MIX_BYTES - 1)) + 1; /* no change, but it tells every verifier: not 0 */
-	if (bpf_skb_load_bytes(m->skb, from, words, left)) return 1;
+	if (load(m->ctx, m->at + from, words, left)) return 1;
 	/* Whole blocks, the last one with the zeros behind it: a bound for every word would have the
 	 * verifier walk the loop once a length, and an attach wait for it. */
 #pragma unroll
@@ -83,10 +95,22 @@ static long mix_chunk(__u32 i, struct mix *m) {
 	return 0;
 }
 
-static __always_inline void twin_key(struct __sk_buff *skb, struct twin_key *key) {
-	struct mix m = {.skb = skb, .hash = knobs.seed};
+static __always_inline void mix_addresses(struct mix *m, load_fn load) {
+	__u64 words[2] = {};
 
-	bpf_loop(MIX_MAX_CHUNKS, mix_chunk, &m, 0);
+	load(m->ctx, 0, words, ADDRESSES);
+	m->hash = mix(mix(m->hash, words[0]), words[1]);
+}
+
+static long mix_chunk_skb(__u32 i, struct mix *m) {
+	return mix_chunk(i, m, load_skb);
+}
+
+static __always_inline void twin_key_of_skb(struct __sk_buff *skb, struct twin_key *key) {
+	struct mix m = {.ctx = skb, .at = ADDRESSES, .len = skb->len - ADDRESSES, .hash = knobs.seed};
+
+	mix_addresses(&m, load_skb);
+	bpf_loop(MIX_MAX_CHUNKS, mix_chunk_skb, &m, 0);
 	key->hash = m.hash;
 	key->len = skb->len;
 	key->tag = skb->vlan_present ? skb->vlan_proto << 16 | skb->vlan_tci : 0;
@@ -145,24 +169,29 @@ static __always_inline int catches_up(union twin *seen, enum hl_role role) {
 	return arrival.twin;
 }
 
-static __noinline int is_twin(struct __sk_buff *skb, enum hl_role role) {
+static __always_inline int is_second(const struct twin_key *key, enum hl_role role) {
 	union twin fresh = {};
-	struct twin_key key;
-	union twin *seen;
+	union twin *seen = bpf_map_lookup_elem(&twins, key);
 
-	if (!skb) return 0;
-	twin_key(skb, &key);
-	seen = bpf_map_lookup_elem(&twins, &key);
 	if (!seen) {
 		/* Both CPUs may insert; the loser finds the winner's. */
-		bpf_map_update_elem(&twins, &key, &fresh, BPF_NOEXIST);
-		seen = bpf_map_lookup_elem(&twins, &key);
+		bpf_map_update_elem(&twins, key, &fresh, BPF_NOEXIST);
+		seen = bpf_map_lookup_elem(&twins, key);
 	}
 	if (!seen) {
 		count(HL_COUNT_TWIN_TABLE_FULL);
 		return 0;
 	}
 	return catches_up(seen, role);
+}
+
+/* Of a frame that is at least an Ethernet header long. */
+static __noinline int is_twin(struct __sk_buff *skb, enum hl_role role) {
+	struct twin_key key;
+
+	if (!skb) return 0;
+	twin_key_of_skb(skb, &key);
+	return is_second(&key, role);
 }
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
@@ -54,9 +55,7 @@ class Staging {
     }
 
     void undo() {
-        pair.detach(HL_HOOK_EGRESS);
-        release_primary(pair, rtnl_);
-        pair.detach(HL_HOOK_INGRESS_STANDBY);
+        take_off(pair, rtnl_);
         StateDir::remove(dir_.stage());
         dir_.unmount_if_empty();
     }
@@ -114,6 +113,39 @@ const Link *find_primary(const Link &standby, const Selector &selector,
     return choice.primary;
 }
 
+void check_datapath(const AttachRequest &request, const Link &standby, const Link *primary) {
+    if (request.gate) check_gate(standby);
+    if (request.datapath != HL_DATAPATH_XDP) return;
+    check_native(standby, request.finished_frames);
+    if (primary) check_native(*primary, request.finished_frames);
+}
+
+/// The gate goes on while the primary carries the traffic, or not at all.
+void attach_gate(Pair &pair, const Link &standby) {
+    if (pair.view().veto())
+        throw Error(EBUSY, fmt::format("put the gate on {}", standby.name),
+                    "it is the active path, and attaching may flap its link",
+                    "attach when the primary is there and up, or without --gate");
+    pair.attach(HL_HOOK_XDP_STANDBY, standby.index, standby.name);
+}
+
+/// Who carries what, from the standby to the master; nothing flows before the last step.
+void put_together(Pair &pair, Rtnl &rtnl, const AttachRequest &request, const Link &standby,
+                  const Link *primary) {
+    pair.resolve(HL_ROLE_STANDBY, standby.index);
+    pair.attach(HL_HOOK_INGRESS_STANDBY, standby.index, standby.name);
+    if (primary) install_primary(pair, rtnl, standby, *primary);
+    if (primary) accelerate(pair, HL_ROLE_PRIMARY, *primary);
+    if (!pair.state().failover.outer) pair.attach(HL_HOOK_EGRESS, standby.index, standby.name);
+    Trust trust;
+    if (primary && primary->usable()) trust.good_since = Instant{0}; // it was up before we came
+    while (auto again = settle(pair, rtnl, trust, HL_ACTOR_OPERATOR))
+        sleep_until(*again); // the up-delay, not longer: nobody may come after us
+    if (request.gate) attach_gate(pair, standby);
+    accelerate(pair, HL_ROLE_STANDBY, standby);
+    if (pair.state().failover.outer) join_failover(pair, rtnl);
+}
+
 } // namespace
 
 std::string attach(const AttachRequest &request) {
@@ -135,17 +167,27 @@ std::string attach(const AttachRequest &request) {
         primary = find_primary(standby, request.primary, links);
     }
 
-    Staging staging(dir, rtnl, {number(standby.index), request.liveness});
+    check_datapath(request, standby, primary);
+
+    std::optional<NewFailover> failover;
+    LoadOptions load{number(standby.index), 0, request.liveness};
+    if (request.datapath == HL_DATAPATH_XDP) {
+        std::string name =
+            request.failover.empty() ? failover_name(standby.name) : request.failover;
+        failover.emplace(rtnl, name, standby, request.finished_frames);
+        load.master = failover->ends().outer;
+        load.inner = failover->ends().inner;
+    }
+    Staging staging(dir, rtnl, load);
     Pair &pair = staging.pair;
     describe_pair(pair, standby, request.primary, request.policy);
-    pair.resolve(HL_ROLE_STANDBY, standby.index);
-    pair.attach(HL_HOOK_INGRESS_STANDBY, standby.index, standby.name);
-    if (primary) install_primary(pair, rtnl, standby, *primary);
-    pair.attach(HL_HOOK_EGRESS, standby.index, standby.name);
-    Trust trust;
-    if (primary && primary->usable()) trust.good_since = Instant{0}; // it was up before we came
-    while (auto again = settle(pair, rtnl, trust, HL_ACTOR_OPERATOR))
-        sleep_until(*again); // the up-delay, not longer: nobody may come after us
+    if (failover) {
+        pair.set_failover(failover->ends());
+        pair.state().model = HL_MODEL_THREE;
+        pair.state().datapath = HL_DATAPATH_XDP;
+    }
+    put_together(pair, rtnl, request, standby, primary);
+    if (failover) failover->keep();
     staging.commit(StateDir::pair_name(netns_cookie(), number(standby.index)));
     return primary ? primary->name : "";
 }

@@ -2,6 +2,7 @@
 //
 // The controller's one loop: something happened -> which pairs does it concern -> look at them as
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
+#include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
@@ -104,6 +105,7 @@ class Controller::Engine {
             for (auto &[name, kept] : pairs_) {
                 const hl_pair &state = kept.pair.state();
                 if (state.standby_id.ifindex == number(index) ||
+                    state.failover.outer == number(index) ||
                     state.primary_id.ifindex == number(index)) {
                     touched.insert(name);
                     found = true;
@@ -188,7 +190,9 @@ class Controller::Engine {
             Kept &kept = at->second;
             const hl_pair &state = kept.pair.state();
             std::optional<Link> standby = find(rtnl_, state.standby_id);
-            if (!standby) return bury(name);
+            if (!standby) return bury(name, "the standby");
+            if (state.failover.outer && !rtnl_.link(Ifindex{state.failover.outer}))
+                return bury(name, "the failover device");
             keep_primary(kept, *standby);
             kept.again = settle(kept.pair, rtnl_, kept.trust, HL_ACTOR_CONTROLLER);
         });
@@ -210,16 +214,20 @@ class Controller::Engine {
         }
         std::vector<Link> links = rtnl_.links();
         learn_hardware(links);
+        std::erase_if(links, [&](const Link &link) { // has the pair's MAC
+            return number(link.index) == state.failover.outer;
+        });
         Choice choice = choose_primary(standby, selector_of(state), links);
         if (!choice.primary) return;
         check_pair(standby, *choice.primary);
         install_primary(kept.pair, rtnl_, standby, *choice.primary);
         log(fmt::format("{}: {} is the primary", standby.name, choice.primary->name));
+        guarded([&] { accelerate(kept.pair, HL_ROLE_PRIMARY, *choice.primary); });
     }
 
-    /// The standby is gone for good, and the pair with it.
-    void bury(const std::string &name) {
-        log(fmt::format("{}: the standby is gone; the pair ends", name));
+    /// A device that the pair cannot be without is gone for good, and the pair with it.
+    void bury(const std::string &name, std::string_view device) {
+        log(fmt::format("{}: {} is gone; the pair ends", name, device));
         StateDir::Lock lock = dir_.lock();
         dismantle(dir_, rtnl_, name, options_.log);
         pairs_.erase(name);
@@ -241,7 +249,7 @@ class Controller::Engine {
         if (flips == kept.announced) return;
         kept.announced = flips;
         const hl_pair &state = kept.pair.state();
-        guarded([&] { announce(rtnl_, Ifindex{state.standby_id.ifindex}, mac_of(state.mac)); });
+        guarded([&] { announce(rtnl_, master_of(state), mac_of(state.mac)); });
     }
 
     void finish() {

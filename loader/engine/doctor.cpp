@@ -143,6 +143,7 @@ std::vector<Finding> examine_machine() {
     examine_tracing(out);
     examine_pairs(out);
     examine_nics(out);
+    examine_datapaths(out);
     return out;
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 /// Everything between the NIC and our program.
 void examine_member(Findings &out, const NicStatus &nic) {
-    if (!nic.present) return;
+    if (!nic.present || nic.native) return;
     if (auto xdp = xdp_program(number(nic.index)))
         out.push_back(degraded(
             nic.ifname,

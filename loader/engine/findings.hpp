@@ -21,6 +21,9 @@ inline Finding missing(std::string what, std::string detail, std::string remedy)
 
 /// The pairs of this namespace and their controller.
 void examine_pairs(Findings &);
+/// Which datapath suits each NIC that is paired or could be, and whether XDP programs of others can
+/// run beside ours.
+void examine_datapaths(Findings &);
 /// Paravirtual NICs in no pair, and why they are in none.
 void examine_nics(Findings &);
 

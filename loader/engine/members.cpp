@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/members.hpp"
 #include "loader/core/error.hpp"
+#include "loader/engine/failover.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <cerrno>
@@ -44,6 +45,10 @@ void prepare_primary(Rtnl &rtnl, const Link &standby, const Link &primary) {
 }
 
 } // namespace
+
+Ifindex master_of(const hl_pair &state) {
+    return Ifindex{state.failover.outer ? state.failover.outer : state.standby_id.ifindex};
+}
 
 Mac mac_of(const __u8 (&bytes)[6]) {
     Mac mac;
@@ -109,7 +114,16 @@ void release_primary(Pair &pair, Rtnl &rtnl) {
         if (primary->addr_gen_mode != saved.addr_gen_mode) back.addr_gen_mode = saved.addr_gen_mode;
         if (back.mtu || back.addr_gen_mode) rtnl.change(primary->index, shown, back);
     }
+    decelerate(pair, HL_ROLE_PRIMARY);
     pair.detach(HL_HOOK_INGRESS_PRIMARY);
+}
+
+void take_off(Pair &pair, Rtnl &rtnl) {
+    pair.detach(HL_HOOK_EGRESS);
+    release_primary(pair, rtnl);
+    decelerate(pair, HL_ROLE_STANDBY);
+    pair.detach(HL_HOOK_INGRESS_STANDBY);
+    part_failover(pair, rtnl);
 }
 
 std::optional<Link> find(Rtnl &rtnl, const hl_identity &id) {

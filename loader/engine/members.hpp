@@ -23,6 +23,10 @@ void install_primary(Pair &, Rtnl &, const Link &standby, const Link &primary);
 /// Takes our program off the primary, if it is still there, and gives its settings back.
 void release_primary(Pair &, Rtnl &);
 
+/// Takes every program of ours off, in the order that keeps frames flowing: outward first, so that
+/// new frames take the standby while the primary still delivers what is on its way.
+void take_off(Pair &, Rtnl &);
+
 /// Makes the primary's settings follow the standby's. False when it refuses.
 bool synchronise(Rtnl &, const Link &standby, const Link &primary);
 
@@ -31,6 +35,9 @@ std::optional<Instant> settle(Pair &, Rtnl &, Trust &, hl_actor);
 
 /// The link that an identity names, if it still is that device.
 std::optional<Link> find(Rtnl &, const hl_identity &);
+
+/// The device that the guest uses.
+Ifindex master_of(const hl_pair &);
 
 Mac mac_of(const __u8 (&bytes)[6]);
 

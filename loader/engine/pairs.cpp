@@ -19,7 +19,7 @@ void leave_primary(Pair &pair, Rtnl &rtnl) {
     const hl_pair &state = pair.state();
     auto when = static_cast<uint64_t>(now().count());
     if (pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when) != 0) return;
-    announce(rtnl, Ifindex{state.standby_id.ifindex}, mac_of(state.mac));
+    announce(rtnl, master_of(state), mac_of(state.mac));
     sleep_until(now() + drain);
 }
 
@@ -28,9 +28,7 @@ void take_off(const std::string &dir, Rtnl &rtnl) {
     Pair pair = Pair::open(dir);
     if (pair.state().netns_cookie != netns_cookie()) return; // its NICs are out of reach from here
     leave_primary(pair, rtnl);
-    pair.detach(HL_HOOK_EGRESS);
-    release_primary(pair, rtnl);
-    pair.detach(HL_HOOK_INGRESS_STANDBY);
+    take_off(pair, rtnl);
 }
 
 /// Also what is incomplete or of another version: removing its pins frees its tcx links all the

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
+#include "loader/kernel/offload.hpp"
 
 #include <fmt/format.h>
 
@@ -35,7 +37,33 @@ bool primary_active(const PairStatus &pair) {
     return doubtful && !standby_works && primary_works;
 }
 
-std::vector<std::string> find_problems(const Pair &pair, const PairStatus &status) {
+/// What a pair with a failover device has lost of it, or of native XDP.
+void find_forwarding_problems(std::vector<std::string> &out, const Pair &pair, Rtnl &rtnl) {
+    const hl_pair &state = pair.state();
+    std::optional<Link> inner = rtnl.link(Ifindex{state.failover.inner});
+    std::optional<Link> outer = rtnl.link(Ifindex{state.failover.outer});
+    if (!inner || !outer) {
+        out.emplace_back("the failover device is gone; detach and attach again");
+        return;
+    }
+    if (!pair.attached(HL_HOOK_INNER) || !pair.attached(HL_HOOK_XDP_INNER))
+        out.push_back(
+            fmt::format("{} no longer runs our programs; detach and attach again", inner->name));
+    if (why_no_native_send(abilities(*inner)))
+        out.emplace_back("the failover device takes no XDP frames: switch its GRO on");
+    for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
+        std::optional<Link> nic =
+            find(rtnl, role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id);
+        if (nic && nic->mtu < outer->mtu)
+            out.push_back(fmt::format("{} carries frames up to {}, and {} sends up to {}",
+                                      nic->name, nic->mtu, outer->name, outer->mtu));
+        std::string why = nic ? why_not_native(pair, role, *nic) : "";
+        if (!why.empty())
+            out.push_back(fmt::format("tc carries the frames of {}: {}", nic->name, why));
+    }
+}
+
+std::vector<std::string> find_problems(const Pair &pair, Rtnl &rtnl, const PairStatus &status) {
     std::vector<std::string> out;
     auto check = [&](hl_hook_place place, const std::string &what) {
         if (!pair.attached(place))
@@ -46,7 +74,11 @@ std::vector<std::string> find_problems(const Pair &pair, const PairStatus &statu
         out.push_back(fmt::format("the standby {} is gone", status.standby.ifname));
         return out;
     }
-    check(HL_HOOK_EGRESS, status.standby.ifname + " (egress)");
+    const hl_failover &failover = pair.state().failover;
+    std::string master = failover.outer ? status.failover : status.standby.ifname;
+    uint32_t master_index = failover.outer ? failover.outer : number(status.standby.index);
+    if (failover.outer) find_forwarding_problems(out, pair, rtnl);
+    if (!master.empty()) check(HL_HOOK_EGRESS, master + " (egress)");
     check(HL_HOOK_INGRESS_STANDBY, status.standby.ifname + " (ingress)");
     if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
         out.push_back(
@@ -56,10 +88,10 @@ std::vector<std::string> find_problems(const Pair &pair, const PairStatus &statu
         check(HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
     auto missed = [&](const char *whose) {
         out.push_back(fmt::format("{} has {} that miss redirected frames; detach and attach again",
-                                  status.standby.ifname, whose));
+                                  master, whose));
     };
     if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
-        has_foreign_filters(number(status.standby.index), Direction::egress, -1))
+        has_foreign_filters(master_index, Direction::egress, -1))
         missed("clsact filters");
     if (pair.passes_over_others(HL_HOOK_EGRESS)) missed("tcx programs behind ours");
     return out;
@@ -78,10 +110,15 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.flips = pair.view().flips();
     out.standby = nic_status(state.standby_id, find(rtnl, state.standby_id));
     out.primary = nic_status(state.primary_id, find(rtnl, state.primary_id));
+    out.primary.native = state.hook[HL_HOOK_XDP_PRIMARY].kind && pair.attached(HL_HOOK_XDP_PRIMARY);
+    out.standby.native = state.hook[HL_HOOK_XDP_STANDBY].kind && pair.attached(HL_HOOK_XDP_STANDBY);
     out.name = out.standby.present ? out.standby.ifname : name;
     out.counters = pair.counters();
     out.primary_active = primary_active(out);
-    out.problems = find_problems(pair, out);
+    if (std::optional<Link> outer = rtnl.link(Ifindex{state.failover.outer});
+        outer && state.failover.outer)
+        out.failover = outer->name;
+    out.problems = find_problems(pair, rtnl, out);
     return out;
 }
 

@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/hardware.hpp"
-#include "loader/core/error.hpp"
-#include "loader/kernel/fd.hpp"
+#include "loader/kernel/ethtool.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <map>
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 namespace hitless {
 namespace {
@@ -32,26 +24,15 @@ std::map<std::string, std::string> read_slots() {
     return out;
 }
 
-/// "" for a device that vanished since it was listed.
-std::string driver_of(int control, const std::string &name) {
-    ethtool_drvinfo info{};
-    info.cmd = ETHTOOL_GDRVINFO;
-    ifreq request{};
-    memcpy(request.ifr_name, name.data(), std::min<size_t>(name.size(), IFNAMSIZ - 1));
-    request.ifr_data = reinterpret_cast<char *>(&info);
-    return ioctl(control, SIOCETHTOOL, &request) == 0 ? info.driver : "";
-}
-
 } // namespace
 
 void learn_hardware(std::vector<Link> &links) {
     if (std::ranges::all_of(links, &std::string::empty, &Link::bus)) return;
-    Fd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!control) throw Error(errno, "open a socket for ethtool requests");
+    Ethtool ethtool;
     std::map<std::string, std::string> slots = read_slots();
     for (Link &link : links) {
         if (link.bus.empty()) continue;
-        link.driver = driver_of(control.get(), link.name);
+        link.driver = ethtool.driver(link.name);
         if (!link.on_pci()) continue;
         std::string device = link.bus.substr(4, link.bus.rfind('.') - 4);
         if (auto slot = slots.find(device); slot != slots.end()) link.slot = slot->second;

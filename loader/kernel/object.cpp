@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/object.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/forward.hpp"
 #include "loader/kernel/probe.hpp"
 #include "loader/kernel/silence.hpp"
 #include "maps/pair_view.hpp"
@@ -30,6 +31,9 @@ constexpr PinName pin_names[] = {
     {"nics", &Objects::nics},
     {"counters", &Objects::counters},
     {"bell", &Objects::bell},
+    {"twins", &Objects::twins},
+    {"knobs", &Objects::knobs},
+    {"ports", &Objects::ports},
     {"egress", &Objects::egress},
     {"ingress_primary", &Objects::ingress_primary},
     {"ingress_standby", &Objects::ingress_standby},
@@ -61,34 +65,39 @@ Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     if (!skeleton) throw Error(errno, "open the built-in BPF object");
     hl_knobs &knobs = skeleton->rodata_knobs->knobs;
     knobs.master = options.master;
+    knobs.inner = options.inner;
     knobs.twin_window_ns = twin_window_ns;
     if (getrandom(&knobs.seed, sizeof(knobs.seed), 0) != sizeof(knobs.seed))
         throw Error(errno, "draw a random seed");
     for (const Rung &rung : rungs(*skeleton))
         for (bpf_program *program : {rung.egress, rung.ingress_primary})
-            bpf_program__set_autoload(program, rung.liveness == liveness);
+            bpf_program__set_autoload(program, !options.inner && rung.liveness == liveness);
+    bpf_program__set_autoload(skeleton->progs.hl_ingress_standby, !options.inner);
     return skeleton;
 }
 
-Fd own(int fd) {
-    return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+/// The programs on the NICs: of this object, or of the failover device's.
+int take_programs(Objects &out, hitless_bpf &skeleton, const LoadOptions &options,
+                  hl_liveness liveness) {
+    if (options.inner) return load_forward(out, liveness);
+    const Rung rung = rungs(skeleton)[liveness];
+    out.egress = duplicate(bpf_program__fd(rung.egress));
+    out.ingress_primary = duplicate(bpf_program__fd(rung.ingress_primary));
+    out.ingress_standby = duplicate(bpf_program__fd(skeleton.progs.hl_ingress_standby));
+    return 0;
 }
 
-Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
-    Objects out;
-    out.pair = own(bpf_map__fd(skeleton.maps.data_pair));
-    out.nics = own(bpf_map__fd(skeleton.maps.nics));
-    out.counters = own(bpf_map__fd(skeleton.maps.counters));
-    out.bell = own(bpf_map__fd(skeleton.maps.bell));
-    const Rung rung = rungs(skeleton)[liveness];
-    out.egress = own(bpf_program__fd(rung.egress));
-    out.ingress_primary = own(bpf_program__fd(rung.ingress_primary));
-    out.ingress_standby = own(bpf_program__fd(skeleton.progs.hl_ingress_standby));
-    out.resolve = own(bpf_program__fd(skeleton.progs.hl_resolve));
-    out.ring = own(bpf_program__fd(skeleton.progs.hl_ring));
-    for (const PinName &pin : pin_names)
-        if (!(out.*pin.fd)) throw Error(EMFILE, "keep the BPF objects", "raise `ulimit -n`");
-    return out;
+/// Returns 0 or a positive errno.
+int take(Objects &out, hitless_bpf &skeleton, const LoadOptions &options, hl_liveness liveness) {
+    out.pair = duplicate(bpf_map__fd(skeleton.maps.data_pair));
+    out.nics = duplicate(bpf_map__fd(skeleton.maps.nics));
+    out.counters = duplicate(bpf_map__fd(skeleton.maps.counters));
+    out.bell = duplicate(bpf_map__fd(skeleton.maps.bell));
+    out.twins = duplicate(bpf_map__fd(skeleton.maps.twins));
+    out.knobs = duplicate(bpf_map__fd(skeleton.maps.rodata_knobs));
+    out.resolve = duplicate(bpf_program__fd(skeleton.progs.hl_resolve));
+    out.ring = duplicate(bpf_program__fd(skeleton.progs.hl_ring));
+    return take_programs(out, skeleton, options, liveness);
 }
 
 [[noreturn]] void load_failed(int error) {
@@ -103,14 +112,22 @@ Objects take(hitless_bpf &skeleton, hl_liveness liveness) {
 
 } // namespace
 
+Fd duplicate(int fd) {
+    Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (!out) throw Error(errno, "keep the BPF objects", "raise `ulimit -n`");
+    return out;
+}
+
 Loaded load_objects(const LoadOptions &options) {
     LibbpfSilence silence; // what fails comes back as an Error
     int error = 0;
     for (hl_liveness rung : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK}) {
         if (options.liveness && *options.liveness != rung) continue;
         Skeleton skeleton = prepare(options, rung);
+        Loaded loaded{{}, rung};
         error = -hitless_bpf__load(skeleton.get());
-        if (!error) return {take(*skeleton, rung), rung};
+        if (!error) error = take(loaded.objects, *skeleton, options, rung);
+        if (!error) return loaded;
     }
     load_failed(error);
 }
@@ -120,7 +137,7 @@ Objects open_objects(const std::string &dir) {
     for (const PinName &pin : pin_names) {
         std::string path = dir + "/" + pin.name;
         out.*pin.fd = Fd(bpf_obj_get(path.c_str()));
-        if (!(out.*pin.fd))
+        if (!(out.*pin.fd) && (errno != ENOENT || pin.fd != &Objects::ports))
             throw Error(errno, fmt::format("open {}", path),
                         errno == ENOENT ? "the pair is incomplete: `hitless detach` removes it"
                                         : "run as root");
@@ -130,6 +147,7 @@ Objects open_objects(const std::string &dir) {
 
 void pin_objects(const Objects &objects, const std::string &dir) {
     for (const PinName &pin : pin_names) {
+        if (!(objects.*pin.fd)) continue; // only a failover device has an inner end
         std::string path = dir + "/" + pin.name;
         if (bpf_obj_pin((objects.*pin.fd).get(), path.c_str()) < 0)
             throw Error(errno, fmt::format("pin {}", path));

@@ -13,13 +13,15 @@
 namespace hitless {
 
 struct Objects {
-    Fd pair, nics, counters, bell;               // maps
+    Fd pair, nics, counters, bell, twins, knobs; // maps
+    Fd ports;                                    // of a failover device; empty without one
     Fd egress, ingress_primary, ingress_standby; // on the NICs
     Fd resolve, ring;                            // run by us
 };
 
 struct LoadOptions {
     uint32_t master = 0;                 ///< ifindex in the caller's namespace
+    uint32_t inner = 0;                  ///< the failover device's inner end; 0: there is none
     std::optional<hl_liveness> liveness; ///< none: the best that this kernel takes
 };
 
@@ -27,6 +29,8 @@ struct Loaded {
     Objects objects;
     hl_liveness liveness;
 };
+
+Fd duplicate(int fd);
 
 /// Loads the programs, taking the first rung of liveness that the kernel accepts.
 Loaded load_objects(const LoadOptions &);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/pair.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/xdp.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,6 +15,10 @@ namespace {
 
 Direction direction(hl_hook_place place) {
     return place == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
+}
+
+bool is_xdp(hl_hook_place place) {
+    return place >= HL_HOOK_XDP_INNER;
 }
 
 /// Runs the resolver; returns its errno, positive.
@@ -62,11 +67,25 @@ void Pair::resolve(hl_role role, Ifindex index) const {
     if (int error = run_resolver(objects_.resolve.get(), role, false))
         throw Error(error, "forget a network device");
     bpf_map_delete_elem(objects_.nics.get(), &key);
+    set_port(role, index);
     if (index == Ifindex::none) return;
     std::string action = fmt::format("tell the datapath of network device {}", number(index));
     if (bpf_map_update_elem(objects_.nics.get(), &key, &index, BPF_ANY) < 0)
         throw Error(errno, action);
     if (int error = run_resolver(objects_.resolve.get(), role, true)) throw Error(error, action);
+}
+
+void Pair::set_port(uint32_t port, Ifindex index) const {
+    if (!objects_.ports) return;
+    bpf_map_delete_elem(objects_.ports.get(), &port);
+    if (index != Ifindex::none &&
+        bpf_map_update_elem(objects_.ports.get(), &port, &index, BPF_ANY) < 0)
+        throw Error(errno, fmt::format("tell XDP of network device {}", number(index)));
+}
+
+void Pair::set_failover(const hl_failover &ends) {
+    set_port(HL_PORT_INNER, Ifindex{ends.inner});
+    state().failover = ends;
 }
 
 void Pair::ring_bell() const {
@@ -100,15 +119,24 @@ std::string Pair::pin(hl_hook_place place) const {
 
 void Pair::attach(hl_hook_place place, Ifindex index, const std::string &shown) {
     HookPoint at{number(index), direction(place), shown};
+    if (is_xdp(place)) {
+        XdpObject object(objects_, place, static_cast<hl_liveness>(state().liveness));
+        state().hook[place] = attach_xdp(at, object, !objects_.ports, pin(place));
+        return;
+    }
     state().hook[place] = attach_hook(at, program(place), pin(place));
 }
 
 void Pair::detach(hl_hook_place place) {
-    detach_hook(state().hook[place], direction(place), pin(place));
+    if (is_xdp(place))
+        detach_xdp(state().hook[place], pin(place));
+    else
+        detach_hook(state().hook[place], direction(place), pin(place));
     state().hook[place] = {};
 }
 
 bool Pair::attached(hl_hook_place place) const {
+    if (is_xdp(place)) return xdp_alive(state().hook[place], pin(place));
     return hook_alive(state().hook[place], direction(place), program(place), pin(place));
 }
 

@@ -41,6 +41,9 @@ class Pair {
 
     hl_counters counters() const;
 
+    /// Tells the datapath of the failover device's ends, and writes them down.
+    void set_failover(const hl_failover &);
+
     void attach(hl_hook_place, Ifindex, const std::string &shown);
     void detach(hl_hook_place);
     bool attached(hl_hook_place) const;
@@ -52,6 +55,7 @@ class Pair {
 
   private:
     Pair(Objects objects, std::string dir);
+    void set_port(uint32_t port, Ifindex) const;
     int program(hl_hook_place) const;
     std::string pin(hl_hook_place) const;
 

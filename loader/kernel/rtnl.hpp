@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -49,6 +50,13 @@ class Rtnl {
 
     /// Throws Error with the kernel's reason; `shown` names the device in it.
     void change(Ifindex, std::string_view shown, const LinkChange &);
+
+    /// Makes two joined devices, both down. `mac` is the outer end's; the inner end takes no IPv6
+    /// address. Both get `mtu`. (rtnl_veth.cpp)
+    void make_veth(const std::string &outer, const std::string &inner, const Mac &mac,
+                   uint32_t mtu);
+    /// Deletes a virtual device; quiet when it is gone.
+    void remove(Ifindex);
 
     /// Those of one device, unicast and resolved.
     std::vector<Neighbour> neighbours(Ifindex);

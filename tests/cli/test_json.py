@@ -13,7 +13,8 @@ PAIR = {"name": str, "model": str, "datapath": str, "active": str, "healthy": bo
         "primary": NIC, "standby": NIC,
         "counters": {name: int for name in (
             "tx_primary", "tx_standby", "rx_primary", "rx_standby", "drop_twin", "drop_echo",
-            "twin_table_full")}}
+            "twin_table_full")},
+        "failover": str}
 STATUS = {"version": int, "pairs": [PAIR]}
 FLIP = {"time_s": float, "pair": str, "from": str, "to": str, "reason": [str], "actor": str,
         "duration_s": (float, type(None))}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/failover.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/offload.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+constexpr auto inner_suffix = "-in";
+constexpr size_t longest_name = HL_IFNAME - 1 - 3; // room for the suffix
+
+uint32_t index_of(Rtnl &rtnl, const std::string &name) {
+    std::optional<Link> link = rtnl.link(name);
+    if (!link) throw Error(ENODEV, fmt::format("find {}", name));
+    return number(link->index);
+}
+
+std::string shown(Rtnl &rtnl, uint32_t index) {
+    std::optional<Link> link = rtnl.link(Ifindex{index});
+    return link ? link->name : fmt::format("device {}", index);
+}
+
+hl_hook_place xdp_place(hl_role role) {
+    return role == HL_ROLE_PRIMARY ? HL_HOOK_XDP_PRIMARY : HL_HOOK_XDP_STANDBY;
+}
+
+uint8_t bit(hl_role role) {
+    return static_cast<uint8_t>(1u << role);
+}
+
+} // namespace
+
+NewFailover::NewFailover(Rtnl &rtnl, const std::string &name, const Link &standby,
+                         bool finished_frames)
+    : rtnl_(rtnl) {
+    if (name.empty() || name.size() > longest_name)
+        throw Error(EINVAL, fmt::format("make the failover device {}", name),
+                    fmt::format("its name must have 1 to {} letters", longest_name),
+                    "choose another: --failover NAME");
+    std::string inner = name + inner_suffix;
+    rtnl.make_veth(name, inner, standby.mac, standby.mtu);
+    ends_ = {index_of(rtnl, name), index_of(rtnl, inner), finished_frames, 0};
+    prepare_failover(name);
+}
+
+NewFailover::~NewFailover() {
+    if (kept_ || !ends_.outer) return;
+    try {
+        rtnl_.remove(Ifindex{ends_.outer});
+    } catch (const Error &) { // NOLINT(bugprone-empty-catch): what brought us here says more
+    }
+}
+
+std::string failover_name(const std::string &standby) {
+    return ("fo-" + standby).substr(0, longest_name);
+}
+
+void check_native(const Link &nic, bool finished_frames) {
+    NicAbilities able = abilities(nic);
+    for (const auto &refusal :
+         {why_no_native_receive(able, finished_frames), why_no_native_send(able)})
+        if (refusal && !refusal->remedy.empty())
+            throw Error(EOPNOTSUPP, fmt::format("carry the frames of {} by XDP", nic.name),
+                        refusal->why, refusal->remedy + "; or --datapath tc");
+}
+
+void check_gate(const Link &standby) {
+    if (auto refusal = why_no_gate(abilities(standby)))
+        throw Error(EOPNOTSUPP, fmt::format("put the gate on {}", standby.name), refusal->why,
+                    refusal->remedy.empty() ? "attach without --gate; only taps see twins then"
+                                            : refusal->remedy);
+}
+
+void join_failover(Pair &pair, Rtnl &rtnl) {
+    const hl_failover &ends = pair.state().failover;
+    Ifindex outer{ends.outer}, inner{ends.inner};
+    std::string outer_name = shown(rtnl, ends.outer), inner_name = shown(rtnl, ends.inner);
+    pair.attach(HL_HOOK_EGRESS, outer, outer_name);
+    pair.attach(HL_HOOK_INNER, inner, inner_name);
+    pair.attach(HL_HOOK_XDP_INNER, inner, inner_name);
+    rtnl.change(inner, inner_name, {.up = true});
+    rtnl.change(outer, outer_name, {.up = true});
+}
+
+void part_failover(Pair &pair, Rtnl &rtnl) {
+    const hl_failover ends = pair.state().failover;
+    if (!ends.outer) return;
+    pair.detach(HL_HOOK_XDP_INNER);
+    pair.detach(HL_HOOK_INNER);
+    rtnl.remove(Ifindex{ends.outer});
+}
+
+void accelerate(Pair &pair, hl_role role, const Link &nic) {
+    hl_pair &state = pair.state();
+    if (state.datapath != HL_DATAPATH_XDP) return;
+    NicAbilities able = abilities(nic);
+    if (why_no_native_receive(able, state.failover.finished_frames)) return;
+    try {
+        pair.attach(xdp_place(role), nic.index, nic.name);
+    } catch (const Error &error) {
+        if (error.code() != EOPNOTSUPP) throw;
+        return; // kernels that cannot tell beforehand: tc goes on
+    }
+    // Some drivers send only once a program is there, so they are asked again.
+    if (!why_no_native_send(abilities(nic))) state.native |= bit(role);
+}
+
+void decelerate(Pair &pair, hl_role role) {
+    pair.state().native &= static_cast<uint8_t>(~bit(role));
+    pair.detach(xdp_place(role));
+}
+
+std::string why_not_native(const Pair &pair, hl_role role, const Link &nic) {
+    const hl_pair &state = pair.state();
+    hl_hook_place place = xdp_place(role);
+    NicAbilities able = abilities(nic);
+    if (auto refusal = why_no_native_receive(able, state.failover.finished_frames))
+        return refusal->why;
+    if (state.hook[place].kind == HL_HOOK_NONE) return "its driver refused the XDP program";
+    if (!pair.attached(place)) return "somebody took our XDP program off";
+    if (auto refusal = why_no_native_send(able)) return refusal->why;
+    return "";
+}
+
+} // namespace hitless

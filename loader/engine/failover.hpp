@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The failover device of guests that forward: a veth whose outer end is the guest's. tc joins its
+// inner end to the NICs; XDP in front of tc takes the frames that it can take unbroken.
+#pragma once
+
+#include "loader/core/native.hpp"
+#include "loader/kernel/pair.hpp"
+#include "loader/kernel/rtnl.hpp"
+
+namespace hitless {
+
+/// Both ends, down; deleted with the object unless keep() was called.
+class NewFailover {
+  public:
+    NewFailover(Rtnl &, const std::string &name, const Link &standby, bool finished_frames);
+    ~NewFailover();
+    NewFailover(const NewFailover &) = delete;
+    NewFailover &operator=(const NewFailover &) = delete;
+
+    const hl_failover &ends() const { return ends_; }
+    void keep() { kept_ = true; }
+
+  private:
+    Rtnl &rtnl_;
+    hl_failover ends_{};
+    bool kept_ = false;
+};
+
+/// The name of the failover device unless the user chose one.
+std::string failover_name(const std::string &standby);
+
+/// Throws what somebody can mend: frames of this NIC would be broken by XDP.
+void check_native(const Link &nic, bool finished_frames);
+/// Throws why the gate may not sit on this standby.
+void check_gate(const Link &standby);
+
+/// Programs on both ends of the device; up when they are there.
+void join_failover(Pair &, Rtnl &);
+/// Takes them off and deletes it; nothing when the standby is the master.
+void part_failover(Pair &, Rtnl &);
+
+/// Puts XDP before tc on a NIC, whose driver may say no: then tc goes on carrying its frames. The
+/// NIC must not be the active path: attaching may flap its link. Nothing in pairs that use tc
+/// alone.
+void accelerate(Pair &, hl_role, const Link &nic);
+void decelerate(Pair &, hl_role);
+
+/// Why frames of a NIC of this pair go by tc; empty when they do not.
+std::string why_not_native(const Pair &, hl_role, const Link &nic);
+
+} // namespace hitless

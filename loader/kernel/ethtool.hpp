@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "loader/kernel/fd.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace hitless {
+
+/// ethtool requests in the network namespace it was made in. Devices may vanish at any time: what
+/// cannot be asked is "", or 0.
+class Ethtool {
+  public:
+    Ethtool();
+    std::string driver(const std::string &ifname) const;
+    uint32_t flags(const std::string &ifname) const; ///< ETH_FLAG_*
+    /// ETHTOOL_STXCSUM and its kin. Throws.
+    void set(const std::string &ifname, uint32_t command, uint32_t value) const;
+
+  private:
+    bool ask(const std::string &ifname, void *command) const;
+    Fd control_;
+};
+
+} // namespace hitless

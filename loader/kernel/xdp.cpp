@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/xdp.hpp"
+#include "loader/core/error.hpp"
+
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <fmt/format.h>
+#include <memory>
+#include <unistd.h>
+#include <xdp/libxdp.h>
+
+namespace hitless {
+namespace {
+
+constexpr unsigned run_first = 1;
+constexpr unsigned run_last = 1000; // xdp-tools' own programs run at 10, the default is 50
+
+struct Close {
+    void operator()(xdp_program *program) const { xdp_program__close(program); }
+    void operator()(xdp_multiprog *all) const { xdp_multiprog__close(all); }
+};
+using Program = std::unique_ptr<xdp_program, Close>;
+using Programs = std::unique_ptr<xdp_multiprog, Close>;
+
+/// libxdp returns errors as pointers.
+template <typename Owner>
+Owner own(typename Owner::pointer found) {
+    return Owner(libxdp_get_error(found) ? nullptr : found);
+}
+
+Programs programs_of(uint32_t ifindex) {
+    return own<Programs>(xdp_multiprog__get_from_ifindex(static_cast<int>(ifindex)));
+}
+
+bool runs(const Programs &all, uint32_t id) {
+    if (!all) return false;
+    if (xdp_multiprog__is_legacy(all.get()))
+        return xdp_program__id(xdp_multiprog__main_prog(all.get())) == id;
+    for (xdp_program *p = nullptr; (p = xdp_multiprog__next_prog(p, all.get()));)
+        if (xdp_program__id(p) == id) return true;
+    return false;
+}
+
+hl_hook describe(uint32_t ifindex) {
+    Programs now = programs_of(ifindex);
+    bool alone = now && xdp_multiprog__is_legacy(now.get());
+    return {ifindex, static_cast<uint8_t>(alone ? HL_HOOK_XDP_ALONE : HL_HOOK_XDP), 0, {}};
+}
+
+std::string way_out(int error, const HookPoint &at) {
+    switch (error) {
+    case EPERM: return "run as root";
+    case EBUSY:
+    case EEXIST:
+        return fmt::format("another XDP program is there and this kernel, or that program, takes "
+                           "none beside it: `ip link set {} xdp off` removes it",
+                           at.shown);
+    case ERANGE:
+    case EINVAL:
+        return fmt::format("its MTU or an offload (LRO, hardware GRO) may be in the way: `ip link "
+                           "set {0} mtu 1500`, `ethtool -K {0} lro off`",
+                           at.shown);
+    default: return "`hitless doctor` says what this NIC can do";
+    }
+}
+
+} // namespace
+
+hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
+                   const std::string &pin) {
+    std::string action = fmt::format("attach the XDP program to {}", at.shown);
+    libxdp_set_print(nullptr); // what fails comes back as an Error
+    // A NIC that was moved away and came back still runs it.
+    if (xdp_alive({at.ifindex, HL_HOOK_XDP, 0, {}}, pin)) return describe(at.ifindex);
+    unlink(pin.c_str());
+    xdp_program_opts opts{};
+    opts.sz = sizeof(opts);
+    opts.obj = object.object();
+    opts.prog_name = object.program();
+    xdp_program *created = xdp_program__create(&opts);
+    if (long error = libxdp_get_error(created)) throw Error(static_cast<int>(-error), action);
+    Program program(created);
+    xdp_program__set_run_prio(created, first ? run_first : run_last);
+    xdp_program__set_chain_call_enabled(created, XDP_PASS, true);
+    int ifindex = static_cast<int>(at.ifindex);
+    if (int error = xdp_program__attach(created, ifindex, XDP_MODE_NATIVE, 0))
+        throw Error(-error, action, way_out(-error, at));
+    if (bpf_obj_pin(xdp_program__fd(created), pin.c_str()) == 0) return describe(at.ifindex);
+    int error = errno;
+    xdp_program__detach(created, ifindex, XDP_MODE_NATIVE, 0);
+    throw Error(error, fmt::format("pin {}", pin));
+}
+
+void detach_xdp(const hl_hook &hook, const std::string &pin) {
+    libxdp_set_print(nullptr);
+    Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
+    int ifindex = static_cast<int>(hook.ifindex);
+    if (hook.kind == HL_HOOK_XDP) libxdp_clean_references(ifindex); // pins of a device that is gone
+    // Not there: the pin stays, should the device come back from another namespace with it.
+    if (!program || !runs(programs_of(hook.ifindex), xdp_program__id(program.get()))) return;
+    if (int error = xdp_program__detach(program.get(), ifindex, XDP_MODE_NATIVE, 0))
+        throw Error(-error, fmt::format("detach the XDP program from device {}", ifindex));
+    if (unlink(pin.c_str()) < 0 && errno != ENOENT)
+        throw Error(errno, fmt::format("unpin {}", pin));
+}
+
+bool xdp_alive(const hl_hook &hook, const std::string &pin) {
+    libxdp_set_print(nullptr);
+    Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
+    return program && runs(programs_of(hook.ifindex), xdp_program__id(program.get()));
+}
+
+} // namespace hitless
