@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// `--datapath xdp`: a failover device for guests that forward. The same losses as of tc, by frames
+// that no stack of the guest sees; and what would break frames is refused, whole.
+#include "loader/core/error.hpp"
+#include "proving/raw.hpp"
+#include "proving/spawn.hpp"
+#include "selftests/pair_test.hpp"
+#include "selftests/xsk.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cerrno>
+#include <linux/bpf.h>
+#include <net/if.h>
+
+namespace hitless::selftest {
+namespace {
+
+constexpr auto failover = "fo-standby";
+
+void ip(const Netns &ns, const std::string &what) {
+    std::vector<std::string> command{"ip", "-n", ns.name()};
+    std::istringstream words(what);
+    for (std::string word; words >> word;)
+        command.push_back(word);
+    spawn(command);
+}
+
+class Forward : public PairTest {
+  protected:
+    void SetUp() override {
+        PairTest::SetUp();
+        spawn({"ip", "netns", "exec", lab().far().name(), "ethtool", "-K", "lan", "tx", "off"});
+        finish_frames(lab().standby());
+        finish_frames(lab().primary());
+    }
+    /// As real NICs do: frames leave the switch with checksum and tag in them. GRO: a veth takes
+    /// XDP frames from its other end.
+    void finish_frames(const Nic &nic) {
+        std::vector<std::string> command{"ip",      "netns", "exec",     lab().switch_ns().name(),
+                                         "ethtool", "-K",    nic.port(), "tx",
+                                         "off"};
+        if (GetParam() == NicKind::veth)
+            command.insert(command.end(), {"txvlan", "off", "gro", "on"});
+        spawn(command);
+    }
+    Outcome try_attach(std::vector<std::string> more = {}) {
+        more.insert(more.begin(), {"attach", "standby", "--primary", "mac", "--datapath", "xdp",
+                                   "--finished-frames", "--hold-down", "20"});
+        return pair().cli(more);
+    }
+    /// The guest's addresses move to the failover device, as a guest that wants it puts them there.
+    void attach() {
+        const Outcome o = try_attach();
+        ASSERT_EQ(o.code, 0) << o.shown();
+        ASSERT_TRUE(pair().becomes("primary"));
+        ip(lab().guest(), "addr flush dev standby");
+        ip(lab().guest(),
+           fmt::format("addr add {}/24 broadcast + dev {}", NetLab::guest4, failover));
+        ASSERT_EQ(pair().status()["problems"], Json::array());
+    }
+    std::string links() { return spawn({"ip", "-n", lab().guest().name(), "-br", "link"}); }
+    /// By the kernel's word: a native program is there.
+    bool has_xdp(const std::string &ifname) {
+        return pair().link(ifname).find(" xdp ") != std::string::npos;
+    }
+};
+
+TEST_P(Forward, SwitchesLoseNothing) {
+    attach();
+    Traffic traffic(lab());
+    const Marks from = traffic.mark();
+    for (int i = 0; i < 10; i++)
+        for (const char *path : {"standby", "auto"})
+            ASSERT_EQ(pair().cli({"switch", "standby", path}).code, 0);
+    ASSERT_TRUE(traffic.pass(1000));
+    const Both got = traffic.since(from);
+    traffic.report("20 switches", got);
+    expect_nothing_lost("20 switches", got);
+    EXPECT_GE(pair().status()["flips"].get<int>(), 20);
+}
+
+// Frames that XDP redirects never become the guest's business on the NIC: a tap sees none.
+TEST_P(Forward, FramesPassTheNicsStackUnseen) {
+    attach();
+    ASSERT_TRUE(has_xdp("primary") && has_xdp("standby") && has_xdp("fo-standby-in"));
+    Traffic traffic(lab());
+    PacketSocket witness = in_netns(lab().guest(), [] { return PacketSocket("primary", 0x0800); });
+    const auto received = pair().counter("rx_primary");
+    ASSERT_TRUE(traffic.pass(2000));
+    EXPECT_GT(pair().counter("rx_primary"), received + 1000);
+    EXPECT_FALSE(witness.next(20ms)) << "frames reached the primary's stack";
+}
+
+TEST_P(Forward, LossOfThePrimaryAndItsReturn) {
+    attach();
+    pair().start_controller();
+    Traffic traffic(lab());
+    struct Event {
+        const char *name;
+        std::function<void(bool)> happens; // true: lost
+    };
+    const Event events[] = {
+        {"admin down", [&](bool lost) { pair().primary().admin(!lost); }},
+        {"carrier loss", [&](bool lost) { pair().primary().carrier(!lost); }},
+        {"netns move",
+         [&](bool lost) { pair().primary().move_to(lost ? lab().elsewhere() : lab().guest()); }},
+        {"deletion",
+         [&](bool lost) {
+             if (lost) return pair().primary().remove();
+             pair().primary().add();
+             finish_frames(pair().primary());
+         }},
+    };
+    for (const Event &event : events) {
+        Marks from = traffic.mark();
+        event.happens(true);
+        ASSERT_TRUE(traffic.pass(1000)) << event.name;
+        Both got = traffic.since(from);
+        traffic.report(event.name, got);
+        expect_lost_at_most(event.name, got.up, 1 + pair().refused());
+        expect_lost_at_most(event.name, got.down, 200); // 10 ms: the switch must learn
+        EXPECT_TRUE(pair().becomes("standby")) << event.name;
+        from = traffic.mark();
+        event.happens(false);
+        ASSERT_TRUE(pair().becomes("primary")) << event.name << pair().controller().out();
+        ASSERT_TRUE(traffic.pass(1000));
+        got = traffic.since(from);
+        traffic.report("  return", got);
+        expect_nothing_lost("return", got);
+        EXPECT_TRUE(has_xdp("primary")) << event.name;
+    }
+}
+
+TEST_P(Forward, BroadcastArrivesExactlyOnce) {
+    attach();
+    FlowSpec spec{.to = NetLab::broadcast4, .port = 7710, .rate = 2000};
+    Flow flow(lab().far(), lab().guest(), spec);
+    const auto twins = pair().counter("drop_twin");
+    flow.start();
+    ASSERT_TRUE(until([&] { return flow.receiver().seen() > 1000; }, 10s));
+    const Tally got = flow.since(0);
+    EXPECT_EQ(got.lost, 0u);
+    EXPECT_EQ(got.duplicated, 0u);
+    EXPECT_GT(pair().counter("drop_twin"), twins) << "no copy came by both NICs";
+}
+
+TEST_P(Forward, DetachLeavesNothing) {
+    const std::string before = links();
+    attach();
+    ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_EQ(links(), before);
+    EXPECT_FALSE(has_xdp("standby") || has_xdp("primary"));
+}
+
+// Its programs stay on the NICs, and let everything pass.
+TEST_P(Forward, WithoutTheFailoverDeviceTheNicsArePlainNics) {
+    attach();
+    ip(lab().guest(), fmt::format("link del {}", failover));
+    ip(lab().guest(), fmt::format("addr add {}/24 broadcast + dev standby", NetLab::guest4));
+    EXPECT_TRUE(Traffic(lab(), 2000).pass(100));
+    EXPECT_EQ(pair().cli({"status"}).code, 2);
+    EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_FALSE(has_xdp("standby"));
+}
+
+TEST_P(Forward, UnfinishedFramesAreRefused) {
+    const std::string before = links();
+    const Outcome o = pair().cli({"attach", "standby", "--primary", "mac", "--datapath", "xdp"});
+    EXPECT_EQ(o.code, 1);
+    EXPECT_NE(o.err.find("checksum"), std::string::npos) << o.shown();
+    EXPECT_EQ(links(), before);
+    EXPECT_EQ(pair().cli({"status"}).code, 3);
+}
+
+TEST_P(Forward, JumboFramesPassOrAreRefused) {
+    lab().mtu(9000);
+    const Outcome o = try_attach();
+    if (GetParam() == NicKind::tap) { // sends XDP frames in one piece only
+        EXPECT_EQ(o.code, 1);
+        EXPECT_NE(o.err.find("MTU 9000"), std::string::npos) << o.shown();
+        EXPECT_EQ(pair().cli({"status"}).code, 3);
+        return;
+    }
+    ASSERT_EQ(o.code, 0) << o.shown();
+    ip(lab().guest(), "addr flush dev standby");
+    ip(lab().guest(), fmt::format("addr add {}/24 broadcast + dev {}", NetLab::guest4, failover));
+    Traffic traffic(lab(), 1000, 8900);
+    const Marks from = traffic.mark();
+    ASSERT_TRUE(traffic.pass(500));
+    expect_nothing_lost("MTU 9000", traffic.since(from));
+}
+
+/// A program of somebody else's, which passes every frame; the link is its owner.
+Fd attach_foreign_xdp(const Netns &ns, const char *ifname) {
+    const bpf_insn pass[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K,
+         .dst_reg = 0,
+         .src_reg = 0,
+         .off = 0,
+         .imm = XDP_PASS},
+        {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+    };
+    const Fd program(
+        bpf_prog_load(BPF_PROG_TYPE_XDP, "foreign", "GPL", pass, std::size(pass), nullptr));
+    return in_netns(ns, [&] {
+        return Fd(bpf_link_create(program.get(), static_cast<int>(if_nametoindex(ifname)), BPF_XDP,
+                                  nullptr));
+    });
+}
+
+TEST_P(Forward, AProgramOutsideTheDispatcherIsLeftAloneAndNamed) {
+    const Fd foreign = attach_foreign_xdp(lab().guest(), "primary");
+    ASSERT_TRUE(foreign) << strerror(errno);
+    const Outcome o = try_attach();
+    EXPECT_EQ(o.code, 1);
+    EXPECT_NE(o.err.find("another XDP program"), std::string::npos) << o.shown();
+    EXPECT_TRUE(has_xdp("primary")) << "somebody else's program is gone";
+    EXPECT_EQ(pair().cli({"status"}).code, 3);
+}
+
+TEST_P(Forward, TheModelTwoIsRefused) {
+    const Outcome o = try_attach({"--model", "two"});
+    EXPECT_EQ(o.code, 1);
+    EXPECT_NE(o.err.find("failover device"), std::string::npos) << o.shown();
+}
+
+// The article's row of userspace drivers: the socket lives on while paths come and go.
+TEST_P(Forward, AnXdpSocketKeepsReceiving) {
+    attach();
+    pair().start_controller();
+    ip(lab().far(), fmt::format("neigh replace {} lladdr {} dev lan nud permanent", NetLab::guest4,
+                                NetLab::mac));
+    XdpSocket socket = in_netns(lab().guest(), [] { return XdpSocket(failover); });
+    PacketSocket speak = in_netns(lab().guest(), [] { return PacketSocket(failover, 0x88b6); });
+    auto hello = from_hex("ffffffffffff 525400770002 88b5");
+    hello.resize(60);
+    speak.send(hello); // the switch learns where the guest is
+    Flow flow(lab().far(), lab().guest(), {.to = NetLab::guest4, .rate = 10'000});
+    flow.start();
+    auto rate = [&] {
+        const auto start = now_ns(), got = socket.received();
+        until([&] { return socket.poll(), now_ns() - start >= 500'000'000; }, 2s);
+        return static_cast<double>(socket.received() - got) * 1e9 /
+               static_cast<double>(now_ns() - start);
+    };
+    rate(); // the first frames
+    const double before = rate();
+    for (const char *path : {"standby", "auto", "standby", "auto"}) {
+        ASSERT_EQ(pair().cli({"switch", "standby", path}).code, 0);
+        rate();
+    }
+    pair().primary().admin(false);
+    rate();
+    const double on_standby = rate();
+    pair().primary().admin(true);
+    ASSERT_TRUE(until([&] { return socket.poll(), pair().active() == "primary"; }, 5s));
+    rate();
+    const double after = rate();
+    fmt::print("  AF_XDP socket: {:.0f} frames/s before, {:.0f} on the standby, {:.0f} after\n",
+               before, on_standby, after);
+    EXPECT_NEAR(before, 10'000, 1250);
+    EXPECT_NEAR(on_standby, before, before / 8);
+    EXPECT_NEAR(after, before, before / 8);
+}
+
+HL_INSTANTIATE(Forward);
+
+class Gate : public PairTest {};
+
+TEST_P(Gate, TapsSeeEachFrameOnce) {
+    if (GetParam() == NicKind::veth) {
+        const Outcome o = pair().cli({"attach", "standby", "--primary", "mac", "--gate"});
+        EXPECT_EQ(o.code, 1);
+        EXPECT_NE(o.err.find("gives up"), std::string::npos) << o.shown();
+        EXPECT_EQ(pair().cli({"status"}).code, 3);
+        return;
+    }
+    pair().attach({"--gate", "--hold-down", "20"});
+    ASSERT_TRUE(pair().becomes("primary"));
+    PacketSocket tap = in_netns(lab().guest(), [] { return PacketSocket("standby"); });
+    PacketSocket behind = in_netns(lab().guest(), [] { return PacketSocket("standby", 0x88b5); });
+    PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b6); });
+    constexpr int frames = 50;
+    for (std::uint8_t i = 0; i < frames; i++) {
+        // tc finds the tag beside the frame, the gate inside.
+        const char *tag = i % 2 ? "8100 0007" : "";
+        auto frame = from_hex(fmt::format("ffffffffffff 525400770099 {} 88b5 {:02x}", tag, i));
+        frame.resize(60);
+        far.send(frame);
+    }
+    EXPECT_TRUE(until([&] { return pair().counter("drop_twin") >= frames; }, 3s));
+    auto count = [](PacketSocket &socket) {
+        int n = 0;
+        while (auto got = socket.next(50ms))
+            if (got->bytes[12] == 0x88 && got->bytes[13] == 0xb5) n++;
+        return n;
+    };
+    EXPECT_EQ(count(behind), frames) << "delivered once each";
+    EXPECT_EQ(count(tap), frames) << "the tap saw twins";
+    EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_EQ(pair().link("standby").find(" xdp "), std::string::npos);
+}
+
+HL_INSTANTIATE(Gate);
+
+} // namespace
+} // namespace hitless::selftest
