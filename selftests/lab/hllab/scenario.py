@@ -7,6 +7,7 @@ a function `run(trial)`. Every combination of the matrix is a case: its own sand
 import contextlib
 import importlib.util
 import itertools
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class Matrix:
     silent: bool = False   # the guest only receives
     timeout: int = 120
     programs: tuple[str, ...] = ()  # host-built, beside what peer and traffic need
+    host: tuple[str, ...] = ()      # what is installed here, by path: programs for /usr/bin, files as they are
     by_default: bool = True         # part of `lab run` without arguments
 
 
@@ -223,8 +225,13 @@ def perform(case: Case, logs: Path, build: Path) -> Trial:
     found = {name: binaries.find(build, name) for name in wanted}
     if missing := [name for name, path in found.items() if not path]:
         raise Skip(f"{', '.join(missing)} not built in {build}")
+    if missing := [path for path in matrix.host if not Path(path).exists()]:
+        raise Skip(f"{', '.join(missing)} not installed")
+    tools = [path for path in map(Path, matrix.host) if os.access(path, os.X_OK)]
     spec = peers.spec_for(peer, machine.Spec(
-        case.kernel, case.qemu, case.primary, native_hotplug=case.native, binaries=list(found.values())))
+        case.kernel, case.qemu, case.primary, native_hotplug=case.native,
+        binaries=[*found.values(), *tools],
+        files={path: Path(path) for path in matrix.host if Path(path) not in tools}))
     network.up()
     with contextlib.ExitStack() as stack:
         guest = stack.enter_context(machine.Machine(spec, logs))
