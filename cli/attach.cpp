@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
+#include "cli/policy.hpp"
 #include "loader/hitless.hpp"
 
 #include <fmt/format.h>
@@ -16,20 +17,23 @@ struct Options {
     std::string model = "two";
     std::string datapath = "tc";
     std::string liveness = "best";
-    unsigned hold_down_ms = 200;
+    std::string reselect = "always";
+    std::string announce = "auto";
 };
 
-std::optional<hl_liveness> parse_liveness(const std::string &name) {
-    for (size_t i = 0; i < std::size(liveness_names); i++)
-        if (name == liveness_names[i]) return static_cast<hl_liveness>(i);
-    return std::nullopt;
+std::vector<std::string> words(std::span<const std::string_view> names) {
+    return {names.begin(), names.end()};
 }
 
 int attach_pair(Options &options, Env &env) {
     AttachRequest &request = options.request;
     request.primary = Selector::parse(options.primary);
-    request.liveness = parse_liveness(options.liveness);
-    request.policy.hold_down = std::chrono::milliseconds(options.hold_down_ms);
+    if (auto rung = place_of(options.liveness, liveness_names))
+        request.liveness = static_cast<hl_liveness>(*rung);
+    request.policy.reselect =
+        static_cast<hl_reselect>(place_of(options.reselect, reselect_names).value_or(0));
+    request.policy.announce =
+        static_cast<hl_announce>(place_of(options.announce, announce_names).value_or(0));
     std::string primary = attach(request);
     if (primary.empty()) {
         env.out << fmt::format(
@@ -66,11 +70,22 @@ Run setup_attach(CLI::App &app) {
                    "kernel accepts")
         ->check(CLI::IsMember({"best", "cast", "probe-read", "netlink"}))
         ->capture_default_str();
-    app.add_option("--hold-down", options->hold_down_ms,
-                   "milliseconds that a lost primary must be good before it is used again")
-        ->check(CLI::Range(0u, 3'600'000u))
-        ->capture_default_str()
-        ->type_name("MS");
+    for (const Knob &knob : knobs()) {
+        auto set = [options, &knob](const int64_t &ms) {
+            knob.of(options->request.policy) = std::chrono::milliseconds(ms);
+        };
+        app.add_option_function<int64_t>(knob.option(), set, knob.meaning)
+            ->check(CLI::Range(int64_t{0}, knob.most))
+            ->default_str(std::to_string(knob.of(options->request.policy).count()))
+            ->type_name("MS");
+    }
+    app.add_option("--reselect", options->reselect,
+                   "when a primary that was lost is taken back, as bonding's primary_reselect")
+        ->check(CLI::IsMember(words(reselect_names)))
+        ->capture_default_str();
+    app.add_option("--announce", options->announce, "what the network is told after a flip")
+        ->check(CLI::IsMember(words(announce_names)))
+        ->capture_default_str();
     return [options](Env &env) { return attach_pair(*options, env); };
 }
 

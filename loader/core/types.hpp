@@ -43,6 +43,7 @@ struct Link {
     Ifindex master = Ifindex::none;
     uint32_t mtu = 0;
     uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*
+    uint64_t tx_packets = 0;   ///< as its driver counts them
     bool up = false;           ///< administratively
     bool carrier = false;
     bool loopback = false;

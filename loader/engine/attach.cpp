@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/attach.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <poll.h>
 
 namespace hitless {
 namespace {
@@ -114,10 +116,40 @@ const Link *find_primary(const Link &standby, const Selector &selector,
     return choice.primary;
 }
 
-} // namespace
+/// A pair just made, and what keeps it until it is proved.
+struct Made {
+    Pair pair;
+    Vigil vigil;
+    std::string primary; ///< its name; empty when none is there yet
+};
 
-std::string attach(const AttachRequest &request) {
-    Rtnl rtnl;
+bool in_doubt(const Pair &pair) {
+    return pair.view().veto() & HL_VETO(UNPROVEN);
+}
+
+void wait_for(int fd, Instant until) {
+    pollfd entry{fd, POLLIN, 0};
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now());
+    poll(&entry, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+}
+
+/// Until there is evidence for the path or against it, or time to go by the timer. A controller
+/// does it, where there is one.
+void prove(Made &made, Rtnl &rtnl) {
+    constexpr Instant look{std::chrono::milliseconds(2)}, slack{std::chrono::milliseconds(100)};
+    const Probing how = policy_of(made.pair.state()).probing;
+    const Instant end = now() + how.up_delay + how.timeout + slack;
+    while (in_doubt(made.pair) && now() < end) {
+        if (controller_pid()) {
+            wait_for(-1, now() + look);
+            continue;
+        }
+        wait_for(made.vigil.fd(), std::min(end, made.vigil.again().value_or(end)));
+        settle(made.pair, rtnl, made.vigil, HL_ACTOR_OPERATOR);
+    }
+}
+
+Made make(const AttachRequest &request, Rtnl &rtnl) {
     StateDir dir;
     Link standby = find_standby(rtnl, request.standby);
     std::vector<Link> links = rtnl.links();
@@ -142,12 +174,24 @@ std::string attach(const AttachRequest &request) {
     pair.attach(HL_HOOK_INGRESS_STANDBY, standby.index, standby.name);
     if (primary) install_primary(pair, rtnl, standby, *primary);
     pair.attach(HL_HOOK_EGRESS, standby.index, standby.name);
-    Trust trust;
-    if (primary && primary->usable()) trust.good_since = Instant{0}; // it was up before we came
-    while (auto again = settle(pair, rtnl, trust, HL_ACTOR_OPERATOR))
-        sleep_until(*again); // the up-delay, not longer: nobody may come after us
+    Vigil vigil;
+    settle(pair, rtnl, vigil, HL_ACTOR_OPERATOR);
     staging.commit(StateDir::pair_name(netns_cookie(), number(standby.index)));
-    return primary ? primary->name : "";
+    return {std::move(pair), std::move(vigil), primary ? primary->name : ""};
+}
+
+} // namespace
+
+std::string make_pair(const AttachRequest &request) {
+    Rtnl rtnl;
+    return make(request, rtnl).primary;
+}
+
+std::string attach(const AttachRequest &request) {
+    Rtnl rtnl;
+    Made made = make(request, rtnl);
+    prove(made, rtnl);
+    return made.primary;
 }
 
 void detach(const std::string &standby, const Note &note) {

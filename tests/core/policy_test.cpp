@@ -17,7 +17,7 @@ constexpr Observation absent{};
 
 /// A veto word under one policy. Times are milliseconds since the story began.
 struct Story {
-    Policy policy{.hold_down = milliseconds(200), .up_delay = milliseconds(0)};
+    Policy policy{.hold_down = milliseconds(200), .probing = {.up_delay = milliseconds(0)}};
     Trust trust;
     uint64_t veto = HL_VETO(ABSENT);
     std::optional<Instant> again;
@@ -128,8 +128,7 @@ TEST(Policy, WhatDoesNotFitIsNamed) {
 }
 
 TEST(Policy, OtherWritersBitsAreLeftAlone) {
-    constexpr uint64_t others =
-        HL_VETO(OPERATOR) | HL_VETO(HOST) | HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG) | 1ull << 63;
+    constexpr uint64_t others = HL_VETO(OPERATOR) | HL_VETO(HOST) | 1ull << 63;
     Story story;
     story.veto |= others;
     EXPECT_EQ(story.at(0, good), others);
@@ -149,7 +148,7 @@ TEST(Policy, AnOperatorMayOverruleTheHoldDown) {
 
 /// The stories of bonding's updelay.
 struct DelayedStory : Story {
-    DelayedStory() { policy.up_delay = milliseconds(20); }
+    DelayedStory() { policy.probing.up_delay = milliseconds(20); }
 };
 
 TEST(Policy, AFirstPrimaryIsUnprovenForTheUpDelay) {
