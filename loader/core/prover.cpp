@@ -14,7 +14,7 @@ constexpr int idle_wait = 10;       // the network sends the guest's frames here
 constexpr unsigned questions = 3;   // to the primary before the standby is asked
 constexpr unsigned comparisons = 2; // questions to the standby
 constexpr int linger = 5;           // intervals without a frame until the guest counts as quiet
-constexpr Instant least_rest = milliseconds(300), target_search = std::chrono::seconds(1),
+constexpr Instant least_rest = milliseconds(300), target_search = milliseconds(100),
                   most_rest = std::chrono::seconds(10), most_patience = std::chrono::seconds(1);
 constexpr int way_in_timeouts = 5;   // answered, but nothing has come in yet
 constexpr int refuted_timeouts = 25; // it was a hole, and now nobody answers anywhere
