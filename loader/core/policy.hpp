@@ -5,10 +5,10 @@
 //
 // The datapath leaves a dead primary by itself; policy decides when it may come back. A primary
 // must have had carrier for the up-delay, because the network behind it is ready later than it is,
-// and its path must be proved; one that was lost must stay good for the hold-down. Whatever flaps, link, device or MTU: one return in a hold-down at
-// most, unless an operator says otherwise. A path that turned out a hole must stay proved without a
-// gap, for longer with each relapse: 1, 2, 4 ... hold-downs, up to a minute; peace that lasts eight
-// times the wait takes one doubling back.
+// and its path must be proved; one that was lost must stay good for the hold-down. Whatever flaps,
+// link, device or MTU: one return in a hold-down at most, unless an operator says otherwise. A path
+// that turned out a hole must stay proved without a gap, for longer with each relapse: 1, 2, 4 ...
+// hold-downs, up to a minute; peace that lasts eight times the wait takes one doubling back.
 #pragma once
 
 #include "loader/core/prover.hpp"

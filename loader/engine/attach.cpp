@@ -127,8 +127,9 @@ bool in_doubt(const Pair &pair) {
     return pair.view().veto() & HL_VETO(UNPROVEN);
 }
 
-void wait_for(int fd, Instant until) {
-    pollfd entry{fd, POLLIN, 0};
+void wait_for(const Vigil &vigil, Instant until) {
+    pollfd entry{vigil.fd(), POLLIN, 0};
+    until = std::min(until, vigil.again().value_or(until));
     auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now());
     poll(&entry, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
 }
@@ -139,13 +140,14 @@ void prove(Made &made, Rtnl &rtnl) {
     constexpr Instant look{std::chrono::milliseconds(2)}, slack{std::chrono::milliseconds(100)};
     const Probing how = policy_of(made.pair.state()).probing;
     const Instant end = now() + how.up_delay + how.timeout + slack;
+    std::optional<Instant> again;
     while (in_doubt(made.pair) && now() < end) {
         if (controller_pid()) {
-            wait_for(-1, now() + look);
+            sleep_until(now() + look);
             continue;
         }
-        wait_for(made.vigil.fd(), std::min(end, made.vigil.again().value_or(end)));
-        settle(made.pair, rtnl, made.vigil, HL_ACTOR_OPERATOR);
+        wait_for(made.vigil, std::min(end, again.value_or(end)));
+        again = settle(made.pair, rtnl, made.vigil, HL_ACTOR_OPERATOR);
     }
 }
 
