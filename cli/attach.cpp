@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
+#include "cli/policy.hpp"
 #include "loader/core/names.hpp"
 #include "loader/hitless.hpp"
 
@@ -18,7 +19,8 @@ struct Options {
     std::string model; // empty: what the datapath wants
     std::string datapath = "tc";
     std::string liveness = "best";
-    unsigned hold_down_ms = 200;
+    std::string reselect = "always";
+    std::string announce = "auto";
 };
 
 void check_combination(const Options &options) {
@@ -34,13 +36,20 @@ void check_combination(const Options &options) {
         throw Error(EINVAL, "attach with --gate", "it is for --datapath tc", "leave it out");
 }
 
+std::vector<std::string> words(std::span<const std::string_view> names) {
+    return {names.begin(), names.end()};
+}
+
 int attach_pair(Options &options, Env &env) {
     AttachRequest &request = options.request;
     request.primary = Selector::parse(options.primary);
     request.liveness = parse_liveness(options.liveness);
     request.datapath = options.datapath == "xdp" ? HL_DATAPATH_XDP : HL_DATAPATH_TC;
     check_combination(options);
-    request.policy.hold_down = std::chrono::milliseconds(options.hold_down_ms);
+    request.policy.reselect =
+        static_cast<hl_reselect>(place_of(options.reselect, reselect_names).value_or(0));
+    request.policy.announce =
+        static_cast<hl_announce>(place_of(options.announce, announce_names).value_or(0));
     std::string primary = attach(request);
     if (primary.empty()) {
         env.out << fmt::format(
@@ -85,11 +94,22 @@ Run setup_attach(CLI::App &app) {
                    "kernel accepts")
         ->check(CLI::IsMember({"best", "cast", "probe-read", "netlink"}))
         ->capture_default_str();
-    app.add_option("--hold-down", options->hold_down_ms,
-                   "milliseconds that a lost primary must be good before it is used again")
-        ->check(CLI::Range(0u, 3'600'000u))
-        ->capture_default_str()
-        ->type_name("MS");
+    for (const Knob &knob : knobs()) {
+        auto set = [options, &knob](const int64_t &ms) {
+            knob.of(options->request.policy) = std::chrono::milliseconds(ms);
+        };
+        app.add_option_function<int64_t>(knob.option(), set, knob.meaning)
+            ->check(CLI::Range(int64_t{0}, knob.most))
+            ->default_str(std::to_string(knob.of(options->request.policy).count()))
+            ->type_name("MS");
+    }
+    app.add_option("--reselect", options->reselect,
+                   "when a primary that was lost is taken back, as bonding's primary_reselect")
+        ->check(CLI::IsMember(words(reselect_names)))
+        ->capture_default_str();
+    app.add_option("--announce", options->announce, "what the network is told after a flip")
+        ->check(CLI::IsMember(words(announce_names)))
+        ->capture_default_str();
     return [options](Env &env) { return attach_pair(*options, env); };
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/config.hpp"
+#include "cli/policy.hpp"
 #include "loader/core/error.hpp"
 #include "loader/kernel/fd.hpp"
 
@@ -15,7 +16,6 @@
 namespace hitless::cli {
 namespace {
 
-constexpr int64_t longest_hold_down_ms = 3'600'000;
 constexpr size_t largest_file = 1 << 20;
 
 /// The whole file; not by toml++, which takes a directory for an empty file and never ends on
@@ -45,7 +45,17 @@ std::string place(const toml::source_region &at) {
     throw Error(EINVAL, place(at), cause, way_out);
 }
 
-void only_keys(const toml::table &table, std::initializer_list<std::string_view> known) {
+/// The keys of a policy, which may stand anywhere, and those given.
+std::vector<std::string_view> with_policy_keys(std::initializer_list<std::string_view> others) {
+    std::vector<std::string_view> out(others);
+    for (const Knob &knob : knobs())
+        out.push_back(knob.key);
+    out.insert(out.end(), {"reselect", "announce"});
+    return out;
+}
+
+void only_keys(const toml::table &table, std::initializer_list<std::string_view> others) {
+    std::vector<std::string_view> known = with_policy_keys(others);
     for (const auto &[key, value] : table)
         if (std::ranges::find(known, key.str()) == known.end())
             refuse(key.source(), fmt::format("unknown key '{}'", key.str()),
@@ -62,18 +72,35 @@ std::optional<T> get(const toml::table &table, std::string_view key, std::string
     return value;
 }
 
+/// One of `names`, by its place; `otherwise` where the key is not given.
+template <typename Enum>
+Enum get_word(const toml::table &table, std::string_view key,
+              std::span<const std::string_view> names, Enum otherwise) {
+    std::optional<std::string> word = get<std::string>(table, key, "string");
+    if (!word) return otherwise;
+    std::optional<size_t> place = place_of(*word, names);
+    if (!place)
+        refuse(table.get(key)->source(), fmt::format("'{}' cannot be '{}'", key, *word),
+               fmt::format("use {}", fmt::join(names, ", ")));
+    return static_cast<Enum>(*place);
+}
+
 Policy read_policy(const toml::table &table, Policy policy) {
-    std::optional<int64_t> hold_down = get<int64_t>(table, "hold_down_ms", "whole number");
-    if (!hold_down) return policy;
-    if (*hold_down < 0 || *hold_down > longest_hold_down_ms)
-        refuse(table.get("hold_down_ms")->source(), "'hold_down_ms' is out of range",
-               fmt::format("use 0 to {}", longest_hold_down_ms));
-    policy.hold_down = std::chrono::milliseconds(*hold_down);
+    for (const Knob &knob : knobs()) {
+        std::optional<int64_t> ms = get<int64_t>(table, knob.key, "whole number");
+        if (!ms) continue;
+        if (*ms < 0 || *ms > knob.most)
+            refuse(table.get(knob.key)->source(), fmt::format("'{}' is out of range", knob.key),
+                   fmt::format("use 0 to {}", knob.most));
+        knob.of(policy) = std::chrono::milliseconds(*ms);
+    }
+    policy.reselect = get_word(table, "reselect", reselect_names, policy.reselect);
+    policy.announce = get_word(table, "announce", announce_names, policy.announce);
     return policy;
 }
 
 AttachRequest read_pair(const toml::table &table, const Policy &policy) {
-    only_keys(table, {"standby", "primary", "hold_down_ms"});
+    only_keys(table, {"standby", "primary"});
     std::optional<std::string> standby = get<std::string>(table, "standby", "string");
     if (!standby)
         refuse(table.source(), "a pair needs the key 'standby'", "name the paravirtual NIC");
@@ -101,7 +128,7 @@ Controller::Options read_config(const std::string &file) {
         refuse(parsed.error().source(), parsed.error().description(),
                "the running configuration is unchanged");
     const toml::table &table = parsed.table();
-    only_keys(table, {"auto_pair", "hold_down_ms", "pair"});
+    only_keys(table, {"auto_pair", "pair"});
     Controller::Options out;
     out.auto_pair = get<bool>(table, "auto_pair", "true or false").value_or(true);
     out.policy = read_policy(table, {});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/json.hpp"
+#include "cli/policy.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <nlohmann/json.hpp>
@@ -36,21 +37,26 @@ Json to_json(const PairStatus &pair) {
     Json counters;
     for (size_t i = 0; i < HL_COUNTERS; i++)
         counters[std::string(counter_names[i].name)] = pair.counters.frames[i];
-    return {{"name", pair.name},
-            {"model", model_name(pair.model)},
-            {"datapath", datapath_name(pair.datapath)},
-            {"active", path_name(pair.primary_active)},
-            {"healthy", pair.healthy()},
-            {"veto", reason_names(pair.veto)},
-            {"problems", pair.problems},
-            {"liveness", liveness_names[pair.liveness]},
-            {"selector", pair.selector.text()},
-            {"hold_down_s", seconds(pair.policy.hold_down)},
-            {"flips", pair.flips},
-            {"primary", nic_json(pair.primary)},
-            {"standby", nic_json(pair.standby)},
-            {"counters", std::move(counters)},
-            {"failover", pair.failover}};
+    Json out = {{"name", pair.name},
+                {"model", model_name(pair.model)},
+                {"datapath", datapath_name(pair.datapath)},
+                {"active", path_name(pair.primary_active)},
+                {"healthy", pair.healthy()},
+                {"veto", reason_names(pair.veto)},
+                {"problems", pair.problems},
+                {"liveness", liveness_names[pair.liveness]},
+                {"selector", pair.selector.text()},
+                {"flips", pair.flips},
+                {"primary", nic_json(pair.primary)},
+                {"standby", nic_json(pair.standby)},
+                {"counters", std::move(counters)},
+                {"failover", pair.failover}};
+    Policy policy = pair.policy;
+    for (const Knob &knob : knobs())
+        out[knob.field()] = seconds(knob.of(policy));
+    out["reselect"] = reselect_names[policy.reselect];
+    out["announce"] = announce_names[policy.announce];
+    return out;
 }
 
 Json to_json(const Flip &flip) {

@@ -34,7 +34,9 @@
 	X(TX_HANG, 8, "tx-hang", FIRM, "the primary completes no transmission")                    \
 	X(MTU, 9, "mtu", FIRM, "the primary cannot carry the master's MTU")                        \
 	X(MAC, 10, "mac", FIRM, "the primary's MAC differs from the master's")                     \
-	X(SYNC, 11, "sync", FIRM, "the primary could not be configured like the master")
+	X(SYNC, 11, "sync", FIRM, "the primary could not be configured like the master") \
+	X(GONE, 12, "gone", HARD, "the primary's slot is empty though its device still stands")    \
+	X(STICKY, 13, "sticky", SOFT, "the standby is kept until it fails")
 
 enum hl_veto_bit {
 #define X(name, bit, text, kind, meaning) HL_VETO_BIT_##name = bit,
@@ -43,7 +45,7 @@ enum hl_veto_bit {
 };
 
 #define HL_VETO(name) (1ull << HL_VETO_BIT_##name)
-#define HL_VETO_SOFT (HL_VETO(UNPROVEN) | HL_VETO(HOLD_DOWN))
+#define HL_VETO_SOFT (HL_VETO(UNPROVEN) | HL_VETO(HOLD_DOWN) | HL_VETO(STICKY))
 
 /* What the datapath counts, each frame (as the stack sees it: a GSO frame is one) under one name. */
 #define HL_COUNTER_LIST(X)                                                                         \
@@ -94,6 +96,32 @@ enum hl_liveness {
 #define X(name, text, meaning) HL_LIVENESS_##name,
 	HL_LIVENESS_LIST(X)
 #undef X
+};
+
+/* When a primary that was lost is taken back, as bonding's primary_reselect: X(NAME, "name"). */
+#define HL_RESELECT_LIST(X)                                                                        \
+	X(ALWAYS, "always")                                                                        \
+	X(BETTER, "better")                                                                        \
+	X(FAILURE, "failure")
+
+enum hl_reselect {
+#define X(name, text) HL_RESELECT_##name,
+	HL_RESELECT_LIST(X)
+#undef X
+		HL_RESELECTS
+};
+
+/* How the network is told of a flip: X(NAME, "name", "what is sent"). */
+#define HL_ANNOUNCE_LIST(X)                                                                        \
+	X(AUTO, "auto", "a unicast probe to each neighbour; a broadcast only where none is known") \
+	X(GARP, "garp", "gratuitous ARP and unsolicited NA for each address, too")                 \
+	X(NONE, "none", "nothing")
+
+enum hl_announce {
+#define X(name, text, meaning) HL_ANNOUNCE_##name,
+	HL_ANNOUNCE_LIST(X)
+#undef X
+		HL_ANNOUNCES
 };
 
 /* How the user named the primary. */
@@ -199,7 +227,7 @@ struct hl_pair {
 	struct hl_nic standby; /* resolver */
 	__u8 mac[6];           /* loader: the master's address, for the echo rule */
 	__u8 native;           /* loader: roles (1 << enum hl_role) whose NIC takes redirected XDP frames */
-	__u8 hot_reserved;
+	__u8 wake;             /* controller sets, datapath clears: the next frame rings the bell */
 
 	/* What the pair is. Writer: loader, before it is published and at adoption. */
 	__u32 magic __attribute__((aligned(64)));
@@ -209,6 +237,13 @@ struct hl_pair {
 	__u8 liveness;
 	__u8 selector; /* enum hl_selector_kind */
 	__u32 hold_down_ms;
+	__u32 up_delay_ms;
+	__u32 probe_interval_ms;
+	__u32 probe_rest_ms;
+	__u32 proof_timeout_ms;
+	__u8 reselect; /* enum hl_reselect */
+	__u8 announce; /* enum hl_announce */
+	__u8 policy_reserved[6];
 	__u64 netns_cookie;
 	__u64 attached_ns;
 	struct hl_failover failover;

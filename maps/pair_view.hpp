@@ -53,6 +53,18 @@ inline constexpr std::string_view liveness_names[] = {
 #undef X
 };
 
+inline constexpr std::string_view reselect_names[HL_RESELECTS] = {
+#define X(name, text) text,
+    HL_RESELECT_LIST(X)
+#undef X
+};
+
+inline constexpr std::string_view announce_names[HL_ANNOUNCES] = {
+#define X(name, text, meaning) text,
+    HL_ANNOUNCE_LIST(X)
+#undef X
+};
+
 inline constexpr std::string_view hook_pins[HL_HOOKS] = {
 #define X(name, pin) pin,
     HL_HOOK_LIST(X)
@@ -80,6 +92,11 @@ class PairView {
         uint64_t before = word(pair_->veto).fetch_and(~bits);
         if (before != 0 && (before & ~bits) == 0) record_flip(before, 0, who, now_ns);
         return before;
+    }
+
+    /// The next frame that leaves by the primary rings the bell, once.
+    void wake_on_frame(bool wanted) {
+        std::atomic_ref<uint8_t>(reinterpret_cast<uint8_t &>(pair_->wake)).store(wanted);
     }
 
     /// Number of flips ever; the log keeps the last HL_FLIPS of them.

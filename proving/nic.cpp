@@ -53,7 +53,7 @@ void Nic::remove() {
     // told, and no guest could know.
     ip_batch(where().name(), fmt::format("link del dev {}\n", spec_.ifname));
     where_ = nullptr;
-    hole_rx_ = hole_tx_ = false; // the filters go with the port
+    lost_rx_ = lost_tx_ = 0; // the filters go with the port
     cable_.reset();
 }
 
@@ -88,21 +88,44 @@ void Nic::move_to(const Netns &ns) {
 }
 
 void Nic::blackhole(Direction direction, bool on) {
-    where();
-    // What the guest sends enters the switch by this port, and the other way round.
-    if (direction != Direction::rx) drop_all("ingress", hole_tx_, on);
-    if (direction != Direction::tx) drop_all("egress", hole_rx_, on);
+    lose(direction, on ? 100 : 0);
 }
 
-void Nic::drop_all(const char *hook, bool &now, bool on) {
-    if (now == on) return;
-    std::vector<std::string> command{"tc",  "-n",  switch_.name(), "filter", on ? "add" : "del",
-                                     "dev", port_, hook,           "pref",   "1"};
-    // One classic BPF instruction: return 2, which is TC_ACT_SHOT. Needs no gact or matchall
-    // module.
-    if (on) command.insert(command.end(), {"bpf", "bytecode", "1,6 0 0 2", "direct-action"});
+void Nic::lose(Direction direction, unsigned percent) {
+    where();
+    // What the guest sends enters the switch by this port, and the other way round.
+    if (direction != Direction::rx) drop("ingress", lost_tx_, percent);
+    if (direction != Direction::tx) drop("egress", lost_rx_, percent);
+}
+
+// Classic BPF: draw a random number (SKF_AD_RANDOM); below the limit return 2 (TC_ACT_SHOT), else
+// -1 (TC_ACT_UNSPEC). Needs no gact, matchall or netem module.
+void Nic::drop(const char *hook, unsigned &now, unsigned percent) {
+    if (now == percent) return;
+    const auto filter = [&](const char *what) {
+        return std::vector<std::string>{"tc",  "-n",  switch_.name(), "filter", what,
+                                        "dev", port_, hook,           "pref",   "1"};
+    };
+    if (now) spawn(filter("del"));
+    now = percent;
+    if (!percent) return;
+    const std::uint64_t limit = (std::uint64_t{percent} << 32) / 100;
+    std::vector<std::string> command = filter("add");
+    command.insert(command.end(), {"bpf", "bytecode",
+                                   percent == 100 ? "1,6 0 0 2"
+                                                  : fmt::format("4,32 0 0 4294963256,53 1 0 {},"
+                                                                "6 0 0 2,6 0 0 4294967295",
+                                                                limit),
+                                   "direct-action"});
     spawn(command);
-    now = on;
+}
+
+void Nic::hang(bool on) {
+    where();
+    if (!cable_)
+        throw Error(EOPNOTSUPP, "hang the transmit queue of " + spec_.ifname, "a veth has none",
+                    "use a tap");
+    cable_->stall(on);
 }
 
 void Nic::flood(bool on) {

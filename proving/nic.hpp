@@ -57,6 +57,11 @@ class Nic {
     void move_to(const Netns &ns); ///< `ns` must outlive the NIC's stay there
     /// Silently drops frames between NIC and switch while the carrier stays up.
     void blackhole(Direction direction, bool on);
+    /// The same for a part of the frames, chosen at random: 0 to 100.
+    void lose(Direction direction, unsigned percent);
+    /// The device completes no transmission any more, with its carrier up. Taps only: throws
+    /// Error(EOPNOTSUPP).
+    void hang(bool on);
     /// Whether the switch sends broadcast and multicast out of this port.
     void flood(bool on);
     void mtu(unsigned bytes); ///< both ends
@@ -75,7 +80,7 @@ class Nic {
   private:
     void add_veth();
     void add_tap();
-    void drop_all(const char *hook, bool &now, bool on);
+    void drop(const char *hook, unsigned &now, unsigned percent);
     void link_set(const std::string &what);
 
     const Netns &guest_;
@@ -83,9 +88,8 @@ class Nic {
     const Netns *where_ = nullptr; // null = absent
     NicSpec spec_;
     std::string port_;
-    bool hole_rx_ = false;
-    bool hole_tx_ = false;
-    std::unique_ptr<TapCable> cable_; // tap only
+    unsigned lost_rx_ = 0, lost_tx_ = 0; // percent
+    std::unique_ptr<TapCable> cable_;    // tap only
 };
 
 } // namespace hitless::proving

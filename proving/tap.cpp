@@ -62,8 +62,14 @@ TapCable::TapCable(const End &a, const End &b)
 }
 
 TapCable::~TapCable() {
+    ends_.store(true, std::memory_order_release);
     eventfd_write(wake_.get(), 1);
     thread_.join();
+}
+
+void TapCable::stall(bool on) {
+    stalled_.store(on, std::memory_order_release);
+    eventfd_write(wake_.get(), 1);
 }
 
 void TapCable::carrier(bool on) {
@@ -82,7 +88,13 @@ void TapCable::run() {
     auto &[a, b, wake] = watched;
     while (true) {
         if (poll(watched.data(), watched.size(), -1) < 0) continue; // EINTR
-        if (wake.revents != 0) return;
+        if (wake.revents != 0) {
+            eventfd_t count = 0;
+            eventfd_read(wake_.get(), &count);
+            if (ends_.load(std::memory_order_acquire)) return;
+            a.fd = stalled_.load(std::memory_order_acquire) ? -1 : a_.get();
+            continue;
+        }
         // A device that was deleted or whose namespace died reports an error for ever: let go of
         // it.
         for (auto *end : {&a, &b})

@@ -31,6 +31,8 @@ class TapCable {
     /// then (TUNSETCARRIER may wait for others, and frames sent meanwhile would be no fault of the
     /// guest's): the kernel may take a second to act on lost carrier, and would go on sending.
     void carrier(bool on);
+    /// End a's device hangs: it goes on taking frames, with its carrier up, and none leaves it.
+    void stall(bool on);
     std::uint64_t carried() const { return carried_.load(std::memory_order_relaxed); }
     /// Frames that went into a cut cable, or that the far end would not take because it was down.
     std::uint64_t refused() const { return refused_from_a() + refused_from_b_.load(); }
@@ -42,7 +44,7 @@ class TapCable {
 
     Fd a_, b_, wake_;
     std::vector<std::uint8_t> frame_ = std::vector<std::uint8_t>(65'536 + 256);
-    std::atomic<bool> whole_{true};
+    std::atomic<bool> whole_{true}, stalled_{false}, ends_{false};
     std::atomic<std::uint64_t> carried_{0};
     std::atomic<std::uint64_t> refused_from_a_{0}, refused_from_b_{0};
     std::thread thread_;

@@ -105,7 +105,7 @@ TEST_P(User, AttachIsQuickAndLosesNothing) {
 }
 
 TEST_P(User, AnIdleControllerCostsNothing) {
-    pair().attach();
+    pair().attach({"--hold-down", "20", "--probe-interval", "0"});
     const pid_t pid = pair().start_controller().pid();
     ASSERT_TRUE(pair().becomes("primary"));
     Traffic traffic(lab());

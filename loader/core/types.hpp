@@ -44,6 +44,7 @@ struct Link {
     uint32_t mtu = 0;
     uint64_t tx_dropped = 0;   ///< frames that it was given and did not send
     uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*
+    uint64_t tx_packets = 0;   ///< as its driver counts them
     bool up = false;           ///< administratively
     bool carrier = false;
     bool loopback = false;

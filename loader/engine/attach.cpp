@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/attach.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <poll.h>
 
 namespace hitless {
 namespace {
@@ -113,6 +115,41 @@ const Link *find_primary(const Link &standby, const Selector &selector,
     return choice.primary;
 }
 
+/// A pair just made, and what keeps it until it is proved.
+struct Made {
+    Pair pair;
+    Vigil vigil;
+    std::string primary; ///< its name; empty when none is there yet
+};
+
+bool in_doubt(const Pair &pair) {
+    return pair.view().veto() & HL_VETO(UNPROVEN);
+}
+
+void wait_for(const Vigil &vigil, Instant until) {
+    pollfd entry{vigil.fd(), POLLIN, 0};
+    until = std::min(until, vigil.again().value_or(until));
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now());
+    poll(&entry, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+}
+
+/// Until there is evidence for the path or against it, or time to go by the timer. A controller
+/// does it, where there is one and it sees the pair.
+void prove(Pair &pair, Rtnl &rtnl, Vigil &vigil, bool published) {
+    constexpr Instant look{std::chrono::milliseconds(2)}, slack{std::chrono::milliseconds(100)};
+    const Probing how = policy_of(pair.state()).probing;
+    const Instant end = now() + how.up_delay + how.timeout + slack;
+    std::optional<Instant> again;
+    while (in_doubt(pair) && now() < end) {
+        if (published && controller_pid()) {
+            sleep_until(now() + look);
+            continue;
+        }
+        wait_for(vigil, std::min(end, again.value_or(end)));
+        again = settle(pair, rtnl, vigil, HL_ACTOR_OPERATOR);
+    }
+}
+
 void check_datapath(const AttachRequest &request, const Link &standby, const Link *primary) {
     if (request.gate) check_gate(standby);
     if (request.datapath != HL_DATAPATH_XDP) return;
@@ -131,25 +168,21 @@ void attach_gate(Pair &pair, const Link &standby) {
 
 /// Who carries what, from the standby to the master; nothing flows before the last step.
 void put_together(Pair &pair, Rtnl &rtnl, const AttachRequest &request, const Link &standby,
-                  const Link *primary) {
+                  const Link *primary, Vigil &vigil) {
     pair.resolve(HL_ROLE_STANDBY, standby.index);
     pair.attach(HL_HOOK_INGRESS_STANDBY, standby.index, standby.name);
     if (primary) install_primary(pair, rtnl, standby, *primary);
     if (primary) accelerate(pair, HL_ROLE_PRIMARY, *primary);
     if (!pair.state().failover.outer) pair.attach(HL_HOOK_EGRESS, standby.index, standby.name);
-    Trust trust;
-    if (primary && primary->usable()) trust.good_since = Instant{0}; // it was up before we came
-    while (auto again = settle(pair, rtnl, trust, HL_ACTOR_OPERATOR))
-        sleep_until(*again); // the up-delay, not longer: nobody may come after us
+    settle(pair, rtnl, vigil, HL_ACTOR_OPERATOR);
+    if (!request.gate && !pair.state().failover.outer) return;
+    prove(pair, rtnl, vigil, false); // XDP comes to the standby while the primary carries
     if (request.gate) attach_gate(pair, standby);
     accelerate(pair, HL_ROLE_STANDBY, standby);
     if (pair.state().failover.outer) join_failover(pair, rtnl);
 }
 
-} // namespace
-
-std::string attach(const AttachRequest &request) {
-    Rtnl rtnl;
+Made make(const AttachRequest &request, Rtnl &rtnl) {
     StateDir dir;
     Link standby = find_standby(rtnl, request.standby);
     std::vector<Link> links = rtnl.links();
@@ -186,10 +219,25 @@ std::string attach(const AttachRequest &request) {
         pair.state().model = HL_MODEL_THREE;
         pair.state().datapath = HL_DATAPATH_XDP;
     }
-    put_together(pair, rtnl, request, standby, primary);
+    Vigil vigil;
+    put_together(pair, rtnl, request, standby, primary, vigil);
     if (failover) failover->keep();
     staging.commit(StateDir::pair_name(netns_cookie(), number(standby.index)));
-    return primary ? primary->name : "";
+    return {std::move(pair), std::move(vigil), primary ? primary->name : ""};
+}
+
+} // namespace
+
+std::string make_pair(const AttachRequest &request) {
+    Rtnl rtnl;
+    return make(request, rtnl).primary;
+}
+
+std::string attach(const AttachRequest &request) {
+    Rtnl rtnl;
+    Made made = make(request, rtnl);
+    prove(made.pair, rtnl, made.vigil, true);
+    return made.primary;
 }
 
 void detach(const std::string &standby, const Note &note) {

@@ -2,6 +2,7 @@
 //
 // The controller's one loop: something happened -> which pairs does it concern -> look at them as
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
+#include "loader/engine/attach.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
@@ -25,15 +26,15 @@ std::string lock_path(const StateDir &dir) {
     return fmt::format("{}/controller-{}", dir.root(), netns_cookie());
 }
 
-enum Wake : uint64_t { wake_links, wake_timer, wake_directory, wake_bells };
+enum Wake : uint64_t { wake_links, wake_timer, wake_directory, wake_bells, wake_answers };
 
 /// A pair under care.
 struct Kept {
     Pair pair;
     BellReader bell;
-    Trust trust;
-    std::optional<Instant> again;
-    uint64_t announced; ///< flips that the network has been told of
+    Vigil vigil;
+    std::optional<Instant> again; ///< settle
+    uint64_t announced;           ///< flips that the network has been told of
 
     explicit Kept(Pair &&adopted)
         : pair(std::move(adopted)), bell(pair.bell_fd()), announced(pair.view().flips()) {}
@@ -66,6 +67,7 @@ class Controller::Engine {
         poller_.add(timer_.fd(), wake_timer);
         poller_.add(directory_->fd(), wake_directory);
         poller_.add(bells_.fd(), wake_bells);
+        poller_.add(answers_.fd(), wake_answers);
         flips_.read(); // what happened before us is history
         look_at_everything();
         malloc_trim(0); // loading parsed the kernel's type information; give it back
@@ -76,6 +78,7 @@ class Controller::Engine {
     void process() {
         bool rescan = false;
         std::set<std::string> touched;
+        std::set<uint64_t> heard; // vigils, by their fds
         poller_.ready([&](uint64_t what) {
             switch (what) {
             case wake_links: rescan |= !drain_links(touched); break;
@@ -85,6 +88,7 @@ class Controller::Engine {
                 rescan = true;
                 break;
             case wake_bells: drain_bells(touched); break;
+            case wake_answers: answers_.ready([&](uint64_t vigil) { heard.insert(vigil); }); break;
             default: break;
             }
         });
@@ -92,7 +96,7 @@ class Controller::Engine {
         for (const std::string &name : touched)
             look_at(name);
         for (auto &[name, kept] : pairs_)
-            if (kept.again && *kept.again <= now()) look_at(name);
+            if (is_due(kept.again) || (must_tick(kept, heard) && tick(kept))) look_at(name);
         finish();
     }
 
@@ -119,6 +123,19 @@ class Controller::Engine {
         });
         if (!complete) log("link events were lost; looking at every device again");
         return complete && known;
+    }
+
+    static bool is_due(const std::optional<Instant> &at) { return at && *at <= now(); }
+
+    static bool must_tick(const Kept &kept, const std::set<uint64_t> &heard) {
+        return is_due(kept.vigil.again()) || heard.contains(static_cast<uint64_t>(kept.vigil.fd()));
+    }
+
+    /// The short way of look_at(), for the path alone. True when the long one must follow.
+    bool tick(Kept &kept) {
+        bool news = false;
+        guarded([&] { news = kept.vigil.tick(kept.pair, rtnl_); });
+        return news;
     }
 
     void drain_bells(std::set<std::string> &touched) {
@@ -154,6 +171,8 @@ class Controller::Engine {
                 auto [at, fresh] = pairs_.try_emplace(name, Pair::open(dir_.path(name)));
                 int bell = at->second.pair.bell_fd();
                 bells_.add(bell, static_cast<uint64_t>(bell));
+                int answers = at->second.vigil.fd();
+                answers_.add(answers, static_cast<uint64_t>(answers));
                 log(fmt::format("{}: in our care", at->second.pair.state().standby_id.ifname));
             });
         }
@@ -174,7 +193,7 @@ class Controller::Engine {
             auto link = std::ranges::find(links, request.standby, &Link::name);
             if (pairs_.contains(StateDir::pair_name(netns_cookie(), number(link->index)))) continue;
             guarded([&] {
-                std::string primary = attach(request);
+                std::string primary = make_pair(request);
                 log(fmt::format("{}: paired with {}", request.standby,
                                 primary.empty() ? "no primary yet" : primary));
                 made = true;
@@ -194,7 +213,7 @@ class Controller::Engine {
             if (state.failover.outer && !rtnl_.link(Ifindex{state.failover.outer}))
                 return bury(name, "the failover device");
             keep_primary(kept, *standby);
-            kept.again = settle(kept.pair, rtnl_, kept.trust, HL_ACTOR_CONTROLLER);
+            kept.again = settle(kept.pair, rtnl_, kept.vigil, HL_ACTOR_CONTROLLER);
         });
     }
 
@@ -249,7 +268,9 @@ class Controller::Engine {
         if (flips == kept.announced) return;
         kept.announced = flips;
         const hl_pair &state = kept.pair.state();
-        guarded([&] { announce(rtnl_, master_of(state), mac_of(state.mac)); });
+        guarded([&] {
+            announce(rtnl_, master_of(state), mac_of(state.mac), policy_of(state).announce);
+        });
     }
 
     void finish() {
@@ -257,7 +278,8 @@ class Controller::Engine {
             tell_network(kept);
         std::optional<Instant> next;
         for (auto &[name, kept] : pairs_)
-            if (kept.again && (!next || *kept.again < *next)) next = kept.again;
+            for (const auto &at : {kept.again, kept.vigil.again()})
+                if (at && (!next || *at < *next)) next = at;
         timer_.arm(next);
         for (const Flip &flip : flips_.read())
             if (options_.on_flip) options_.on_flip(flip);
@@ -272,7 +294,7 @@ class Controller::Engine {
     Rtnl rtnl_;
     LinkMonitor monitor_;
     Timer timer_;
-    Poller poller_, bells_;
+    Poller poller_, bells_, answers_;
     std::optional<OwnerLock> owner_;
     std::optional<DirectoryWatch> directory_;
     FlipReader flips_;

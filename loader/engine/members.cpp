@@ -64,7 +64,14 @@ void describe_pair(Pair &pair, const Link &standby, const Selector &selector,
     state.datapath = HL_DATAPATH_TC;
     state.selector = static_cast<uint8_t>(selector.kind);
     copy_text(state.selector_arg, selector.arg);
-    state.hold_down_ms = static_cast<uint32_t>(policy.hold_down.count());
+    auto number_of = [](std::chrono::milliseconds ms) { return static_cast<uint32_t>(ms.count()); };
+    state.hold_down_ms = number_of(policy.hold_down);
+    state.up_delay_ms = number_of(policy.probing.up_delay);
+    state.probe_interval_ms = number_of(policy.probing.interval);
+    state.probe_rest_ms = number_of(policy.probing.rest);
+    state.proof_timeout_ms = number_of(policy.probing.timeout);
+    state.reselect = static_cast<uint8_t>(policy.reselect);
+    state.announce = static_cast<uint8_t>(policy.announce);
     state.netns_cookie = netns_cookie();
     state.attached_ns = static_cast<uint64_t>(now().count());
     copy_mac(state.mac, standby.mac);
@@ -76,7 +83,14 @@ Selector selector_of(const hl_pair &state) {
 }
 
 Policy policy_of(const hl_pair &state) {
-    return {.hold_down = std::chrono::milliseconds(state.hold_down_ms)};
+    using std::chrono::milliseconds;
+    return {.hold_down = milliseconds(state.hold_down_ms),
+            .probing = {.up_delay = milliseconds(state.up_delay_ms),
+                        .interval = milliseconds(state.probe_interval_ms),
+                        .rest = milliseconds(state.probe_rest_ms),
+                        .timeout = milliseconds(state.proof_timeout_ms)},
+            .reselect = static_cast<hl_reselect>(state.reselect),
+            .announce = static_cast<hl_announce>(state.announce)};
 }
 
 bool synchronise(Rtnl &rtnl, const Link &standby, const Link &primary) {
@@ -134,12 +148,11 @@ std::optional<Link> find(Rtnl &rtnl, const hl_identity &id) {
     return link;
 }
 
-std::optional<Instant> settle(Pair &pair, Rtnl &rtnl, Trust &trust, hl_actor actor) {
+std::optional<Instant> settle(Pair &pair, Rtnl &rtnl, Vigil &vigil, hl_actor actor) {
     hl_pair &state = pair.state();
     std::optional<Link> standby = find(rtnl, state.standby_id);
     std::optional<Link> primary = find(rtnl, state.primary_id);
     Observation seen;
-    seen.veto = pair.view().veto();
     seen.present = primary.has_value();
     if (primary && standby) {
         seen.usable = primary->usable();
@@ -148,8 +161,12 @@ std::optional<Instant> settle(Pair &pair, Rtnl &rtnl, Trust &trust, hl_actor act
         seen.mac_matches = primary->mac == standby->mac;
         copy_text(state.primary_id.ifname, primary->name);
         copy_text(state.standby_id.ifname, standby->name);
+        vigil.observe(pair, rtnl, *standby, *primary, seen);
+    } else {
+        vigil.rest();
     }
-    Verdict verdict = decide(policy_of(state), trust, seen, now());
+    seen.veto = pair.view().veto();
+    Verdict verdict = decide(policy_of(state), vigil.trust, seen, now());
     auto when = static_cast<uint64_t>(now().count());
     if (verdict.set) pair.view().set_veto(verdict.set, actor, when);
     if (verdict.clear) pair.view().clear_veto(verdict.clear, actor, when);

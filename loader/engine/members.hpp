@@ -6,6 +6,7 @@
 
 #include "loader/core/pairing.hpp"
 #include "loader/core/policy.hpp"
+#include "loader/engine/vigil.hpp"
 #include "loader/kernel/pair.hpp"
 #include "loader/kernel/rtnl.hpp"
 
@@ -30,8 +31,9 @@ void take_off(Pair &, Rtnl &);
 /// Makes the primary's settings follow the standby's. False when it refuses.
 bool synchronise(Rtnl &, const Link &standby, const Link &primary);
 
-/// Asks policy with what the NICs say now, and applies the verdict. Returns when to ask again.
-std::optional<Instant> settle(Pair &, Rtnl &, Trust &, hl_actor);
+/// Asks policy with what the NICs and the vigil say now, and applies the verdict. Returns when to
+/// ask again.
+std::optional<Instant> settle(Pair &, Rtnl &, Vigil &, hl_actor);
 
 /// The link that an identity names, if it still is that device.
 std::optional<Link> find(Rtnl &, const hl_identity &);

@@ -151,7 +151,7 @@ void switch_path(const std::string &standby, Target target) {
     auto when = static_cast<uint64_t>(now().count());
     // An operator may overrule doubts and earlier decisions, not a NIC that cannot send.
     constexpr uint64_t hard = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK_DOWN) |
-                              HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(SYNC);
+                              HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(SYNC) | HL_VETO(GONE);
     switch (target) {
     case Target::standby: pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when); break;
     case Target::automatic:

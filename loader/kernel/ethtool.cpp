@@ -31,6 +31,14 @@ std::string Ethtool::driver(const std::string &ifname) const {
     return ask(ifname, &info) ? info.driver : "";
 }
 
+uint32_t Ethtool::speed(const std::string &ifname) const {
+    ethtool_cmd settings{};
+    settings.cmd = ETHTOOL_GSET;
+    if (!ask(ifname, &settings)) return 0;
+    uint32_t speed = ethtool_cmd_speed(&settings);
+    return speed == static_cast<uint32_t>(SPEED_UNKNOWN) ? 0 : speed;
+}
+
 uint32_t Ethtool::flags(const std::string &ifname) const {
     ethtool_value value{ETHTOOL_GFLAGS, 0};
     return ask(ifname, &value) ? value.data : 0;

@@ -15,6 +15,7 @@ class Ethtool {
     Ethtool();
     std::string driver(const std::string &ifname) const;
     uint32_t flags(const std::string &ifname) const; ///< ETH_FLAG_*
+    uint32_t speed(const std::string &ifname) const; ///< Mbit/s
     /// ETHTOOL_STXCSUM and its kin. Throws.
     void set(const std::string &ifname, uint32_t command, uint32_t value) const;
 

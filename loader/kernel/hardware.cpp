@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/ethtool.hpp"
+#include "loader/kernel/fd.hpp"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -37,6 +39,21 @@ void learn_hardware(std::vector<Link> &links) {
         std::string device = link.bus.substr(4, link.bus.rfind('.') - 4);
         if (auto slot = slots.find(device); slot != slots.end()) link.slot = slot->second;
     }
+}
+
+bool answers_on_bus(const std::string &bus) {
+    if (!bus.starts_with("pci/")) return true;
+    std::string path = "/sys/bus/pci/devices/" + bus.substr(4) + "/config";
+    Fd config(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    uint16_t vendor = 0;
+    // Not to be able to look is not to find nothing.
+    if (!config || pread(config.get(), &vendor, sizeof(vendor), 0) != sizeof(vendor)) return true;
+    return vendor != 0xffff;
+}
+
+std::optional<uint32_t> link_speed(const std::string &ifname) {
+    uint32_t speed = Ethtool().speed(ifname);
+    return speed ? std::optional(speed) : std::nullopt;
 }
 
 } // namespace hitless

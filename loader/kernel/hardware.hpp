@@ -3,6 +3,8 @@
 
 #include "loader/core/types.hpp"
 
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace hitless {
@@ -10,5 +12,12 @@ namespace hitless {
 /// Fills what rtnetlink does not tell of hardware devices: Link::driver as `ethtool -i` reports it,
 /// and Link::slot from /sys/bus/pci/slots. Virtual devices keep "".
 void learn_hardware(std::vector<Link> &);
+
+/// Whether anything answers where a device sits on its bus ("pci/0000:00:04.0"): false once its
+/// configuration space reads all ones. Devices on no PCI bus always do.
+bool answers_on_bus(const std::string &bus);
+
+/// In Mbit/s, as `ethtool` shows it; nothing where the driver does not say.
+std::optional<uint32_t> link_speed(const std::string &ifname);
 
 } // namespace hitless

@@ -2,10 +2,12 @@
 #include "loader/kernel/rtnl.hpp"
 #include "loader/core/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -78,6 +80,13 @@ void parse_attr(const nlattr *attr, Link &link, Parent &parent) {
     case IFLA_PERM_ADDRESS: link.perm_mac = parse_mac(attr); break;
     case IFLA_STATS64: link.tx_dropped = parse_tx_dropped(attr); break;
     case IFLA_MTU: link.mtu = mnl_attr_get_u32(attr); break;
+    case IFLA_STATS64:
+        if (mnl_attr_get_payload_len(attr) >= sizeof(rtnl_link_stats64)) {
+            rtnl_link_stats64 stats; // in the message it is not aligned
+            memcpy(&stats, mnl_attr_get_payload(attr), sizeof(stats));
+            link.tx_packets = stats.tx_packets;
+        }
+        break;
     case IFLA_MASTER: link.master = Ifindex{mnl_attr_get_u32(attr)}; break;
     // Not IFF_RUNNING: that follows linkwatch, which may be a second late.
     case IFLA_CARRIER: link.carrier = mnl_attr_get_u8(attr); break;
@@ -118,15 +127,28 @@ uint32_t bpf_program_of(const nlmsghdr *message) {
     return id;
 }
 
+std::optional<Address> parse_address(const nlattr *attr) {
+    Address out;
+    size_t size = mnl_attr_get_payload_len(attr);
+    if (size != 4 && size != out.bytes.size()) return std::nullopt;
+    out.six = size != 4;
+    memcpy(out.bytes.data(), mnl_attr_get_payload(attr), size);
+    return out;
+}
+
 Neighbour parse_neighbour(const nlmsghdr *message) {
     Neighbour out;
+    auto *info = static_cast<const ndmsg *>(mnl_nlmsg_get_payload(message));
+    out.router = info->ndm_flags & NTF_ROUTER;
     const auto *end = static_cast<const char *>(mnl_nlmsg_get_payload_tail(message));
     each(static_cast<const nlattr *>(mnl_nlmsg_get_payload_offset(message, sizeof(ndmsg))), end,
          [&](const nlattr *attr) {
-             if (mnl_attr_get_type(attr) == NDA_LLADDR) out.mac = parse_mac(attr);
-             if (mnl_attr_get_type(attr) == NDA_DST &&
-                 mnl_attr_get_payload_len(attr) == out.ip.size())
-                 memcpy(out.ip.data(), mnl_attr_get_payload(attr), out.ip.size());
+             int type = mnl_attr_get_type(attr);
+             if (type == NDA_LLADDR) out.mac = parse_mac(attr);
+             if (type == NDA_DST) out.ip = parse_address(attr).value_or(out.ip);
+             if (type == NDA_CACHEINFO && mnl_attr_get_payload_len(attr) >= sizeof(nda_cacheinfo))
+                 out.confirmed =
+                     static_cast<const nda_cacheinfo *>(mnl_attr_get_payload(attr))->ndm_confirmed;
          });
     return out;
 }
@@ -241,13 +263,36 @@ void Rtnl::change(Ifindex index, std::string_view shown, const LinkChange &chang
                     error == EPERM ? "run as root, or with CAP_NET_ADMIN" : "");
 }
 
+/// Where IPv4 frames for everywhere else go; asked for by a documentation address (RFC 5737), so
+/// that a table of a million routes is not read.
+std::optional<Address> Rtnl::gateway(Ifindex index) {
+    char buffer[256];
+    nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = RTM_GETROUTE;
+    request->nlmsg_flags = NLM_F_REQUEST;
+    auto *route = static_cast<rtmsg *>(mnl_nlmsg_put_extra_header(request, sizeof(rtmsg)));
+    route->rtm_family = AF_INET;
+    route->rtm_dst_len = 32;
+    constexpr uint8_t elsewhere[] = {192, 0, 2, 1};
+    mnl_attr_put(request, RTA_DST, sizeof(elsewhere), elsewhere);
+    mnl_attr_put_u32(request, RTA_OIF, number(index));
+    std::optional<Address> out;
+    transact(request, [&](const nlmsghdr *m) { // no route: no gateway
+        const auto *end = static_cast<const char *>(mnl_nlmsg_get_payload_tail(m));
+        each(static_cast<const nlattr *>(mnl_nlmsg_get_payload_offset(m, sizeof(rtmsg))), end,
+             [&](const nlattr *attr) {
+                 if (mnl_attr_get_type(attr) == RTA_GATEWAY) out = parse_address(attr);
+             });
+    });
+    return out;
+}
+
 std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
     char buffer[256];
     nlmsghdr *request = mnl_nlmsg_put_header(buffer);
     request->nlmsg_type = RTM_GETNEIGH;
     request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    auto *filter = static_cast<ndmsg *>(mnl_nlmsg_put_extra_header(request, sizeof(ndmsg)));
-    filter->ndm_family = AF_INET;
+    mnl_nlmsg_put_extra_header(request, sizeof(ndmsg));    // both families
     mnl_attr_put_u32(request, NDA_IFINDEX, number(index)); // older kernels ignore it
     std::vector<Neighbour> out;
     int error = transact(request, [&](const nlmsghdr *m) {
@@ -261,6 +306,37 @@ std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
         if (!found.mac.empty()) out.push_back(found);
     });
     if (error) throw Error(error, "list the neighbours");
+    if (out.empty()) return out;
+    if (std::optional<Address> router = gateway(index))
+        for (Neighbour &neighbour : out)
+            neighbour.router |= neighbour.ip == *router;
+    std::ranges::stable_sort(out, {},
+                             [](const Neighbour &n) { return std::pair(!n.router, n.confirmed); });
+    return out;
+}
+
+std::vector<Address> Rtnl::addresses(Ifindex index) {
+    char buffer[256];
+    nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = RTM_GETADDR;
+    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    mnl_nlmsg_put_extra_header(request, sizeof(ifaddrmsg)); // both families
+    std::vector<Address> out;
+    int error = transact(request, [&](const nlmsghdr *m) {
+        auto *info = static_cast<const ifaddrmsg *>(mnl_nlmsg_get_payload(m));
+        if (info->ifa_index != number(index) || info->ifa_flags & IFA_F_TENTATIVE) return;
+        const auto *end = static_cast<const char *>(mnl_nlmsg_get_payload_tail(m));
+        std::optional<Address> found;
+        each(static_cast<const nlattr *>(mnl_nlmsg_get_payload_offset(m, sizeof(ifaddrmsg))), end,
+             [&](const nlattr *attr) {
+                 int type = mnl_attr_get_type(attr);
+                 // Of a point-to-point link, IFA_ADDRESS is the peer's.
+                 if (type == IFA_LOCAL || (type == IFA_ADDRESS && !found))
+                     found = parse_address(attr);
+             });
+        if (found) out.push_back(*found);
+    });
+    if (error) throw Error(error, "list the addresses");
     return out;
 }
 

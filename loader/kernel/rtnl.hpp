@@ -32,10 +32,19 @@ struct LinkChange {
     std::optional<uint8_t> addr_gen_mode{}; ///< IN6_ADDR_GEN_MODE_*
 };
 
-/// An IPv4 neighbour whose MAC the kernel knows.
+/// An IPv4 or IPv6 address in network byte order; IPv4 uses the first four bytes.
+struct Address {
+    bool six = false;
+    std::array<uint8_t, 16> bytes{};
+    auto operator<=>(const Address &) const = default;
+};
+
+/// A neighbour whose MAC the kernel knows.
 struct Neighbour {
     Mac mac;
-    std::array<uint8_t, 4> ip{};
+    Address ip;
+    bool router = false;
+    uint32_t confirmed = 0; ///< USER_HZ ticks since it was last known to be there
 };
 
 class Rtnl {
@@ -58,14 +67,18 @@ class Rtnl {
     /// Deletes a virtual device; quiet when it is gone.
     void remove(Ifindex);
 
-    /// Those of one device, unicast and resolved.
+    /// Those of one device, unicast and resolved; routers first, then who was heard of last.
     std::vector<Neighbour> neighbours(Ifindex);
+
+    /// Of one device, those in use (not tentative).
+    std::vector<Address> addresses(Ifindex);
 
     /// Traffic control filters below `parent` (a TC_H_* pair) that are not `except_program`.
     unsigned count_filters(Ifindex, uint32_t parent, uint32_t except_program);
 
   private:
     void send(nlmsghdr *);
+    std::optional<Address> gateway(Ifindex);
     int transact(nlmsghdr *, const std::function<void(const nlmsghdr *)> &);
 
     MnlSocket socket_;

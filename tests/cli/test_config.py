@@ -14,7 +14,15 @@ WRONG = {  # text: (line:column, what must be said)
     "auto_pair = maybe": ("1:13", "could not determine value type"),
     "\n\nauto_pair = 'yes'": ("3:13", "'auto_pair' is no true or false"),
     "auto_pair": ("1:", ""),
-    "auto_pear = true": ("1:1", "unknown key 'auto_pear'; known here: auto_pair, hold_down_ms, pair"),
+    "auto_pear = true": ("1:1", "unknown key 'auto_pear'; known here: auto_pair, pair, hold_down_ms, up_delay_ms,"),
+    "probe_interval_ms = 60001": ("1:21", "'probe_interval_ms' is out of range; use 0 to 60000"),
+    "probe_rest_ms = -1": ("1:17", "'probe_rest_ms' is out of range"),
+    "proof_timeout_ms = 'x'": ("1:20", "'proof_timeout_ms' is no whole number"),
+    "\nreselect = 'sometimes'":
+        ("2:12", "'reselect' cannot be 'sometimes'; use always, better, failure"),
+    "reselect = 1": ("1:12", "'reselect' is no string"),
+    "[[pair]]\nstandby = 'eth0'\nannounce = 'loudly'":
+        ("3:12", "'announce' cannot be 'loudly'; use auto, garp, none"),
     "hold_down_ms = 'long'": ("1:16", "'hold_down_ms' is no whole number"),
     "hold_down_ms = 1.5": ("1:16", "'hold_down_ms' is no whole number"),
     "hold_down_ms = -1": ("1:16", "'hold_down_ms' is out of range; use 0 to 3600000"),
@@ -28,7 +36,7 @@ WRONG = {  # text: (line:column, what must be said)
     "[[pair]]\nstandby = 7": ("2:11", "'standby' is no string"),
     "[[pair]]\nstandby = 'a-name-that-is-too-long'": ("2:11", "'standby'"),
     "[[pair]]\nstandby = 'eth0'\nmaster = 'eth1'":
-        ("3:1", "unknown key 'master'; known here: standby, primary, hold_down_ms"),
+        ("3:1", "unknown key 'master'; known here: standby, primary, hold_down_ms, up_delay_ms,"),
     "[[pair]]\nstandby = 'eth0'\nprimary = 'pci:nonsense'":
         ("3:11", "read the primary 'pci:nonsense': names no device; use auto, mac,"),
     "[[pair]]\nstandby = 'eth0'\nhold_down_ms = []": ("3:16", "'hold_down_ms' is no whole number"),
@@ -41,7 +49,9 @@ WRONG = {  # text: (line:column, what must be said)
     "[[pair]]\n" * 3 + "\xff": ("3:", "utf-8"),
 }
 
-GOOD = ["", "# nothing but a word\n", "auto_pair = false\nhold_down_ms = 0\n",
+GOOD = ["", "up_delay_ms = 0\nprobe_interval_ms = 5\nprobe_rest_ms = 0\nproof_timeout_ms = 100\n"
+        "reselect = 'failure'\nannounce = 'garp'\n[[pair]]\nstandby = 'eth0'\nreselect = 'better'\n",
+        "# nothing but a word\n", "auto_pair = false\nhold_down_ms = 0\n",
         "hold_down_ms = 3600000\n[[pair]]\nstandby = 'eth0'\nprimary = 'pci:00:04.0'\nhold_down_ms = 5\n"
         "[[pair]]\nstandby = 'eth1'\nprimary = 'eth2'\n"]
 

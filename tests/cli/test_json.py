@@ -9,12 +9,14 @@ from bed import MAC, NetCase, sh
 NIC = {"ifname": str, "ifindex": int, "mac": str, "bus": str, "present": bool, "up": bool,
        "carrier": bool, "mtu": int}
 PAIR = {"name": str, "model": str, "datapath": str, "active": str, "healthy": bool, "veto": [str],
-        "problems": [str], "liveness": str, "selector": str, "hold_down_s": float, "flips": int,
+        "problems": [str], "liveness": str, "selector": str, "flips": int,
         "primary": NIC, "standby": NIC,
         "counters": {name: int for name in (
             "tx_primary", "tx_standby", "rx_primary", "rx_standby", "drop_twin", "drop_echo",
             "twin_table_full")},
-        "failover": str}
+        "failover": str,
+        "hold_down_s": float, "up_delay_s": float, "probe_interval_s": float, "probe_rest_s": float,
+        "proof_timeout_s": float, "reselect": str, "announce": str}
 STATUS = {"version": int, "pairs": [PAIR]}
 FLIP = {"time_s": float, "pair": str, "from": str, "to": str, "reason": [str], "actor": str,
         "duration_s": (float, type(None))}

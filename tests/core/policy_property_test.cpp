@@ -44,7 +44,7 @@ rc::Gen<std::vector<Step>> traces() {
 
 Policy some_policy() {
     return {.hold_down = milliseconds(*rc::gen::element(0, 1, 10, 200, 1000)),
-            .up_delay = milliseconds(*rc::gen::element(0, 20))};
+            .probing = {.up_delay = milliseconds(*rc::gen::element(0, 20))}};
 }
 
 World lived(const Policy &policy, const std::vector<Step> &trace) {
@@ -59,7 +59,7 @@ RC_GTEST_PROP(AnyTrace, LeavesNoUsablePathIdleOnceItIsQuiet, ()) {
     World world = lived(policy, *traces());
     world.send();
     world.look(); // netlink's last word, however late
-    world.sleep(std::max(policy.hold_down, policy.up_delay));
+    world.sleep(std::max(policy.hold_down, policy.probing.up_delay));
     world.send();
     RC_ASSERT((world.sent.back().path == Path::primary) == world.primary_fits());
     RC_ASSERT((world.veto == 0) == world.primary_fits());

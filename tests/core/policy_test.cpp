@@ -17,7 +17,7 @@ constexpr Observation absent{};
 
 /// A veto word under one policy. Times are milliseconds since the story began.
 struct Story {
-    Policy policy{.hold_down = milliseconds(200), .up_delay = milliseconds(0)};
+    Policy policy{.hold_down = milliseconds(200), .probing = {.up_delay = milliseconds(0)}};
     Trust trust;
     uint64_t veto = HL_VETO(ABSENT);
     std::optional<Instant> again;
@@ -128,8 +128,7 @@ TEST(Policy, WhatDoesNotFitIsNamed) {
 }
 
 TEST(Policy, OtherWritersBitsAreLeftAlone) {
-    constexpr uint64_t others =
-        HL_VETO(OPERATOR) | HL_VETO(HOST) | HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG) | 1ull << 63;
+    constexpr uint64_t others = HL_VETO(OPERATOR) | HL_VETO(HOST) | 1ull << 63;
     Story story;
     story.veto |= others;
     EXPECT_EQ(story.at(0, good), others);
@@ -149,7 +148,7 @@ TEST(Policy, AnOperatorMayOverruleTheHoldDown) {
 
 /// The stories of bonding's updelay.
 struct DelayedStory : Story {
-    DelayedStory() { policy.up_delay = milliseconds(20); }
+    DelayedStory() { policy.probing.up_delay = milliseconds(20); }
 };
 
 TEST(Policy, AFirstPrimaryIsUnprovenForTheUpDelay) {
@@ -208,6 +207,98 @@ TEST(Policy, NoHoldDownMeansNoWait) {
     EXPECT_EQ(story.at(11, good), 0u);
     story.veto |= HL_VETO(DOWN_SEEN);
     EXPECT_EQ(story.at(12, good), 0u);
+}
+
+constexpr Observation hole{
+    .present = true, .usable = true, .configured = true, .path = Belief::refuted};
+
+TEST(Policy, AHoleMustStayProvedForLongerEachTime) {
+    Story story;
+    story.at(0, good);
+    int ms = 1000;
+    for (int wait : {200, 400, 800, 1600}) {
+        EXPECT_EQ(story.at(ms, hole), HL_VETO(BLACK_HOLE));
+        EXPECT_EQ(story.at(ms + 10, good), HL_VETO(HOLD_DOWN));
+        EXPECT_EQ(story.at(ms + 10 + wait - 1, good), HL_VETO(HOLD_DOWN)) << wait;
+        EXPECT_EQ(story.at(ms + 10 + wait, good), 0u) << wait;
+        ms += wait + 1000;
+    }
+}
+
+TEST(Policy, AGapInTheProofStartsTheWaitAnew) {
+    Story story;
+    story.at(0, good);
+    story.at(1000, hole);
+    story.at(1010, good);
+    Observation doubted = good;
+    doubted.path = Belief::unproven;
+    EXPECT_EQ(story.at(1100, doubted), HL_VETO(UNPROVEN));
+    EXPECT_EQ(story.at(1150, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.at(1349, good), HL_VETO(HOLD_DOWN));
+    EXPECT_EQ(story.at(1350, good), 0u) << "and that was one relapse, not two";
+}
+
+TEST(Policy, PeaceForgivesRelapses) {
+    Story story;
+    story.at(0, good);
+    for (int ms : {1000, 2000, 100'000}) {
+        EXPECT_EQ(story.at(ms, hole), HL_VETO(BLACK_HOLE));
+        story.at(ms + 10, good);
+        story.at(ms + 900, good);
+        EXPECT_EQ(story.veto, 0u);
+    }
+    EXPECT_EQ(story.trust.relapses, 1u);
+}
+
+TEST(Policy, TheWaitIsBounded) {
+    Policy policy{.hold_down = milliseconds(200)};
+    EXPECT_EQ(restore_wait(policy, 1), Instant(milliseconds(200)));
+    EXPECT_EQ(restore_wait(policy, 1000), Instant(std::chrono::minutes(1)));
+    policy.hold_down = std::chrono::hours(1);
+    EXPECT_EQ(restore_wait(policy, 5), Instant(std::chrono::hours(1)));
+}
+
+TEST(Policy, AHoleKeepsTheNameItWasGiven) {
+    Story story;
+    story.at(0, good);
+    Observation hung = hole;
+    hung.completes = false;
+    EXPECT_EQ(story.at(10, hung), HL_VETO(TX_HANG));
+    EXPECT_EQ(story.at(20, hole), HL_VETO(TX_HANG));
+}
+
+TEST(Policy, AnEmptySlotIsGone) {
+    Observation ejected = good;
+    ejected.answers = false;
+    Story story;
+    story.at(0, good);
+    EXPECT_EQ(story.at(10, ejected), HL_VETO(GONE));
+}
+
+TEST(Policy, ReselectFailureKeepsTheStandbyUntilItFails) {
+    Story story;
+    story.policy.reselect = HL_RESELECT_FAILURE;
+    EXPECT_EQ(story.at(0, good), 0u) << "the first one is taken";
+    EXPECT_EQ(story.at(0, good), 0u);
+    story.at(1000, down);
+    story.at(1010, good);
+    EXPECT_EQ(story.at(1210, good), HL_VETO(STICKY)) << "soft: used when the standby is down";
+    EXPECT_EQ(story.at(99'000, good), HL_VETO(STICKY));
+    story.veto = 0; // `hitless switch STANDBY primary`
+    EXPECT_EQ(story.at(99'010, good), 0u);
+}
+
+TEST(Policy, ReselectBetterAsksForSpeed) {
+    Story story;
+    story.policy.reselect = HL_RESELECT_BETTER;
+    story.at(0, good);
+    story.at(0, good);
+    story.at(1000, down);
+    Observation slower = good;
+    slower.faster = false;
+    story.at(1010, slower);
+    EXPECT_EQ(story.at(1210, slower), HL_VETO(STICKY));
+    EXPECT_EQ(story.at(1300, good), 0u);
 }
 
 } // namespace

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/prover.hpp"
+#include "maps/hitless_abi.h"
+
+#include <algorithm>
+
+namespace hitless {
+namespace {
+
+// Parts of the interval, in percent, that are waited for an answer. With the default of 20 ms a
+// hole is left 20 + 6 + 4 + 4 + 4 = 38 ms after it opened, or sooner.
+constexpr int first_wait = 30, next_wait = 20;
+constexpr int idle_wait = 10;       // the network sends the guest's frames here meanwhile: be brief
+constexpr unsigned questions = 3;   // to the primary before the standby is asked
+constexpr unsigned comparisons = 2; // questions to the standby
+constexpr int linger = 5;           // intervals without a frame until the guest counts as quiet
+constexpr Instant least_rest = milliseconds(300), target_search = milliseconds(100),
+                  most_rest = std::chrono::seconds(10), most_patience = std::chrono::seconds(1);
+constexpr int way_in_timeouts = 5;   // answered, but nothing has come in yet
+constexpr int refuted_timeouts = 25; // it was a hole, and now nobody answers anywhere
+
+constexpr uint64_t prover_bits = HL_VETO(UNPROVEN) | HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG);
+/// Under these the primary is wanted: it will be used as soon as they are gone.
+constexpr uint64_t passing = prover_bits | HL_VETO(HOLD_DOWN);
+constexpr uint64_t lost = HL_VETO(ABSENT) | HL_VETO(LINK_DOWN) | HL_VETO(DOWN_SEEN);
+
+bool paused(uint64_t veto) {
+    return veto & ~(passing | lost);
+}
+
+} // namespace
+
+Belief Prover::belief() const {
+    switch (phase_) {
+    case Phase::proving: return refuted_ ? Belief::refuted : Belief::unproven;
+    case Phase::fresh:
+    case Phase::down:
+    case Phase::trial: return Belief::unproven;
+    default: return Belief::proved;
+    }
+}
+
+void Prover::answered(Side by, Instant asked, Instant now) {
+    slowest_ = std::max(now - asked, slowest_ - slowest_ / 8);
+    mute_ = false;
+    if (by == Side::standby) {
+        standby_answered_ = true;
+        standby_answered_at_ = now;
+    } else {
+        primary_answered_ = way_out_ = target_known_ = true;
+    }
+}
+
+Prover::Orders Prover::step(const Probing &how, const Sight &seen, Instant now) {
+    Moment moment{how, seen, now};
+    if (seen.sent != sent_) last_sent_ = now;
+    sent_ = seen.sent;
+    enter(moment);
+    if (phase_ == Phase::proving) prove(moment);
+    if (phase_ == Phase::awaiting) await(moment);
+    if (phase_ == Phase::comparing || phase_ == Phase::trial) compare(moment);
+    if (phase_ == Phase::trusted) trust(moment);
+    return moment.orders;
+}
+
+/// What happened to the pair meanwhile.
+void Prover::enter(Moment &moment) {
+    const Sight &seen = moment.seen;
+    if (!seen.usable) {
+        phase_ = Phase::down;
+        return;
+    }
+    if (phase_ == Phase::fresh) { // what another prover thought is in the word
+        phase_ = Phase::trusted;
+        bool was_hole = seen.veto & (HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG));
+        if (seen.veto & (passing | lost)) begin_proving(moment, was_hole);
+    }
+    if (phase_ == Phase::down || seen.veto & HL_VETO(DOWN_SEEN)) begin_proving(moment, refuted_);
+    if (phase_ == Phase::proving) {
+        // Gone without our doing: an operator knows better.
+        if (stood_ && !(seen.veto & prover_bits)) phase_ = Phase::trusted;
+        stood_ |= (seen.veto & prover_bits) != 0;
+        return;
+    }
+    bool diverted = phase_ == Phase::trial && seen.veto == HL_VETO(UNPROVEN);
+    bool in_doubt = phase_ == Phase::comparing || phase_ == Phase::trial;
+    if ((in_doubt && seen.veto && !diverted) || paused(seen.veto)) phase_ = Phase::trusted;
+}
+
+void Prover::begin_proving(const Moment &moment, bool refuted) {
+    phase_ = Phase::proving;
+    refuted_ = refuted;
+    since_ = moment.now;
+    due_ = moment.now + (refuted ? least_rest : Instant(moment.how.up_delay));
+    received_ = moment.seen.received;
+    round_open_ = way_out_ = against_ = stood_ = primary_answered_ = standby_answered_ = false;
+}
+
+/// In rounds: the primary is asked, then the standby, which also moves the network's tables back to
+/// where the guest's frames go.
+void Prover::prove(Moment &moment) {
+    const Probing &how = moment.how;
+    if (paused(moment.seen.veto)) {
+        since_ = moment.now;
+        return;
+    }
+    if (is_proved(moment)) {
+        phase_ = Phase::trusted;
+        return;
+    }
+    if (how.interval.count() == 0 || !moment.seen.has_target) {
+        Instant end =
+            since_ + how.up_delay + (how.interval.count() ? how.timeout : milliseconds(0));
+        moment.orders.again = end;
+        return;
+    }
+    if (round_open_) {
+        if (!primary_answered_ && !overdue(moment, idle_wait)) return;
+        round_open_ = false;
+        due_ = round_ + (primary_answered_ ? how.interval : vain_pace(moment));
+        ask(moment, Side::standby);
+    } else if (moment.now >= due_) {
+        against_ |= standby_answered_ && !primary_answered_;
+        moment.orders.next_target = asked_ >= since_ && !standby_answered_ && !primary_answered_;
+        primary_answered_ = standby_answered_ = false;
+        round_open_ = true;
+        ask(moment, Side::primary);
+        moment.orders.again = moment.now + patience(how, idle_wait);
+        return;
+    }
+    moment.orders.again = due_;
+}
+
+bool Prover::is_proved(const Moment &moment) const {
+    const Probing &how = moment.how;
+    Instant waited = moment.now - since_ - how.up_delay;
+    if (waited < Instant(0)) return false;
+    if (how.interval.count() == 0) return true; // nothing is ever asked
+    bool way_in = moment.seen.received != received_;
+    if (!moment.seen.has_target) return way_in || waited >= how.timeout;
+    if (way_out_) return way_in || (!refuted_ && waited >= way_in_timeouts * how.timeout);
+    if (against_ || standby_answered_) return false;
+    return waited >= (refuted_ ? refuted_timeouts : 1) * how.timeout;
+}
+
+/// From one vain round to the next: the longer it has been in vain, the slower.
+Instant Prover::vain_pace(const Moment &moment) const {
+    Instant least = refuted_ ? least_rest : (against_ ? 5 : 1) * moment.how.interval;
+    return std::clamp<Instant>((moment.now - since_) / 8, least, most_rest);
+}
+
+void Prover::trust(Moment &moment) {
+    const Probing &how = moment.how;
+    Orders &orders = moment.orders;
+    if (how.interval.count() == 0 || paused(moment.seen.veto)) return;
+    bool in_use = !moment.seen.veto;
+    if (in_use) refuted_ = false;
+    bool quiet = in_use && moment.now - last_sent_ >= linger * how.interval;
+    orders.wake_on_frame = quiet;
+    Instant pace = quiet ? how.rest : how.interval;
+    if (mute_ && pace.count()) pace = std::max<Instant>(how.rest, least_rest);
+    if (!moment.seen.has_target && pace.count()) pace = quiet ? most_rest : target_search;
+    if (pace.count() == 0) return;
+    orders.again = round_ + pace;
+    if (moment.now < *orders.again) return;
+    if (!moment.seen.has_target) {
+        round_ = moment.now;
+        orders.again = round_ + pace;
+        return;
+    }
+    phase_ = Phase::awaiting;
+    tries_ = 1;
+    primary_answered_ = standby_answered_ = false;
+    doubted_since_ = moment.now;
+    received_ = moment.seen.received;
+    ask(moment, Side::primary);
+    orders.again = moment.now + patience(how, in_use ? first_wait : idle_wait);
+}
+
+void Prover::await(Moment &moment) {
+    bool idle = moment.seen.veto; // wanted, but frames go by the standby
+    if (primary_answered_) {
+        if (idle) ask(moment, Side::standby); // moves the network's tables back
+        phase_ = Phase::trusted;
+        return;
+    }
+    if (!overdue(moment, idle ? idle_wait : tries_ == 1 ? first_wait : next_wait)) return;
+    if (idle) {
+        begin_proving(moment, refuted_); // what is not in use must prove itself without a gap
+        ask(moment, Side::standby);
+        moment.orders.again = due_;
+        return;
+    }
+    moment.orders.suspicious = true;
+    if (target_known_ && tries_ < questions) {
+        tries_++;
+        ask(moment, Side::primary);
+        moment.orders.again = moment.now + patience(moment.how, next_wait);
+        return;
+    }
+    phase_ = Phase::comparing;
+    tries_ = 0;
+}
+
+/// The two-source rule.
+void Prover::compare(Moment &moment) {
+    if (phase_ == Phase::trial && !moment.seen.veto) { // the veto does not stand yet
+        moment.orders.again = moment.now;
+        return;
+    }
+    Instant wait = patience(moment.how, next_wait);
+    if (primary_answered_ || (standby_answered_ && !target_known_)) {
+        target_known_ = true; // it lives, and from now on its silence is news
+        phase_ = Phase::trusted;
+        return;
+    }
+    if (standby_answered_) { // the primary's answers may be right behind
+        moment.orders.suspicious = true;
+        moment.orders.again = standby_answered_at_ + wait;
+        if (moment.now >= *moment.orders.again) {
+            begin_proving(moment, true);
+            moment.orders.again = due_;
+        }
+        return;
+    }
+    if (tries_ && !overdue(moment, next_wait)) return;
+    if (tries_ < (target_known_ ? comparisons : 1)) {
+        tries_++;
+        ask(moment, Side::standby);
+        moment.orders.again = moment.now + wait;
+        return;
+    }
+    // Nobody answers. Either the neighbour is dead, or the guest's own frames, still going into the
+    // hole, keep the network's tables pointing there. Only the latter leaves the primary silent.
+    bool silent = moment.seen.received == received_;
+    if (phase_ == Phase::trial || !target_known_ || !silent) return give_up(moment);
+    phase_ = Phase::trial;
+    tries_ = 0;
+    moment.orders.again = moment.now; // as soon as the veto stands
+}
+
+/// Nothing is concluded, and this neighbour's silence means nothing until it answers again.
+void Prover::give_up(Moment &moment) {
+    target_known_ = false;
+    mute_ = true;
+    moment.orders.next_target = true;
+    phase_ = Phase::trusted;
+}
+
+void Prover::ask(Moment &moment, Side by) {
+    if (by == Side::primary) {
+        moment.orders.ask_primary = true;
+        if (phase_ == Phase::proving || tries_ == 1) round_ = moment.now;
+    } else {
+        moment.orders.ask_standby = true;
+    }
+    asked_ = moment.now;
+    late_once_ = false;
+}
+
+/// The wait for an answer is over. When we come late ourselves, so may the answer: wait once more.
+bool Prover::overdue(Moment &moment, int percent) {
+    Instant limit = asked_ + patience(moment.how, percent);
+    Instant grace = patience(moment.how, next_wait);
+    if (moment.now >= limit && (late_once_ || moment.now < limit + grace)) return true;
+    if (moment.now >= limit) {
+        late_once_ = true;
+        asked_ += moment.now + grace - limit;
+        limit = moment.now + grace;
+    }
+    moment.orders.again = limit;
+    return false;
+}
+
+/// A part of the interval, or twice what answers take here.
+Instant Prover::patience(const Probing &how, int percent) const {
+    return std::max(Instant(how.interval) * percent / 100, std::min(2 * slowest_, most_patience));
+}
+
+} // namespace hitless

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Does the primary carry frames both ways? Pure: answers, counters and the time in; questions to
+// ask and a belief out. docs/adr/0006 has the reasons.
+//
+// A question is one small frame that a neighbour answers. Silence alone proves nothing: it counts
+// against the primary only when the same neighbour answers a question that left by the standby.
+// With no answer on either, nothing is concluded. An answer counts wherever it comes in (a learning
+// switch sends it where it last saw the guest): it proves the way out. The way in is proved by
+// frames that arrive on the primary.
+//
+//   Prover prover;
+//   Prover::Orders orders = prover.step(probing, sight, now);
+//   if (orders.ask_primary) ...            // later: prover.answered(Side::primary, now)
+#pragma once
+
+#include "loader/core/types.hpp"
+
+namespace hitless {
+
+using std::chrono::milliseconds;
+
+struct Probing {
+    milliseconds up_delay{20}; ///< from carrier to the first question
+    milliseconds interval{20}; ///< between questions while the guest sends; 0: none at all
+    milliseconds rest{300};    ///< between questions while it only listens; 0: none then
+    milliseconds timeout{200}; ///< after which a path is used though nobody answers anywhere
+    auto operator<=>(const Probing &) const = default;
+};
+
+enum class Side { primary, standby };
+
+enum class Belief {
+    unproven, ///< no evidence yet, or doubted right now
+    proved,   ///< evidence both ways, and none against
+    refuted   ///< the standby was answered and the primary was not
+};
+
+class Prover {
+  public:
+    /// The pair at one moment.
+    struct Sight {
+        bool usable = false;     ///< the primary is up, with carrier
+        bool has_target = false; ///< there is somebody to ask
+        uint64_t veto = 0;       ///< the veto word as it stands
+        uint64_t sent = 0;       ///< frames that left by the primary, ever
+        uint64_t received = 0;   ///< frames that came in by it, ever
+    };
+    struct Orders {
+        bool ask_primary = false;
+        bool ask_standby = false;
+        bool next_target = false;     ///< the present one answers nobody
+        bool suspicious = false;      ///< a question was not answered: look at the hardware, too
+        bool wake_on_frame = false;   ///< step() is due as soon as the guest sends
+        std::optional<Instant> again; ///< when step() is due though nothing happened
+    };
+
+    Orders step(const Probing &, const Sight &, Instant now);
+    /// Somebody answered the question that left by this side at `asked`.
+    void answered(Side, Instant asked, Instant now);
+    Belief belief() const;
+    /// When the question was asked whose silence led to the present doubt.
+    Instant doubted_since() const { return doubted_since_; }
+
+  private:
+    enum class Phase {
+        fresh,     ///< not one step yet
+        down,      ///< not usable: nothing to ask
+        proving,   ///< not to be used yet
+        trusted,   ///< proved; between two questions
+        awaiting,  ///< a question is out
+        comparing, ///< no answer: the standby is asked
+        trial      ///< nor there, and nothing comes in: frames are diverted while it is asked again
+    };
+    struct Moment { // what one step works with
+        const Probing &how;
+        const Sight &seen;
+        Instant now;
+        Orders orders{};
+    };
+
+    void enter(Moment &);
+    void begin_proving(const Moment &, bool refuted);
+    void prove(Moment &);
+    bool is_proved(const Moment &) const;
+    void trust(Moment &);
+    void await(Moment &);
+    void compare(Moment &);
+    void give_up(Moment &);
+    void ask(Moment &, Side);
+    bool overdue(Moment &, int percent);
+    Instant patience(const Probing &, int percent) const;
+    Instant vain_pace(const Moment &) const;
+
+    Phase phase_ = Phase::fresh;
+    Instant since_{0};          ///< when proving began
+    Instant asked_{0};          ///< the last question, by either NIC
+    Instant round_{0}, due_{0}; ///< when the last round began; while proving, when the next may
+    Instant doubted_since_{0};
+    Instant slowest_{0};    ///< answer of late
+    Instant last_sent_{0};  ///< when the guest was last seen to send
+    uint64_t sent_ = 0;     ///< Sight::sent then
+    uint64_t received_ = 0; ///< Sight::received when proving, or a round, began
+    unsigned tries_ = 0;    ///< questions of this phase
+    bool primary_answered_ = false, standby_answered_ = false; ///< in this round
+    Instant standby_answered_at_{0};
+    bool round_open_ = false;   ///< while proving: the primary is asked, the standby not yet
+    bool way_out_ = false;      ///< while proving: answered at least once
+    bool against_ = false;      ///< while proving: the standby was, in a round where it was not
+    bool refuted_ = false;      ///< since it was last in use
+    bool target_known_ = false; ///< the target answers; silence is news
+    bool mute_ = false;         ///< nobody answered lately: no hurry to ask
+    bool late_once_ = false;    ///< we were late: one more wait was granted
+    bool stood_ = false;        ///< our veto was seen standing
+};
+
+} // namespace hitless

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/frames.hpp"
+
+#include <algorithm>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+
+namespace hitless {
+namespace {
+
+constexpr Mac everybody{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+constexpr Mac all_nodes_mac{{0x33, 0x33, 0, 0, 0, 1}};
+constexpr Address all_nodes{true, {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+
+constexpr uint8_t neighbour_solicit = 135, neighbour_advert = 136;
+constexpr uint8_t option_source_mac = 1, option_target_mac = 2;
+constexpr uint8_t nd_hops = 255; // RFC 4861: what crossed a router is refused
+constexpr uint8_t echo_hops = 64;
+
+class Writer {
+  public:
+    Writer &u8(uint8_t v) {
+        frame.push_back(v);
+        return *this;
+    }
+    Writer &u16(unsigned v) { return u8(v >> 8 & 0xff).u8(v & 0xff); }
+    Writer &bytes(Bytes b) {
+        frame.insert(frame.end(), b.begin(), b.end());
+        return *this;
+    }
+    Writer &ip(const Address &a) { return bytes(Bytes(a.bytes).first(a.six ? 16 : 4)); }
+    Frame frame;
+};
+
+uint16_t at16(Bytes b, size_t at) {
+    return static_cast<uint16_t>(b[at] << 8 | b[at + 1]);
+}
+
+/// RFC 1071, from a start that a pseudo header may have.
+uint16_t checksum(Bytes b, uint32_t sum = 0) {
+    for (size_t i = 0; i < b.size(); i++)
+        sum += i % 2 ? b[i] : b[i] << 8;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return static_cast<uint16_t>(~sum);
+}
+
+void put16(Frame &frame, size_t at, uint16_t v) {
+    frame[at] = v >> 8;
+    frame[at + 1] = v & 0xff;
+}
+
+/// An ICMP message with its checksum still zero, in IPv4.
+Frame in_ipv4(const Ends &ends, const Frame &icmp) {
+    Writer ip;
+    ip.u8(0x45).u8(0).u16(20 + static_cast<unsigned>(icmp.size())).u16(0).u16(0x4000); // DF
+    ip.u8(echo_hops).u8(IPPROTO_ICMP).u16(0).ip(ends.own_ip).ip(ends.peer_ip);
+    put16(ip.frame, 10, checksum(ip.frame));
+    Writer out;
+    out.bytes(ends.peer.bytes).bytes(ends.own.bytes).u16(ETH_P_IP).bytes(ip.frame).bytes(icmp);
+    put16(out.frame, ETH_HLEN + 20 + 2, checksum(icmp));
+    return out.frame;
+}
+
+Frame in_ipv6(const Ends &ends, const Frame &icmp, uint8_t hops) {
+    auto size = static_cast<unsigned>(icmp.size());
+    Writer out, pseudo;
+    out.bytes(ends.peer.bytes).bytes(ends.own.bytes).u16(ETH_P_IPV6);
+    out.u16(0x6000).u16(0).u16(size).u8(IPPROTO_ICMPV6).u8(hops);
+    out.ip(ends.own_ip).ip(ends.peer_ip).bytes(icmp);
+    pseudo.ip(ends.own_ip).ip(ends.peer_ip).u16(0).u16(size).u16(0).u16(IPPROTO_ICMPV6);
+    pseudo.bytes(icmp);
+    put16(out.frame, ETH_HLEN + 40 + 2, checksum(pseudo.frame));
+    return out.frame;
+}
+
+Frame arp(const Mac &to, uint16_t ethertype, unsigned operation, const Ends &ends) {
+    Writer out;
+    out.bytes(to.bytes).bytes(ends.own.bytes).u16(ethertype);
+    out.u16(1).u16(ETH_P_IP).u8(ETH_ALEN).u8(4).u16(operation);
+    out.bytes(ends.own.bytes).ip(ends.own_ip).bytes(ends.peer.bytes).ip(ends.peer_ip);
+    return out.frame;
+}
+
+} // namespace
+
+Frame echo_request(const Ends &ends, uint16_t id, const Nonce &nonce) {
+    bool six = ends.peer_ip.six;
+    Writer icmp;
+    icmp.u8(six ? ICMPV6_ECHO_REQUEST : ICMP_ECHO).u8(0).u16(0).u16(id).u16(1).bytes(nonce);
+    return six ? in_ipv6(ends, icmp.frame, echo_hops) : in_ipv4(ends, icmp.frame);
+}
+
+Frame arp_request(const Ends &ends, bool probe) {
+    Ends in = ends;
+    in.peer = {};
+    if (probe) in.own_ip = {};
+    return arp(ends.peer, ETH_P_ARP, 1, in);
+}
+
+Frame neighbour_solicitation(const Ends &ends) {
+    Writer icmp;
+    icmp.u8(neighbour_solicit).u8(0).u16(0).u16(0).u16(0).ip(ends.peer_ip);
+    icmp.u8(option_source_mac).u8(1).bytes(ends.own.bytes);
+    return in_ipv6(ends, icmp.frame, nd_hops);
+}
+
+Frame broadcast_announcement(const Mac &own, const Address &ip) {
+    if (!ip.six) return arp(everybody, ETH_P_ARP, 1, {own, {}, ip, ip});
+    Writer icmp;
+    icmp.u8(neighbour_advert).u8(0).u16(0).u16(0x2000).u16(0).ip(ip); // override
+    icmp.u8(option_target_mac).u8(1).bytes(own.bytes);
+    return in_ipv6({own, all_nodes_mac, ip, all_nodes}, icmp.frame, nd_hops);
+}
+
+Frame broadcast_presence(const Mac &own) {
+    return arp(everybody, ETH_P_RARP, 3, {own, own, {}, {}});
+}
+
+std::optional<Nonce> nonce_of_reply(Bytes icmp, uint16_t id, bool six) {
+    Nonce nonce;
+    uint8_t type = six ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY;
+    if (icmp.size() < 8 + nonce.size() || icmp[0] != type || at16(icmp, 4) != id)
+        return std::nullopt;
+    std::ranges::copy(icmp.subspan(8, nonce.size()), nonce.begin());
+    return nonce;
+}
+
+std::optional<ArpReply> arp_reply(Bytes frame) {
+    constexpr size_t at = ETH_HLEN;
+    if (frame.size() < at + 28 || at16(frame, 12) != ETH_P_ARP || at16(frame, at + 6) != 2)
+        return std::nullopt;
+    ArpReply out{};
+    std::ranges::copy(frame.subspan(at + 8, 6), out.sender.bytes.begin());
+    std::ranges::copy(frame.subspan(at + 14, 4), out.sender_ip.bytes.begin());
+    out.to_probe = std::ranges::all_of(frame.subspan(at + 24, 4), [](uint8_t b) { return !b; });
+    return out;
+}
+
+} // namespace hitless

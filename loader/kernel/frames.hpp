@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The few frames that we say ourselves, byte for byte, and what of an answer must be checked. All
+// are unicast unless their name says otherwise, and minimal: 60 bytes on the wire (IPv6: 78).
+#pragma once
+
+#include "loader/kernel/rtnl.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace hitless {
+
+using Frame = std::vector<uint8_t>;
+using Bytes = std::span<const uint8_t>;
+using Nonce = std::array<uint8_t, 16>;
+
+/// The two ends of a frame.
+struct Ends {
+    Mac own, peer;
+    Address own_ip, peer_ip; ///< of one family
+};
+
+/// ICMP or ICMPv6 echo request (RFC 792, 4443) whose payload is the nonce.
+Frame echo_request(const Ends &, uint16_t id, const Nonce &);
+
+/// ARP request (RFC 826); `probe`: without a sender address (RFC 5227), so that nobody learns from
+/// it and the answer differs.
+Frame arp_request(const Ends &, bool probe);
+
+/// Neighbour solicitation (RFC 4861) to the neighbour itself.
+Frame neighbour_solicitation(const Ends &);
+
+/// "This address is here", to everybody: gratuitous ARP or unsolicited neighbour advertisement.
+Frame broadcast_announcement(const Mac &own, const Address &);
+
+/// "I am here" without an address (RARP, RFC 903), as hypervisors say it after a migration.
+Frame broadcast_presence(const Mac &own);
+
+/// The nonce of an echo reply to `id`, which starts with its ICMP header; nothing if it is none.
+std::optional<Nonce> nonce_of_reply(Bytes icmp, uint16_t id, bool six);
+
+/// The fields of an ARP reply in its Ethernet frame; nothing if it is none.
+struct ArpReply {
+    Mac sender;
+    Address sender_ip;
+    bool to_probe; ///< it answers a request without a sender address
+};
+std::optional<ArpReply> arp_reply(Bytes frame);
+
+} // namespace hitless

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/prober.hpp"
+#include "loader/core/error.hpp"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstring>
+#include <linux/filter.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+namespace hitless {
+namespace {
+
+constexpr size_t most_targets = 4;
+constexpr size_t most_questions = 16; // older ones are not waited for any more
+
+void fill_random(void *to, size_t size) {
+    if (getrandom(to, size, 0) != static_cast<ssize_t>(size)) throw Error(errno, "draw a nonce");
+}
+
+Fd packet_socket(uint16_t protocol) {
+    Fd out(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(protocol)));
+    if (!out) throw Error(errno, "open a packet socket", "run as root, or with CAP_NET_RAW");
+    return out;
+}
+
+/// Frames of one ICMP type with our identifier; the rest is not even queued. `ip`: they start with
+/// their IPv4 header.
+Fd icmp_socket(int family, int protocol, uint8_t type, uint16_t id, bool ip) {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LDX | BPF_IMM, 0),
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, type, 0, 3),
+        BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, id, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xffff),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    if (ip) code[0] = BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0);
+    sock_fprog filter{std::size(code), code};
+    Fd out(socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+    if (out && setsockopt(out.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0)
+        throw Error(errno, "filter a socket for answers");
+    return out;
+}
+
+/// The address that the guest itself would use towards a neighbour.
+std::optional<Address> own_address(const Address &peer, Ifindex master) {
+    sockaddr_storage to{};
+    socklen_t size = sizeof(sockaddr_in);
+    if (peer.six) {
+        auto &in6 = reinterpret_cast<sockaddr_in6 &>(to);
+        in6.sin6_family = AF_INET6;
+        in6.sin6_port = htons(9);
+        in6.sin6_scope_id = number(master);
+        memcpy(&in6.sin6_addr, peer.bytes.data(), sizeof(in6.sin6_addr));
+        size = sizeof(in6);
+    } else {
+        auto &in4 = reinterpret_cast<sockaddr_in &>(to);
+        in4.sin_family = AF_INET;
+        in4.sin_port = htons(9);
+        memcpy(&in4.sin_addr, peer.bytes.data(), sizeof(in4.sin_addr));
+    }
+    Fd udp(socket(peer.six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    // Sends nothing: a connected datagram socket has chosen its source address, that is all.
+    if (!udp || connect(udp.get(), reinterpret_cast<sockaddr *>(&to), size) < 0 ||
+        getsockname(udp.get(), reinterpret_cast<sockaddr *>(&to), &size) < 0)
+        return std::nullopt;
+    Address out{peer.six, {}};
+    if (peer.six)
+        memcpy(out.bytes.data(), &reinterpret_cast<sockaddr_in6 &>(to).sin6_addr, 16);
+    else
+        memcpy(out.bytes.data(), &reinterpret_cast<sockaddr_in &>(to).sin_addr, 4);
+    return out;
+}
+
+} // namespace
+
+Prober::Prober()
+    : answers_(epoll_create1(EPOLL_CLOEXEC)), out_(packet_socket(0)),
+      out_bypass_(packet_socket(0)) {
+    fill_random(&id_, sizeof(id_));
+    if (!answers_) throw Error(errno, "create an epoll set");
+    // The standby's own egress program would lead the frame to the primary.
+    int yes = 1;
+    if (setsockopt(out_bypass_.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof(yes)) < 0)
+        throw Error(errno, "bypass the queueing discipline");
+    echo4_ = icmp_socket(AF_INET, IPPROTO_ICMP, ICMP_ECHOREPLY, id_, true);
+    echo6_ = icmp_socket(AF_INET6, IPPROTO_ICMPV6, ICMPV6_ECHO_REPLY, id_, false);
+    if (!echo4_) throw Error(errno, "open a raw socket", "run as root, or with CAP_NET_RAW");
+    listen_to(echo4_);
+    if (echo6_) listen_to(echo6_); // else there is no IPv6
+}
+
+void Prober::listen_to(Fd &socket) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (epoll_ctl(answers_.get(), EPOLL_CTL_ADD, socket.get(), &event) < 0)
+        throw Error(errno, "wait for answers");
+}
+
+/// Unicast ARP replies alone.
+void Prober::open_arp() {
+    if (arp_) return;
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 3),
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ETH_HLEN + 6),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xffff),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    sock_fprog filter{std::size(code), code};
+    Fd socket = packet_socket(0);
+    if (setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0)
+        throw Error(errno, "filter a socket for answers");
+    sockaddr_ll all{};
+    all.sll_family = AF_PACKET;
+    all.sll_protocol = htons(ETH_P_ARP);
+    if (bind(socket.get(), reinterpret_cast<sockaddr *>(&all), sizeof(all)) < 0)
+        throw Error(errno, "listen for ARP replies");
+    arp_ = std::move(socket);
+    listen_to(arp_);
+}
+
+void Prober::learn(Rtnl &rtnl, Ifindex master, const Mac &own) {
+    std::vector<Neighbour> known = rtnl.neighbours(master);
+    std::vector<Way> ways;
+    for (const Neighbour &neighbour : known) {
+        if (ways.size() >= most_targets) break;
+        if (neighbour.ip.six && !echo6_) continue;
+        std::optional<Address> from = own_address(neighbour.ip, master);
+        if (from) ways.push_back({{own, neighbour.mac, *from, neighbour.ip}, false});
+    }
+    for (size_t i = 0, echoes = ways.size(); i < echoes; i++)
+        if (Way by_arp = ways[i]; !by_arp.ends.peer_ip.six) {
+            by_arp.arp = true;
+            ways.push_back(by_arp);
+        }
+    if (!ways_.empty()) {
+        auto present = std::ranges::find(ways, ways_.front());
+        if (present != ways.end()) std::rotate(ways.begin(), present, ways.end());
+    }
+    ways_ = std::move(ways);
+}
+
+void Prober::next_target() {
+    if (!ways_.empty()) std::rotate(ways_.begin(), ways_.begin() + 1, ways_.end());
+}
+
+bool Prober::ask(Ifindex nic, bool second_path, Instant now) {
+    if (ways_.empty()) return false;
+    const Way &way = ways_.front();
+    Question question{{}, way.ends, way.arp, second_path, now};
+    fill_random(question.nonce.data(), question.nonce.size());
+    if (way.arp) open_arp();
+    // ARP carries no nonce: what came by which path shows by the sender address, which one lacks.
+    Frame frame =
+        way.arp ? arp_request(way.ends, second_path) : echo_request(way.ends, id_, question.nonce);
+    questions_.push_back(question);
+    if (questions_.size() > most_questions) questions_.pop_front();
+    sockaddr_ll to{};
+    to.sll_family = AF_PACKET;
+    to.sll_ifindex = static_cast<int>(number(nic));
+    const Fd &out = second_path ? out_bypass_ : out_;
+    return sendto(out.get(), frame.data(), frame.size(), MSG_DONTWAIT,
+                  reinterpret_cast<sockaddr *>(&to), sizeof(to)) >= 0;
+}
+
+/// Each question is answered once.
+template <typename Matches>
+void Prober::settle(Matches matches, const Heard &heard) {
+    auto question = std::ranges::find_if(questions_, matches);
+    if (question == questions_.end()) return;
+    heard(question->second_path, question->asked);
+    questions_.erase(question);
+}
+
+void Prober::read_echoes(int socket, bool six, const Heard &heard) {
+    uint8_t packet[256];
+    sockaddr_storage from{};
+    socklen_t size = sizeof(from);
+    ssize_t length;
+    while ((length = recvfrom(socket, packet, sizeof(packet), 0,
+                              reinterpret_cast<sockaddr *>(&from), &size)) > 0) {
+        Bytes icmp(packet, static_cast<size_t>(length));
+        if (!six) icmp = icmp.subspan(std::min<size_t>(icmp.size(), (packet[0] & 0xf) * 4u));
+        std::optional<Nonce> nonce = nonce_of_reply(icmp, id_, six);
+        const void *ip =
+            six ? static_cast<void *>(&reinterpret_cast<sockaddr_in6 &>(from).sin6_addr)
+                : &reinterpret_cast<sockaddr_in &>(from).sin_addr;
+        if (nonce)
+            settle(
+                [&](const Question &q) {
+                    return !q.arp && q.nonce == *nonce && q.ends.peer_ip.six == six &&
+                           !memcmp(q.ends.peer_ip.bytes.data(), ip, six ? 16 : 4);
+                },
+                heard);
+        size = sizeof(from);
+    }
+}
+
+void Prober::read_arp(const Heard &heard) {
+    uint8_t frame[256];
+    ssize_t length;
+    while (arp_ && (length = recv(arp_.get(), frame, sizeof(frame), 0)) > 0) {
+        std::optional<ArpReply> reply = arp_reply(Bytes(frame, static_cast<size_t>(length)));
+        if (reply)
+            settle(
+                [&](const Question &q) {
+                    return q.arp && q.ends.peer == reply->sender &&
+                           q.ends.peer_ip == reply->sender_ip && q.second_path == reply->to_probe;
+                },
+                heard);
+    }
+}
+
+void Prober::read(const Heard &heard) {
+    read_echoes(echo4_.get(), false, heard);
+    if (echo6_) read_echoes(echo6_.get(), true, heard);
+    read_arp(heard);
+}
+
+} // namespace hitless

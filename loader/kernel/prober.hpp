@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Asks neighbours by a NIC of choice and hears their answers. Whom to ask comes from the guest's
+// own neighbour table; how, from what that neighbour answers: an echo with a nonce of 16 random
+// bytes, or else (IPv4) a unicast ARP request. The next of these ways is taken when one is mute.
+//
+// Costs nothing while nobody asks: answers come in by sockets that see nothing else (a raw ICMP
+// socket behind a filter for our own identifier, and, only where it is used, one for ARP replies).
+#pragma once
+
+#include "loader/kernel/fd.hpp"
+#include "loader/kernel/frames.hpp"
+
+#include <deque>
+#include <functional>
+
+namespace hitless {
+
+class Prober {
+  public:
+    /// Opens its sockets in the caller's network namespace.
+    Prober();
+
+    /// Readable when an answer came in.
+    int fd() const { return answers_.get(); }
+
+    /// Learns whom to ask, keeping to the present one where it still stands.
+    void learn(Rtnl &, Ifindex master, const Mac &own);
+    bool has_target() const { return !ways_.empty(); }
+    /// The present way of asking is mute; takes the next.
+    void next_target();
+
+    /// One question to the present target, out of `nic` alone. `tag` comes back with the answer.
+    /// False when the NIC does not take it.
+    bool ask(Ifindex nic, bool second_path, Instant now);
+
+    /// Every answer since, once: which path it had been asked by, and when. Answers to nothing that
+    /// we asked, or to what has been answered, are passed over.
+    using Heard = std::function<void(bool second_path, Instant asked)>;
+    void read(const Heard &);
+
+  private:
+    struct Way {
+        Ends ends;
+        bool arp;
+        bool operator==(const Way &other) const {
+            return ends.peer_ip == other.ends.peer_ip && arp == other.arp;
+        }
+    };
+    struct Question {
+        Nonce nonce;
+        Ends ends;
+        bool arp, second_path;
+        Instant asked;
+    };
+
+    void listen_to(Fd &socket);
+    void open_arp();
+    void read_echoes(int socket, bool six, const Heard &);
+    void read_arp(const Heard &);
+    template <typename Matches>
+    void settle(Matches matches, const Heard &);
+
+    uint16_t id_;
+    Fd answers_;                     // an epoll set of the sockets below
+    Fd out_, out_bypass_;            // packet sockets that receive nothing
+    Fd echo4_, echo6_, arp_;         // what comes back; IPv6 and ARP where there are any
+    std::vector<Way> ways_;          // the present one first
+    std::deque<Question> questions_; // unanswered, newest last
+};
+
+} // namespace hitless

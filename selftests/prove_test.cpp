@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A carrier says that a cable is plugged in, not that frames pass. The path must be proved before
+// it is used, and left when it turns out a hole.
+#include "proving/raw.hpp"
+#include "selftests/pair_test.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace hitless::selftest {
+namespace {
+
+constexpr const char *direction_names[] = {"Rx", "Tx", "Both"};
+
+using Params = std::tuple<NicKind, Direction>;
+
+/// A reply to a question of the controller's that it has long had answered, and one to none.
+std::vector<std::vector<std::uint8_t>> forged_answers(Pair &pair) {
+    PacketSocket lan = in_netns(pair.lab().far(), [] { return PacketSocket("lan", 0x0800); });
+    for (const auto end = now_ns() + 2'000'000'000; now_ns() < end;) {
+        const auto seen = lan.next(100ms);
+        constexpr std::size_t ip = 14, icmp = ip + 20;
+        if (!seen || seen->bytes.size() < icmp + 24 || seen->bytes[ip + 9] != 1 ||
+            seen->bytes[icmp] != 8)
+            continue;
+        auto reply = seen->bytes;
+        std::swap_ranges(reply.begin(), reply.begin() + 6, reply.begin() + 6);
+        std::swap_ranges(reply.begin() + ip + 12, reply.begin() + ip + 16, reply.begin() + ip + 16);
+        const auto sum = (reply[icmp + 2] << 8 | reply[icmp + 3]) + 0x0800; // type 8 becomes 0
+        const auto folded = (sum & 0xffff) + (sum >> 16);
+        reply[icmp] = 0;
+        reply[icmp + 2] = static_cast<std::uint8_t>(folded >> 8);
+        reply[icmp + 3] = static_cast<std::uint8_t>(folded);
+        auto made_up = reply; // two bytes of the nonce change places: the checksum still holds
+        std::swap(made_up[icmp + 8], made_up[icmp + 10]);
+        return {reply, made_up};
+    }
+    return {};
+}
+
+class BlackHole : public testing::TestWithParam<Params> {
+  protected:
+    void SetUp() override { pair_ = std::make_unique<Pair>(std::get<0>(GetParam())); }
+    Pair &pair() { return *pair_; }
+    Direction direction() const { return std::get<1>(GetParam()); }
+
+    void start(std::vector<std::string> options = {}) {
+        options.insert(options.end(), {"--hold-down", "20"});
+        pair().attach(options);
+        pair().start_controller();
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+
+    /// Milliseconds of frames that went into the hole, both ways; what came after did not.
+    static double swallowed_ms(const Both &got) {
+        return static_cast<double>(std::max(got.up.lost, got.down.lost)) * 1e3 / rate;
+    }
+
+    /// Opens the hole under traffic, waits until it is left for its own reason.
+    Both fall(Traffic &traffic) {
+        const Marks from = traffic.mark();
+        pair().primary().blackhole(direction(), true);
+        EXPECT_TRUE(until([&] { return pair().veto().contains("black-hole"); }, 5s))
+            << pair().cli({"status"}).out;
+        EXPECT_EQ(pair().active(), "standby");
+        EXPECT_TRUE(traffic.pass(2000));
+        const Both got = traffic.since(from);
+        EXPECT_GT(got.up.lost + got.down.lost, 0U) << "there was no hole";
+        return got;
+    }
+
+    static constexpr unsigned rate = 20'000;
+    /// A hole in both directions is made in two steps, and the first may be found before the
+    /// second.
+    static constexpr double opening_ms = 5;
+    std::unique_ptr<Pair> pair_;
+};
+
+TEST_P(BlackHole, IsLeftWhileTheGuestSends) {
+    start();
+    Traffic traffic(pair().lab(), rate);
+    const Both got = fall(traffic);
+    traffic.report(fmt::format("hole, {:.0f} ms of frames", swallowed_ms(got)), got);
+    if (!starved()) {
+        EXPECT_LE(swallowed_ms(got), 50 + opening_ms);
+    }
+    const Marks back = traffic.mark();
+    pair().primary().blackhole(direction(), false);
+    ASSERT_TRUE(pair().becomes("primary", 20s)) << pair().controller().out();
+    ASSERT_TRUE(traffic.pass(500));
+    const Both returned = traffic.since(back);
+    traffic.report("  mended", returned);
+}
+
+TEST_P(BlackHole, IsLeftSoonerWhenTuned) {
+    start({"--probe-interval", "4"});
+    Traffic traffic(pair().lab(), rate);
+    const Both got = fall(traffic);
+    traffic.report(fmt::format("tuned, {:.0f} ms of frames", swallowed_ms(got)), got);
+    if (!starved()) {
+        EXPECT_LE(swallowed_ms(got), 10 + opening_ms);
+    }
+}
+
+/// A guest that only listens.
+TEST_P(BlackHole, IsLeftWithinASecondByAListener) {
+    start();
+    Flow down(pair().lab().far(), pair().guest(),
+              {.from = NetLab::far4, .to = NetLab::guest4, .rate = 2000});
+    down.start();
+    ASSERT_TRUE(until([&] { return down.receiver().arrivals() > 1000; }, 5s));
+    const auto from = down.mark();
+    const auto start_ns = now_ns();
+    pair().primary().blackhole(direction(), true);
+    ASSERT_TRUE(until([&] { return pair().veto().contains("black-hole"); }, 5s))
+        << pair().cli({"status"}).out;
+    const double took = static_cast<double>(now_ns() - start_ns) / 1e6;
+    const auto lost = down.since(from).lost;
+    fmt::print("  left after {:.0f} ms; {} frames at 2 kpps missed\n", took, lost);
+    if (!starved()) {
+        EXPECT_LE(took, 1000);
+    }
+    EXPECT_LE(lost, 2000U);
+}
+
+/// Somebody who has seen a question answers it a thousand times over, and makes up others.
+TEST_P(BlackHole, IsLeftThoughAnswersAreForged) {
+    start();
+    Traffic traffic(pair().lab(), rate);
+    const auto frames = forged_answers(pair());
+    ASSERT_FALSE(frames.empty()) << "no question was seen";
+    const auto flips = pair().status()["flips"].get<int>();
+    std::atomic<std::uint64_t> sent{0};
+    std::jthread forger([&](const std::stop_token &stop) {
+        PacketSocket lan = in_netns(pair().lab().far(), [] { return PacketSocket("lan"); });
+        for (auto next = now_ns(); !stop.stop_requested(); pace(next += 500'000)) {
+            lan.send(frames[sent % frames.size()]);
+            ++sent;
+        }
+    });
+    ASSERT_TRUE(traffic.pass(10'000));
+    EXPECT_EQ(pair().status()["flips"].get<int>(), flips) << "forged answers caused a switch";
+    const Both got = fall(traffic);
+    traffic.report(fmt::format("{} forged, {:.0f} ms of frames", sent.load(), swallowed_ms(got)),
+                   got);
+    EXPECT_GT(sent, 500U);
+    if (!starved()) {
+        EXPECT_LE(swallowed_ms(got), 50 + opening_ms);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Nic, BlackHole,
+                         testing::Combine(testing::Values(NicKind::veth, NicKind::tap),
+                                          testing::Values(Direction::rx, Direction::tx,
+                                                          Direction::both)),
+                         [](const auto &test) {
+                             return name_of(std::get<0>(test.param)) +
+                                    direction_names[static_cast<int>(std::get<1>(test.param))];
+                         });
+
+} // namespace
+} // namespace hitless::selftest

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// When a primary is trusted, when it is not, and what the trust costs.
+#include "selftests/pair_test.hpp"
+#include "selftests/procfs.hpp"
+
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+namespace hitless::selftest {
+namespace {
+
+class Path : public PairTest {
+  protected:
+    void start(std::vector<std::string> options = {"--hold-down", "20"}) {
+        pair().attach(std::move(options));
+        pair().start_controller();
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+    std::uint64_t flips() { return pair().status()["flips"].get<std::uint64_t>(); }
+
+    /// CPU time of a process so far.
+    static double cpu_ms(pid_t pid) {
+        std::ifstream file("/proc/" + std::to_string(pid) + "/schedstat");
+        std::uint64_t ns = 0;
+        file >> ns;
+        return static_cast<double>(ns) / 1e6;
+    }
+};
+
+/// The hot-add window: the device is there before the host has led its frames to it.
+TEST_P(Path, IsNotUsedBeforeItWorks) {
+    start();
+    Traffic traffic(lab());
+    pair().primary().carrier(false);
+    ASSERT_TRUE(pair().becomes("standby"));
+    pair().primary().blackhole(Direction::both, true);
+    Marks from = traffic.mark();
+    pair().primary().carrier(true);
+    ASSERT_TRUE(until([&] { return pair().veto() == std::set<std::string>{"unproven"}; }, 2s))
+        << pair().cli({"status"}).out;
+    ASSERT_TRUE(traffic.pass(20'000)); // a second
+    EXPECT_EQ(pair().active(), "standby");
+    Both got = traffic.since(from);
+    traffic.report("carrier, but no path", got);
+    expect_nothing_lost("carrier, but no path", got);
+    from = traffic.mark();
+    pair().primary().blackhole(Direction::both, false);
+    ASSERT_TRUE(pair().becomes("primary", 10s)) << pair().cli({"status"}).out;
+    ASSERT_TRUE(traffic.pass(1000));
+    got = traffic.since(from);
+    traffic.report("  the path opens", got);
+    expect_nothing_lost("the path opens", got);
+}
+
+TEST_P(Path, WithRandomLossDoesNotOscillate) {
+    start({"--hold-down", "200"});
+    Traffic traffic(lab(), 2000);
+    for (const unsigned percent : {1U, 5U, 10U, 30U}) {
+        const auto before = flips();
+        const Marks from = traffic.mark();
+        pair().primary().lose(Direction::both, percent);
+        ASSERT_TRUE(traffic.pass(8000)); // four seconds
+        const Both got = traffic.since(from);
+        const auto turned = flips() - before;
+        traffic.report(fmt::format("{} % lost, {} flips", percent, turned), got);
+        EXPECT_GT(got.up.lost + got.down.lost, 0U) << "nothing was lost";
+        EXPECT_LE(turned, 4U);
+        pair().primary().lose(Direction::both, 0);
+        ASSERT_TRUE(pair().becomes("primary", 30s));
+    }
+}
+
+TEST_P(Path, IsNotDoubtedWhenTheMachineIsBusy) {
+    start();
+    Traffic traffic(lab(), 2000);
+    const auto before = flips();
+    const Marks from = traffic.mark();
+    std::atomic<std::uint64_t> work{0};
+    {
+        std::vector<std::jthread> burners;
+        for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i)
+            burners.emplace_back([&](const std::stop_token &stop) {
+                while (!stop.stop_requested())
+                    work.fetch_add(1, std::memory_order_relaxed);
+            });
+        ASSERT_TRUE(traffic.pass(16'000)); // eight seconds
+    }
+    const Both got = traffic.since(from);
+    traffic.report("all CPUs busy for 8 s", got);
+    EXPECT_GT(work, 1'000'000U);
+    EXPECT_EQ(flips(), before) << pair().controller().out();
+}
+
+TEST_P(Path, ProbingCostsNextToNothing) {
+    start();
+    { Traffic traffic(lab(), 2000); } // the guest has a neighbour to ask; then it listens
+    const pid_t pid = pair().controller().pid();
+    const auto quiet = [&] {
+        const auto sent = pair().counter("tx_primary");
+        pace(now_ns() + 200'000'000);
+        return pair().counter("tx_primary") == sent;
+    };
+    ASSERT_TRUE(until(quiet, 5s));
+    const auto frames = pair().primary().counters().tx;
+    const double cpu = cpu_ms(pid);
+    const auto wakes = process_status(pid, "voluntary_ctxt_switches");
+    const auto start_ns = now_ns();
+    pace(start_ns + 3'000'000'000);
+    const double seconds = static_cast<double>(now_ns() - start_ns) / 1e9;
+    const auto sent = pair().primary().counters().tx - frames;
+    const double share = (cpu_ms(pid) - cpu) / seconds / 10;
+    fmt::print("  at rest: {:.3f} % of a core, {:.1f} wake-ups and {:.1f} frames a second\n", share,
+               static_cast<double>(process_status(pid, "voluntary_ctxt_switches") - wakes) /
+                   seconds,
+               static_cast<double>(sent) / seconds);
+    EXPECT_GE(sent, 8U) << "nothing was asked";
+    EXPECT_LE(static_cast<double>(sent), seconds / 0.3 + 4); // and what the kernel itself says
+    if (!starved()) {
+        EXPECT_LE(share, 0.1);
+    }
+    Traffic traffic(lab(), 2000);
+    const double busy_cpu = cpu_ms(pid);
+    ASSERT_TRUE(traffic.pass(6000));
+    fmt::print("  while the guest sends: {:.2f} % of a core\n", (cpu_ms(pid) - busy_cpu) / 3 / 10);
+}
+
+/// Behind a learning switch, the network goes on sending to where it last saw a silent guest.
+TEST_P(Path, ASilentReceiverMissesNextToNothingOnCarrierLoss) {
+    start();
+    Flow down(lab().far(), lab().guest(),
+              {.from = NetLab::far4, .to = NetLab::guest4, .rate = 20'000});
+    down.start();
+    ASSERT_TRUE(until([&] { return down.receiver().arrivals() > 5000; }, 5s));
+    const auto before = pair().counter("tx_primary");
+    const auto from = down.mark();
+    pair().primary().carrier(false);
+    ASSERT_TRUE(pair().becomes("standby"));
+    ASSERT_TRUE(until([&] { return down.receiver().seen() > from + 10'000; }, 5s));
+    const Tally got = down.since(from);
+    fmt::print("  {}: {:.1f} ms missed; the guest itself sent {} frames\n", text(got),
+               static_cast<double>(got.lost) / 20, pair().counter("tx_primary") - before);
+    if (!starved()) {
+        EXPECT_LE(got.lost, 200U); // 10 ms
+    }
+}
+
+TEST_P(Path, TheStandbyIsKeptWhenToldTo) {
+    start({"--hold-down", "20", "--reselect", "failure"});
+    pair().primary().admin(false);
+    ASSERT_TRUE(pair().becomes("standby"));
+    pair().primary().admin(true);
+    ASSERT_TRUE(until([&] { return pair().veto() == std::set<std::string>{"sticky"}; }, 3s))
+        << pair().cli({"status"}).out;
+    EXPECT_EQ(pair().active(), "standby");
+    lab().standby().carrier(false);
+    EXPECT_TRUE(pair().becomes("primary")) << "until it fails";
+    lab().standby().carrier(true);
+    EXPECT_EQ(pair().cli({"switch", "standby", "primary", "--wait"}).code, 0);
+}
+
+HL_INSTANTIATE(Path);
+
+TEST(TxHang, IsLeftLongBeforeTheDriversWatchdog) {
+    Pair pair(NicKind::tap);
+    pair.attach({"--hold-down", "20"});
+    pair.start_controller();
+    ASSERT_TRUE(pair.becomes("primary"));
+    Traffic traffic(pair.lab());
+    const Marks from = traffic.mark();
+    pair.primary().hang(true);
+    ASSERT_TRUE(until([&] { return pair.veto().contains("tx-hang"); }, 5s))
+        << pair.cli({"status"}).out;
+    ASSERT_TRUE(traffic.pass(2000));
+    const Both got = traffic.since(from);
+    traffic.report("transmit queue stopped", got);
+    EXPECT_GT(got.up.lost, 0U) << "nothing hung";
+    if (!starved()) {
+        EXPECT_LE(got.up.lost, 50U * 20);
+    }
+    pair.primary().hang(false);
+    EXPECT_TRUE(pair.becomes("primary", 20s)) << pair.cli({"status"}).out;
+}
+
+} // namespace
+} // namespace hitless::selftest

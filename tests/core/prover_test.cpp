@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The prover against a modelled network: two paths that drop what they are told to, a neighbour
+// that may die, a guest that sends or listens, a policy that obeys.
+#include "loader/core/policy.hpp"
+
+#include <deque>
+#include <gtest/gtest.h>
+#include <random>
+#include <rapidcheck/gtest.h>
+
+namespace hitless::test {
+namespace {
+
+constexpr Instant ms = milliseconds(1);
+
+struct Net {
+    Policy policy{.probing = {}};
+    Prover prover;
+    Trust trust;
+    uint64_t veto = HL_VETO(ABSENT);
+    Instant now{0};
+    bool out = true, in = true; ///< what the primary carries
+    bool neighbour = true, known = true, usable = true, sending = true;
+    unsigned haste = 50; ///< percent of answers that a sending guest's frames overtake
+    unsigned loss = 0;   ///< percent, on the primary, each way
+    uint64_t sent = 0, received = 0;
+    unsigned asked_primary = 0, asked_standby = 0, flips = 0, steps = 0;
+    std::mt19937 random{7};
+
+    bool lost() { return random() % 100 < loss; }
+
+    void ask(Side by) {
+        bool primary = by == Side::primary;
+        (primary ? asked_primary : asked_standby)++;
+        bool there = neighbour && (!primary || (out && !lost()));
+        // The answer goes where the guest's frames were last seen: a busy guest may be quicker.
+        bool overtaken = sending && random() % 100 < haste && (veto || out);
+        bool home_by_primary = overtaken ? !veto : primary;
+        bool back = there && (!home_by_primary || (in && !lost()));
+        if (back && home_by_primary) received++;
+        if (back) answers.push_back({by, now, now + ms / 10});
+    }
+
+    void decide_now() {
+        Observation seen{.present = true, .usable = usable, .configured = true};
+        seen.path = prover.belief();
+        seen.veto = veto;
+        Verdict verdict = decide(policy, trust, seen, now);
+        uint64_t before = veto;
+        veto = (veto | verdict.set) & ~verdict.clear;
+        flips += !before != !veto;
+        policy_again = verdict.again;
+    }
+
+    void step() {
+        steps++;
+        for (; !answers.empty() && answers.front().due <= now; answers.pop_front())
+            prover.answered(answers.front().by, answers.front().asked, now);
+        Prover::Orders orders = prover.step(policy.probing,
+                                            {.usable = usable,
+                                             .has_target = known,
+                                             .veto = veto,
+                                             .sent = sent,
+                                             .received = received},
+                                            now);
+        if (orders.ask_primary) ask(Side::primary);
+        if (orders.ask_standby) ask(Side::standby);
+        again = orders.again;
+        woken = orders.wake_on_frame;
+        decide_now();
+    }
+
+    /// Lives on, a tenth of a millisecond at a time.
+    void live(Instant time) {
+        for (Instant end = now + time; now < end; now += ms / 10) {
+            bool by_primary = sending && !veto;
+            sent += by_primary;
+            received += sending && !veto && out && in && now.count() % 3 == 0;
+            bool due = (again && *again <= now) || (policy_again && *policy_again <= now) ||
+                       (!answers.empty() && answers.front().due <= now) || (woken && by_primary);
+            if (due || veto & HL_VETO(ABSENT)) step();
+        }
+    }
+
+    /// Until the word is (not) zero; how long it took.
+    Instant until(bool in_use, Instant patience = std::chrono::seconds(20)) {
+        Instant from = now;
+        while (!veto != in_use && now < from + patience)
+            live(ms / 10);
+        return now - from;
+    }
+
+    struct Answer {
+        Side by;
+        Instant asked, due;
+    };
+    std::deque<Answer> answers;
+    std::optional<Instant> again, policy_again;
+    bool woken = false;
+};
+
+Net in_use(bool sending = true) {
+    Net net;
+    net.sending = sending;
+    net.live(500 * ms);
+    EXPECT_EQ(net.veto, 0u);
+    return net;
+}
+
+TEST(Prover, AFirstPrimaryIsUsedOnceItIsAnswered) {
+    Net net;
+    net.live(19 * ms);
+    EXPECT_EQ(net.veto, HL_VETO(UNPROVEN));
+    EXPECT_EQ(net.asked_primary, 0u) << "it would draw frames to a port that is not ready";
+    EXPECT_LT(net.until(true), 80 * ms);
+}
+
+TEST(Prover, AVeryBusyGuestGetsItsPrimaryWithoutSeeingItsAnswers) {
+    Net net;
+    net.haste = 100;
+    EXPECT_LT(net.until(true), 1100 * ms);
+}
+
+TEST(Prover, WhereNobodyCanBeAskedTheTimerDecides) {
+    for (bool known : {false, true}) {
+        Net net;
+        net.known = known;
+        net.neighbour = net.sending = false;
+        net.live(219 * ms);
+        EXPECT_EQ(net.veto, HL_VETO(UNPROVEN));
+        EXPECT_LT(net.until(true), 40 * ms);
+    }
+}
+
+TEST(Prover, APathThatIsNotReadyIsNotUsed) {
+    Net net;
+    net.out = net.in = false;
+    net.live(5000 * ms);
+    EXPECT_EQ(net.veto, HL_VETO(UNPROVEN));
+    net.out = net.in = true;
+    EXPECT_LT(net.until(true), 1000 * ms);
+    EXPECT_EQ(net.flips, 1u);
+}
+
+struct Hole {
+    bool out, in, sending;
+    int most_ms;
+};
+
+class ProverHole : public testing::TestWithParam<Hole> {};
+
+TEST_P(ProverHole, IsLeftAndNamed) {
+    for (int phase = 0; phase < 20; phase++) {
+        Net net = in_use(GetParam().sending);
+        net.live(phase * ms);
+        net.out = GetParam().out;
+        net.in = GetParam().in;
+        Instant took = net.until(false);
+        EXPECT_LE(took, GetParam().most_ms * ms) << phase;
+        net.live(20 * ms);
+        EXPECT_EQ(net.veto, HL_VETO(BLACK_HOLE)) << phase;
+        net.live(3000 * ms);
+        EXPECT_EQ(net.veto, HL_VETO(BLACK_HOLE)) << "a hole is no place to return to";
+        net.out = net.in = true;
+        EXPECT_LT(net.until(true), 3000 * ms) << phase;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ProverHole,
+                         testing::Values(Hole{false, true, true, 40}, Hole{true, false, true, 45},
+                                         Hole{false, false, true, 45},
+                                         Hole{true, false, false, 350},
+                                         Hole{false, false, false, 350}));
+
+TEST(Prover, ADeadNeighbourIsNoHole) {
+    Net net = in_use();
+    net.neighbour = false;
+    net.live(10'000 * ms);
+    EXPECT_EQ(net.veto, 0u);
+    EXPECT_EQ(net.flips, 1u) << "other traffic came in by the primary all the time";
+}
+
+TEST(Prover, AQuietGuestIsAskedAtRestAndWakesUsWhenItSpeaks) {
+    Net net = in_use(false);
+    unsigned before = net.asked_primary;
+    net.live(3000 * ms);
+    EXPECT_NEAR(net.asked_primary - before, 10, 1);
+    EXPECT_TRUE(net.woken);
+    net.sending = true;
+    before = net.asked_primary;
+    net.live(1000 * ms);
+    EXPECT_NEAR(net.asked_primary - before, 50, 3);
+}
+
+TEST(Prover, WithoutProbesNothingWakesAnybody) {
+    Net net;
+    net.policy.probing.interval = net.policy.probing.rest = milliseconds(0);
+    net.live(100 * ms);
+    EXPECT_EQ(net.veto, 0u);
+    unsigned before = net.steps;
+    net.live(10'000 * ms);
+    EXPECT_EQ(net.steps, before);
+    EXPECT_EQ(net.asked_primary + net.asked_standby, 0u);
+}
+
+TEST(Prover, AnOperatorOverrulesIt) {
+    Net net;
+    net.out = net.in = false;
+    net.live(500 * ms);
+    ASSERT_EQ(net.veto, HL_VETO(UNPROVEN));
+    net.veto = 0;
+    net.step();
+    EXPECT_EQ(net.veto, 0u);
+}
+
+TEST(Prover, AnOperatorsChoiceIsNotProbed) {
+    Net net = in_use();
+    net.veto |= HL_VETO(OPERATOR);
+    net.step();
+    unsigned before = net.asked_primary;
+    net.live(5000 * ms);
+    EXPECT_EQ(net.asked_primary, before);
+    net.veto = 0;
+    net.step();
+    EXPECT_EQ(net.veto, 0u);
+}
+
+class Grey : public testing::TestWithParam<unsigned> {};
+
+TEST_P(Grey, LossDoesNotOscillate) {
+    Net net = in_use();
+    net.loss = GetParam();
+    net.flips = 0;
+    net.live(std::chrono::seconds(60));
+    EXPECT_LE(net.flips, 12u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Percent, Grey, testing::Values(1u, 5u, 10u, 30u),
+                         testing::PrintToStringParamName());
+
+// Whatever the network does: what works in the end is used in the end, and never too often.
+RC_GTEST_PROP(ProverProperty, AMendedPathIsUsedInTheEnd, ()) {
+    Net net = in_use();
+    net.policy.hold_down = milliseconds(*rc::gen::element(0, 20, 200));
+    int events = *rc::gen::inRange(1, 8);
+    for (int i = 0; i < events; i++) {
+        net.out = *rc::gen::arbitrary<bool>();
+        net.in = *rc::gen::arbitrary<bool>();
+        net.neighbour = *rc::gen::arbitrary<bool>();
+        net.usable = *rc::gen::weightedElement<bool>({{4, true}, {1, false}});
+        net.sending = *rc::gen::arbitrary<bool>();
+        net.step(); // a link event
+        net.live(*rc::gen::inRange(0, 300) * ms);
+    }
+    net.out = net.in = net.neighbour = net.usable = net.sending = true;
+    net.step();
+    net.live(std::chrono::seconds(30));
+    RC_ASSERT(net.veto == 0u);
+}
+
+} // namespace
+} // namespace hitless::test
