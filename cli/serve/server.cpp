@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <sys/socket.h>
+#include <utility>
+#include <vector>
 
 namespace hitless::cli {
 namespace {
@@ -31,11 +33,14 @@ void Server::process() {
         period_end_ = now() + period;
         rest(false);
     }
-    if (!resting_)
+    turn_ = 0;
+    if (!resting_) {
+        serve_left_over();
         clients_.ready([&](uint64_t key) {
             int fd = static_cast<int>(key);
             fd == listener_.get() ? accept() : serve(fd);
         });
+    }
     while (!waiting_.empty() && waiting_.front().deadline <= now())
         drop(waiting_.begin());
     rest(actions_ >= most_actions);
@@ -68,26 +73,43 @@ void Server::serve(int fd) {
     auto found = connections_.find(fd);
     if (found == connections_.end()) return; // dropped in this very turn
     At at = found->second;
+    actions_++;
     char buffer[4096];
     ssize_t size = recv(fd, buffer, sizeof(buffer), 0);
     if (size <= 0) {
-        actions_++;
         if (size == 0 || (errno != EAGAIN && errno != EINTR)) drop(at);
         return;
     }
     at->input.append(buffer, static_cast<size_t>(size));
+    if (at->input.size() > longest_message + sizeof(buffer)) return drop(at);
     while (serve_message(at))
         continue;
 }
 
+/// Messages that came in one piece and were too many for one turn; nothing else tells of them.
+void Server::serve_left_over() {
+    if (!std::exchange(left_over_, false)) return;
+    std::vector<int> fds;
+    for (const auto &[fd, at] : connections_)
+        fds.push_back(fd);
+    for (int fd : fds)
+        while (connections_.contains(fd) && serve_message(connections_[fd]))
+            continue;
+}
+
 /// True when there may be another one in what was received.
 bool Server::serve_message(At at) {
+    if (turn_ >= most_in_a_turn) {
+        left_over_ = true;
+        return false;
+    }
     size_t length = protocol_.length(at->input);
     if (!length) {
         if (at->input.size() > longest_message) drop(at);
         return false;
     }
     actions_++;
+    turn_++;
     Protocol::Answer answer =
         protocol_.answer(std::string_view(at->input).substr(0, length), at->peer);
     at->input.erase(0, length);
@@ -129,6 +151,8 @@ void Server::rest(bool yes) {
 void Server::arm() {
     if (resting_)
         timer_.arm(period_end_);
+    else if (left_over_)
+        timer_.arm(now());
     else
         timer_.arm(waiting_.empty() ? std::nullopt : std::optional(waiting_.front().deadline));
 }

@@ -39,8 +39,9 @@ class Server {
   public:
     static constexpr size_t most_connections = 64; ///< then the one that is silent longest goes
     static constexpr size_t longest_message = 16384;
+    static constexpr unsigned most_in_a_turn = 16; ///< messages, however many come at once
     static constexpr std::chrono::seconds longest_silence{5}; ///< subscribers excepted
-    /// Connections and messages handled in a period; then the socket rests till the next.
+    /// Connections, pieces and messages handled in a period; then the socket rests till the next.
     static constexpr unsigned most_actions = 1000;
     static constexpr std::chrono::milliseconds period{100};
 
@@ -52,7 +53,7 @@ class Server {
     Server &operator=(const Server &) = delete;
 
     int fd() const { return poller_.fd(); }
-    /// Handles at most sixteen clients; never waits.
+    /// Looks at sixteen clients and answers sixteen messages at most; never waits.
     void process();
     /// To all who subscribed.
     void publish(const std::string &text);
@@ -72,6 +73,7 @@ class Server {
     }
     void accept();
     void serve(int fd);
+    void serve_left_over();
     bool serve_message(At);
     bool send(const Connection &, std::string_view text) const;
     void drop(At);
@@ -85,7 +87,8 @@ class Server {
     Poller poller_, clients_;                    ///< clients_ is in poller_, except while resting
     std::list<Connection> waiting_, subscribed_; ///< waiting_: earliest deadline first
     std::map<int, At> connections_;
-    unsigned actions_ = 0;
+    unsigned actions_ = 0, turn_ = 0;
+    bool left_over_ = false;
     Instant period_end_{};
     bool resting_ = false;
 };

@@ -146,7 +146,8 @@ struct hitless_finding {
 	const char *remedy; /* the command that mends it; "" when nothing is needed */
 };
 
-/* What this machine can do and what is in the way, tried for real; nothing stays. */
+/* What this machine can do and what is in the way, tried for real, in child processes that the call
+ * reaps; nothing stays. */
 int hitless_examine(struct hitless_handle *handle, const struct hitless_finding **first);
 
 struct hitless_control_options {
