@@ -4,6 +4,7 @@ are named, never guessed at, and detach removes them."""
 import ctypes
 import mmap
 import os
+import re
 import struct
 import unittest
 
@@ -11,6 +12,9 @@ from bed import NetCase, libc
 from machine import SYS_BPF, machine, unchanged
 
 BPF_OBJ_GET = 7
+HEADER = os.path.join(os.path.dirname(__file__), "../../maps/hitless_abi.h")
+with open(HEADER, encoding="utf-8") as header:
+    OURS = int(re.search(r"#define HL_ABI_VERSION (\d+)", header.read())[1])
 MAGIC, VERSION = 64, 68  # offsets of hl_pair.magic and .abi_version; the first is asserted by the ABI
 
 
@@ -34,7 +38,7 @@ class Versions(NetCase):
         os.close(fd)
         self.addCleanup(self.pair.close)
         self.assertEqual(self.u32(MAGIC), 0x73736C68)
-        self.assertEqual(self.u32(VERSION), 1)
+        self.assertEqual(self.u32(VERSION), OURS)
 
     def u32(self, at):
         return struct.unpack_from("=I", self.pair, at)[0]
@@ -58,8 +62,8 @@ class Versions(NetCase):
         self.attach()
 
     def test_newer(self):
-        struct.pack_into("=I", self.pair, VERSION, 2)
-        self.everything_says("made by another version of hitless (ABI 2, this is 1)")
+        struct.pack_into("=I", self.pair, VERSION, OURS + 1)
+        self.everything_says(f"made by another version of hitless (ABI {OURS + 1}, this is {OURS})")
         self.removed_by_detach()
 
     def test_strange(self):
@@ -68,14 +72,14 @@ class Versions(NetCase):
         self.removed_by_detach()
 
     def test_detach_all(self):
-        struct.pack_into("=I", self.pair, VERSION, 7)
+        struct.pack_into("=I", self.pair, VERSION, OURS + 6)
         self.expect(0, "detach", "--all")
         self.assertEqual(self.pins(), [])
 
     def test_a_controller_says_so_and_leaves_it_alone(self):
-        struct.pack_into("=I", self.pair, VERSION, 2)
+        struct.pack_into("=I", self.pair, VERSION, OURS + 1)
         done = self.hitless("run", "--once")
-        self.assertIn("ABI 2, this is 1", done.stdout + done.stderr)
+        self.assertIn(f"ABI {OURS + 1}, this is {OURS}", done.stdout + done.stderr)
         self.assertEqual(len(self.pins()), 1)
 
     def test_incomplete(self):
