@@ -14,7 +14,8 @@
 
 namespace hitless {
 
-Ethtool::Ethtool() : control_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+// Any family takes this ioctl; AF_UNIX is one that a confined service has anyway.
+Ethtool::Ethtool() : control_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     if (!control_) throw Error(errno, "open a socket for ethtool requests");
 }
 

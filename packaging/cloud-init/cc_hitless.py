@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hitless: pair the NICs of an instance and keep them paired.
+
+A module of cloud-init: it writes the controller's configuration, starts the service and logs what
+`hitless status -j` says. It runs with the first modules (see vendor-data.yaml), which is after cloud-init
+has configured the network; nothing of cloud-init runs earlier, so what must be so before that is done by
+hitless.service, which starts before cloud-init-local.service and works without this module.
+"""
+import json
+import os
+from textwrap import dedent
+
+from cloudinit import subp, util
+from cloudinit.config.schema import (
+    MetaSchema,
+    get_meta_doc,
+    validate_cloudconfig_schema,
+)
+from cloudinit.distros import ALL_DISTROS
+from cloudinit.settings import PER_ALWAYS
+
+CONFIG = "/etc/hitless/hitless.toml"
+DEFAULTS = "/etc/default/hitless"
+
+meta: MetaSchema = {
+    "id": "cc_hitless",
+    "name": "Hitless",
+    "title": "Failover between a passthrough and a paravirtual NIC",
+    "description": dedent(
+        """\
+        Pairs NICs that share a MAC address, so that the passthrough one
+        carries the traffic while it is there and the paravirtual one
+        otherwise. Without ``pairs`` every paravirtual NIC is paired with the
+        PCI NIC of the same MAC address.
+        """
+    ),
+    "distros": [ALL_DISTROS],
+    "frequency": PER_ALWAYS,
+    "examples": [
+        "hitless: {}\n",
+        dedent(
+            """\
+            hitless:
+              hold_down_ms: 500
+              pairs:
+                - standby: eth0
+                  primary: pci:0000:00:04.0
+            """
+        ),
+    ],
+    "activate_by_schema_keys": ["hitless"],
+}
+
+HOLD_DOWN = {"type": "integer", "minimum": 0, "maximum": 3600000}
+schema = {
+    "type": "object",
+    "properties": {
+        "hitless": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "enabled": {"type": "boolean", "default": True},
+                "auto_pair": {"type": "boolean", "default": True},
+                "hold_down_ms": HOLD_DOWN,
+                "pairs": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["standby"],
+                        "properties": {
+                            "standby": {"type": "string", "minLength": 1, "maxLength": 15},
+                            "primary": {"type": "string", "minLength": 1},
+                            "hold_down_ms": HOLD_DOWN,
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+
+__doc__ += get_meta_doc(meta)
+
+
+def toml(value):
+    """A scalar as TOML; its strings are those of JSON."""
+    return json.dumps(value)
+
+
+def render(wanted):
+    """The controller's configuration, hitless.toml(5)."""
+    lines = ["# Written by cloud-init's module cc_hitless."]
+    lines += [f"{key} = {toml(wanted[key])}" for key in ("auto_pair", "hold_down_ms") if key in wanted]
+    for pair in wanted.get("pairs", []):
+        lines += ["", "[[pair]]"] + [f"{key} = {toml(value)}" for key, value in pair.items()]
+    return "\n".join(lines) + "\n"
+
+
+def status():
+    """What `hitless status -j` says; its exit codes 2 and 3 are answers, too."""
+    out, _ = subp.subp(["hitless", "status", "-j"], rcs=[0, 2, 3])
+    return json.loads(out)["pairs"]
+
+
+def handle(name, cfg, _cloud, log, _args):
+    if "hitless" not in cfg:
+        log.debug("%s: no 'hitless' in the configuration, nothing to do", name)
+        return
+    validate_cloudconfig_schema(cfg, schema, strict=True)
+    wanted = cfg["hitless"]
+    if not wanted.get("enabled", True):
+        # Pairs that are in force stay: an image must not cut its own network.
+        subp.subp(["systemctl", "disable", "--now", "hitless.service"])
+        return
+    text = render(wanted)
+    changed = not os.path.exists(CONFIG) or util.load_file(CONFIG) != text
+    if changed:
+        util.write_file(CONFIG, text, mode=0o644)
+        util.write_file(DEFAULTS, f"HITLESS_RUN=--config {CONFIG}\n", mode=0o644)
+    # A restart adopts what is attached and loses no frame.
+    subp.subp(["systemctl", "enable", "hitless.service"])
+    subp.subp(["systemctl", "restart" if changed else "start", "hitless.service"])
+    for pair in status():
+        log.info("%s: %s is on its %s (%s)", name, pair["name"], pair["active"],
+                 "healthy" if pair["healthy"] else ", ".join(pair["veto"] + pair["problems"]))
