@@ -115,9 +115,9 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.name = out.standby.present ? out.standby.ifname : name;
     out.counters = pair.counters();
     out.primary_active = primary_active(out);
-    if (std::optional<Link> outer = rtnl.link(Ifindex{state.failover.outer});
-        outer && state.failover.outer)
-        out.failover = outer->name;
+    if (state.failover.outer)
+        if (std::optional<Link> outer = rtnl.link(Ifindex{state.failover.outer}))
+            out.failover = outer->name;
     out.problems = find_problems(pair, rtnl, out);
     return out;
 }
