@@ -14,7 +14,6 @@
 static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
 	if (likely(choose_path(by) == HL_ROLE_PRIMARY)) {
 		count(HL_COUNT_TX_PRIMARY);
-		if (unlikely(*(volatile __u8 *)&pair.wake)) wake();
 		return bpf_redirect(pair.primary.ifindex, 0);
 	}
 	count(HL_COUNT_TX_STANDBY);

@@ -21,7 +21,10 @@ static __always_inline enum hl_role choose_path(enum hl_liveness by) {
 	__u64 veto = *(volatile __u64 *)&pair.veto;
 
 	if (unlikely(veto)) return doubtful_path(veto, by);
-	if (likely(alive(HL_ROLE_PRIMARY, by))) return HL_ROLE_PRIMARY;
+	if (likely(alive(HL_ROLE_PRIMARY, by))) {
+		if (unlikely(*(volatile __u8 *)&pair.wake)) wake();
+		return HL_ROLE_PRIMARY;
+	}
 	latch(HL_VETO(DOWN_SEEN));
 	return HL_ROLE_STANDBY;
 }

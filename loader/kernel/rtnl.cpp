@@ -38,12 +38,13 @@ void each_nested(const nlattr *nest, Visit visit) {
     each(reinterpret_cast<const nlattr *>(first), first + mnl_attr_get_payload_len(nest), visit);
 }
 
-/// The struct has grown and is not aligned; nothing when it is too short.
-uint64_t parse_tx_dropped(const nlattr *attr) {
+/// The struct has grown and is not aligned; what is too short tells nothing.
+void parse_stats(const nlattr *attr, Link &link) {
     rtnl_link_stats64 stats{};
-    if (mnl_attr_get_payload_len(attr) < offsetof(rtnl_link_stats64, multicast)) return 0;
+    if (mnl_attr_get_payload_len(attr) < offsetof(rtnl_link_stats64, multicast)) return;
     memcpy(&stats, mnl_attr_get_payload(attr), offsetof(rtnl_link_stats64, multicast));
-    return stats.tx_dropped;
+    link.tx_packets = stats.tx_packets;
+    link.tx_dropped = stats.tx_dropped;
 }
 
 void parse_linkinfo(const nlattr *info, Link &link) {
@@ -78,15 +79,8 @@ void parse_attr(const nlattr *attr, Link &link, Parent &parent) {
     case IFLA_IFNAME: link.name = mnl_attr_get_str(attr); break;
     case IFLA_ADDRESS: link.mac = parse_mac(attr); break;
     case IFLA_PERM_ADDRESS: link.perm_mac = parse_mac(attr); break;
-    case IFLA_STATS64: link.tx_dropped = parse_tx_dropped(attr); break;
+    case IFLA_STATS64: parse_stats(attr, link); break;
     case IFLA_MTU: link.mtu = mnl_attr_get_u32(attr); break;
-    case IFLA_STATS64:
-        if (mnl_attr_get_payload_len(attr) >= sizeof(rtnl_link_stats64)) {
-            rtnl_link_stats64 stats; // in the message it is not aligned
-            memcpy(&stats, mnl_attr_get_payload(attr), sizeof(stats));
-            link.tx_packets = stats.tx_packets;
-        }
-        break;
     case IFLA_MASTER: link.master = Ifindex{mnl_attr_get_u32(attr)}; break;
     // Not IFF_RUNNING: that follows linkwatch, which may be a second late.
     case IFLA_CARRIER: link.carrier = mnl_attr_get_u8(attr); break;
