@@ -30,9 +30,9 @@ LAB = """sysctl -qw net.ipv6.conf.all.disable_ipv6=1
 ip link add sby address 02:00:00:00:00:01 type veth peer name sby_far
 ip link add pri address 02:00:00:00:00:01 type veth peer name pri_far
 ip link add sw type bridge; ip link set sby_far master sw; ip link set pri_far master sw
-ip link add up type veth peer name far netns {far}; ip link set up master sw
+ip link add port type veth peer name far netns {far}; ip link set port master sw
 ip addr add 192.0.2.1/24 dev sby
-for i in lo sby sby_far pri pri_far sw up; do ip link set $i up; done"""
+for i in lo sby sby_far pri pri_far sw port; do ip link set $i up; done"""
 COLOURS = ["#3274d9", "#e0752d", "#56a64b", "#a352cc", "#e02f44"]
 
 
