@@ -40,9 +40,14 @@ type Pair (
   # reasons not to use the primary
   veto: []string,
   problems: []string,
-  liveness: string, selector: string, hold_down_s: float, flips: int,
+  liveness: string, selector: string, flips: int,
   primary: Nic, standby: Nic,
-  counters: [string]int
+  counters: [string]int,
+  # the device that the guest uses; empty: the standby
+  failover: string,
+  hold_down_s: float, up_delay_s: float,
+  probe_interval_s: float, probe_rest_s: float, proof_timeout_s: float,
+  reselect: string, announce: string
 )
 
 # As `hitless events -j` has it.
