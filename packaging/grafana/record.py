@@ -37,7 +37,7 @@ COLOURS = ["#3274d9", "#e0752d", "#56a64b", "#a352cc", "#e02f44"]
 
 
 def inside(netns, command):
-    return subprocess.run(["ip", "netns", "exec", netns, "sh", "-ec", command], check=True, text=True,
+    return subprocess.run(["nsenter", f"--net=/run/netns/{netns}", "sh", "-ec", command], check=True, text=True,
                           stdout=subprocess.PIPE).stdout
 
 
