@@ -59,6 +59,7 @@ class BlackHole : public testing::TestWithParam<Params> {
 
     /// Opens the hole under traffic, waits until it is left for its own reason.
     Both fall(Traffic &traffic) {
+        EXPECT_TRUE(pair().becomes("primary"));
         const Marks from = traffic.mark();
         pair().primary().blackhole(direction(), true);
         EXPECT_TRUE(until([&] { return pair().veto().contains("black-hole"); }, 5s))

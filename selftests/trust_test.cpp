@@ -104,6 +104,7 @@ TEST_P(Path, ProbingCostsNextToNothing) {
     };
     ASSERT_TRUE(until(quiet, 5s));
     const auto frames = pair().primary().counters().tx;
+    const auto own = pair().counter("tx_primary");
     const double cpu = cpu_ms(pid);
     const auto wakes = process_status(pid, "voluntary_ctxt_switches");
     const auto start_ns = now_ns();
@@ -116,7 +117,10 @@ TEST_P(Path, ProbingCostsNextToNothing) {
                    seconds,
                static_cast<double>(sent) / seconds);
     EXPECT_GE(sent, 8U) << "nothing was asked";
-    EXPECT_LE(static_cast<double>(sent), seconds / 0.3 + 4); // and what the kernel itself says
+    // What the guest's kernel itself says keeps the pace of a sending guest for a tenth of a
+    // second.
+    const auto said = static_cast<double>(pair().counter("tx_primary") - own);
+    EXPECT_LE(static_cast<double>(sent), seconds / 0.3 + 2 + 8 * said);
     if (!starved()) {
         EXPECT_LE(share, 0.1);
     }

@@ -29,11 +29,4 @@ static __noinline int latch(__u64 reason) {
 	return 0;
 }
 
-/* The guest was quiet and sends again. CPUs may race here and ring twice, which harms nobody. */
-static __noinline int wake(void) {
-	*(volatile __u8 *)&pair.wake = 0;
-	ring_bell();
-	return 0;
-}
-
 #endif

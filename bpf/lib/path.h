@@ -7,6 +7,7 @@
 #include "bpf/lib/alive.h"
 #include "bpf/lib/flip.h"
 #include "bpf/lib/twins.h"
+#include "bpf/lib/wake.h"
 
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>

@@ -5,6 +5,7 @@
 // price that the finding names.
 #include "loader/engine/findings.hpp"
 #include "loader/kernel/probe.hpp"
+#include "loader/kernel/prober.hpp"
 #include "loader/kernel/state_dir.hpp"
 
 #include <cerrno>
@@ -122,6 +123,15 @@ void examine_state(Findings &out) {
     out.push_back(fine("bpffs", "can be mounted at " + dir.bpffs()));
 }
 
+/// How black holes are found.
+void examine_probing(Findings &out) {
+    if (Prober().may_ask())
+        out.push_back(fine("probing", "neighbours can be asked through either NIC"));
+    else
+        out.push_back(degraded("probing", "without CAP_NET_RAW a path is only known by its carrier",
+                               "run as root, or add CAP_NET_RAW"));
+}
+
 /// Nothing of hitless depends on tracing; said because tools beside it may.
 void examine_tracing(Findings &out) {
     auto say = [](int error) { return (error ? reason(error) : "allowed") + "; not needed"; };
@@ -140,6 +150,7 @@ std::vector<Finding> examine_machine() {
     examine_liveness(out);
     examine_hooks(out);
     examine_state(out);
+    examine_probing(out);
     examine_tracing(out);
     examine_pairs(out);
     examine_nics(out);

@@ -27,8 +27,8 @@ void fill_random(void *to, size_t size) {
 
 Fd packet_socket(uint16_t protocol) {
     Fd out(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(protocol)));
-    if (!out) throw Error(errno, "open a packet socket", "run as root, or with CAP_NET_RAW");
-    return out;
+    if (!out && errno != EPERM) throw Error(errno, "open a packet socket");
+    return out; // none without CAP_NET_RAW
 }
 
 /// Frames of one ICMP type with our identifier; the rest is not even queued. `ip`: they start with
@@ -88,13 +88,14 @@ Prober::Prober()
       out_bypass_(packet_socket(0)) {
     fill_random(&id_, sizeof(id_));
     if (!answers_) throw Error(errno, "create an epoll set");
+    if (!out_ || !out_bypass_) return; // paths are then used by the timer alone
     // The standby's own egress program would lead the frame to the primary.
     int yes = 1;
     if (setsockopt(out_bypass_.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof(yes)) < 0)
         throw Error(errno, "bypass the queueing discipline");
     echo4_ = icmp_socket(AF_INET, IPPROTO_ICMP, ICMP_ECHOREPLY, id_, true);
     echo6_ = icmp_socket(AF_INET6, IPPROTO_ICMPV6, ICMPV6_ECHO_REPLY, id_, false);
-    if (!echo4_) throw Error(errno, "open a raw socket", "run as root, or with CAP_NET_RAW");
+    if (!echo4_) throw Error(errno, "open a raw socket");
     listen_to(echo4_);
     if (echo6_) listen_to(echo6_); // else there is no IPv6
 }
@@ -131,6 +132,7 @@ void Prober::open_arp() {
 }
 
 void Prober::learn(Rtnl &rtnl, Ifindex master, const Mac &own) {
+    if (!echo4_) return;
     std::vector<Neighbour> known = rtnl.neighbours(master);
     std::vector<Way> ways;
     for (const Neighbour &neighbour : known) {
@@ -223,7 +225,7 @@ void Prober::read_arp(const Heard &heard) {
 }
 
 void Prober::read(const Heard &heard) {
-    read_echoes(echo4_.get(), false, heard);
+    if (echo4_) read_echoes(echo4_.get(), false, heard);
     if (echo6_) read_echoes(echo6_.get(), true, heard);
     read_arp(heard);
 }

@@ -18,7 +18,8 @@ namespace hitless {
 
 class Prober {
   public:
-    /// Opens its sockets in the caller's network namespace.
+    /// Opens its sockets in the caller's network namespace. Without CAP_NET_RAW there is never
+    /// anybody to ask.
     Prober();
 
     /// Readable when an answer came in.
@@ -26,6 +27,7 @@ class Prober {
 
     /// Learns whom to ask, keeping to the present one where it still stands.
     void learn(Rtnl &, Ifindex master, const Mac &own);
+    bool may_ask() const { return static_cast<bool>(echo4_); }
     bool has_target() const { return !ways_.empty(); }
     /// The present way of asking is mute; takes the next.
     void next_target();

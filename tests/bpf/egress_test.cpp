@@ -50,6 +50,15 @@ TEST_P(EgressTest, ALivePrimaryWithoutVetoIsUsed) {
     EXPECT_EQ(pair.dp.rings(), 0);
 }
 
+TEST_P(EgressTest, TheFirstFrameAfterARestRingsTheBell) {
+    state.wake = 1;
+    EXPECT_EQ(send(), TC_ACT_REDIRECT);
+    EXPECT_EQ(pair.dp.rings(), 1);
+    EXPECT_EQ(state.wake, 0);
+    EXPECT_EQ(send(), TC_ACT_REDIRECT);
+    EXPECT_EQ(pair.dp.rings(), 0);
+}
+
 TEST_P(EgressTest, AnyVetoMeansTheStandby) {
     for (const Veto &veto : vetoes) {
         state.veto = veto.bit;

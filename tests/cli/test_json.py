@@ -73,7 +73,7 @@ class Shapes(NetCase):
         for flip in flips:
             self.fits(flip, FLIP)
         self.assertEqual([(f["from"], f["to"], f["reason"], f["actor"]) for f in flips],
-                         [("standby", "primary", ["absent"], "operator"),
+                         [("standby", "primary", ["unproven"], "operator"),
                           ("primary", "standby", ["operator"], "operator"),
                           ("standby", "primary", ["operator"], "operator")])
         self.assertIsNone(flips[0]["duration_s"])
