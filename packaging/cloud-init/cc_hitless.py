@@ -51,8 +51,9 @@ meta: MetaSchema = {
     "activate_by_schema_keys": ["hitless"],
 }
 
+# Not named "schema": cloud-init refuses modules that bring one under that name.
 HOLD_DOWN = {"type": "integer", "minimum": 0, "maximum": 3600000}
-schema = {
+SCHEMA = {
     "type": "object",
     "properties": {
         "hitless": {
@@ -107,7 +108,7 @@ def handle(name, cfg, _cloud, log, _args):
     if "hitless" not in cfg:
         log.debug("%s: no 'hitless' in the configuration, nothing to do", name)
         return
-    validate_cloudconfig_schema(cfg, schema, strict=True)
+    validate_cloudconfig_schema(cfg, SCHEMA, strict=True)
     wanted = cfg["hitless"]
     if not wanted.get("enabled", True):
         # Pairs that are in force stay: an image must not cut its own network.

@@ -103,11 +103,13 @@ class Life(DistroCase):
 class Attach(DistroCase):
     """A static pair by hitless-attach@, without a controller."""
     options = {"managers": ("networking.service",),
-               "files": {"/etc/network/interfaces": STATIC, "/etc/default/hitless-attach":
-                         "HITLESS_ATTACH=--primary mac\n", "/etc/default/hitless": None}}
+               "files": {"/etc/network/interfaces": STATIC, "/etc/default/hitless": None,
+                         "/etc/default/hitless-attach": "HITLESS_ATTACH=--primary mac\n"}}
 
     def test_starts_and_stops_the_pair(self):
-        self.guest.run("systemctl stop hitless.service; hitless detach --all; systemctl start hitless-attach@eth0.service")
+        self.guest.run("systemctl stop hitless.service")
+        self.assertEqual(self.guest.status(), [])
+        self.guest.run("systemctl start hitless-attach@eth0.service")
         self.wait_paired()
         self.guest.run("systemctl stop hitless-attach@eth0.service")
         self.assertEqual(self.guest.status(), [])
