@@ -107,7 +107,9 @@ struct Flip {
 /// Flips of all pairs since the numbers in `seen` (pair -> flips read), which it advances.
 class FlipReader {
   public:
-    FlipReader();
+    enum class Unreadable { refused, passed_over };
+    /// What to do about a pair that is incomplete or of another version, and has no log to read.
+    explicit FlipReader(Unreadable = Unreadable::refused);
     ~FlipReader();
     FlipReader(FlipReader &&) noexcept;
     FlipReader &operator=(FlipReader &&) noexcept;

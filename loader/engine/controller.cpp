@@ -297,7 +297,7 @@ class Controller::Engine {
     Poller poller_, bells_, answers_;
     std::optional<OwnerLock> owner_;
     std::optional<DirectoryWatch> directory_;
-    FlipReader flips_;
+    FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
     std::map<std::string, Kept> pairs_;
 };
 

@@ -29,11 +29,13 @@ Flip translate(const Followed &from, const hl_flip &raw) {
 } // namespace
 
 struct FlipReader::State {
+    Unreadable unreadable;
     StateDir dir;
     std::map<std::string, Followed> pairs;
 };
 
-FlipReader::FlipReader() : state_(std::make_unique<State>()) {
+FlipReader::FlipReader(Unreadable what) : state_(std::make_unique<State>()) {
+    state_->unreadable = what;
     rescan();
 }
 FlipReader::~FlipReader() = default;
@@ -50,8 +52,8 @@ void FlipReader::rescan() {
         try {
             state_->pairs.emplace(name, Followed{Pair::open(state_->dir.path(name)), 0, {}});
         } catch (const Error &error) {
-            // One that is incomplete or of another version has no log to read; status says so.
-            if (error.code() != ENOENT && error.code() != EPROTO) throw;
+            bool known = error.code() == ENOENT || error.code() == EPROTO;
+            if (!known || state_->unreadable == Unreadable::refused) throw;
         }
     }
 }

@@ -21,7 +21,7 @@ class Agents(NetCase):
 
     def story(self, command):
         agent = self.start(command, "sby", "mac")
-        self.assertEqual(agent.stdout.readline(), "sby -> primary: absent by operator\n")
+        self.assertRegex(agent.stdout.readline(), "^sby -> primary: (absent|unproven) by (operator|controller)$")
         wait_until(lambda: self.owner() == agent.pid, "it is the controller")
         self.expect(75, "run", says=str(agent.pid))
         self.expect(0, "switch", "sby", "standby")
