@@ -63,6 +63,7 @@ struct NicStatus {
     bool present = false;
     bool up = false;
     bool carrier = false;
+    bool known = true;   ///< the datapath has it: false after it was away, until it is taken back
     bool native = false; ///< an XDP program of ours is in front of it
 };
 

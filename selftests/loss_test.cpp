@@ -63,13 +63,6 @@ class Loss : public testing::TestWithParam<Params> {
     /// Down: the switch must first notice, or learn from what the guest sends by the other port.
     static constexpr std::uint64_t frames_of_10_ms = 200;
 
-    /// A deleted veth takes along what its other end has not yet looked at (flush_backlog() in
-    /// net/core/dev.c), and nobody counts it: part of a burst, that had left the guest.
-    std::uint64_t left_behind() const {
-        constexpr std::uint64_t frames_of_a_burst = 20;
-        return kind() == NicKind::veth && event() == Event::deletion ? frames_of_a_burst : 0;
-    }
-
     std::unique_ptr<Pair> pair_;
 };
 
@@ -81,7 +74,8 @@ TEST_P(Loss, OfThePrimaryAndItsReturn) {
     ASSERT_TRUE(traffic.pass(1000)); // the standby carries both ways
     Both got = traffic.since(from);
     traffic.report(fmt::format("{}", event_names[static_cast<int>(event())]), got);
-    expect_lost_at_most("up, on loss", got.up, 1 + pair_->refused() + left_behind());
+    const auto in_flight = event() == Event::deletion ? pair_->left_behind() : 0;
+    expect_lost_at_most("up, on loss", got.up, 1 + pair_->refused() + in_flight);
     expect_lost_at_most("down, on loss", got.down, frames_of_10_ms);
     EXPECT_EQ(pair_->active(), "standby");
 

@@ -97,6 +97,8 @@ bool Pair::controller_says(const std::string &words, std::chrono::milliseconds p
 void Pair::kill_controller() {
     controller_->signal(SIGKILL);
     EXPECT_EQ(controller_->wait(5s), 128 + SIGKILL);
+    // Its socket stays behind until the next one takes the place; tests compare what is there.
+    std::filesystem::remove(PrivateState::dir() + "/control");
 }
 
 std::string Pair::config(const std::string &text) const {

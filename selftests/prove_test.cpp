@@ -95,7 +95,7 @@ TEST_P(BlackHole, IsLeftWhileTheGuestSends) {
 }
 
 TEST_P(BlackHole, IsLeftSoonerWhenTuned) {
-    start({"--probe-interval", "4"});
+    start({"--probe-interval", "2"});
     Traffic traffic(pair().lab(), rate);
     const Both got = fall(traffic);
     traffic.report(fmt::format("tuned, {:.0f} ms of frames", swallowed_ms(got)), got);

@@ -221,6 +221,8 @@ class Controller::Engine {
     void keep_primary(Kept &kept, const Link &standby) {
         hl_pair &state = kept.pair.state();
         std::optional<Link> primary = find(rtnl_, state.primary_id);
+        if (primary && !kept.pair.resolved(HL_ROLE_PRIMARY))
+            retake_primary(kept.pair, rtnl_, standby, *primary);
         if (primary) {
             synchronise(rtnl_, standby, *primary);
             return;

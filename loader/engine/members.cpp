@@ -113,6 +113,13 @@ void install_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &pr
     prepare_primary(rtnl, standby, primary);
 }
 
+void retake_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
+    pair.resolve(HL_ROLE_PRIMARY, primary.index);
+    if (!pair.attached(HL_HOOK_INGRESS_PRIMARY))
+        pair.attach(HL_HOOK_INGRESS_PRIMARY, primary.index, primary.name);
+    prepare_primary(rtnl, standby, primary);
+}
+
 void release_primary(Pair &pair, Rtnl &rtnl) {
     hl_pair &state = pair.state();
     pair.resolve(HL_ROLE_PRIMARY, Ifindex::none);

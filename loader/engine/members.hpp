@@ -21,6 +21,10 @@ Policy policy_of(const hl_pair &);
 /// it. The veto word is left alone: settle() judges.
 void install_primary(Pair &, Rtnl &, const Link &standby, const Link &primary);
 
+/// The same device after it was away, in another namespace say: the kernel took it out of the
+/// datapath, and its clsact filters with it.
+void retake_primary(Pair &, Rtnl &, const Link &standby, const Link &primary);
+
 /// Takes our program off the primary, if it is still there, and gives its settings back.
 void release_primary(Pair &, Rtnl &);
 

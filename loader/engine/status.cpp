@@ -30,7 +30,7 @@ NicStatus nic_status(const hl_identity &id, const std::optional<Link> &link) {
 /// Where the next frame goes: the rule of bpf/lib/path.h.
 bool primary_active(const PairStatus &pair) {
     bool blind = pair.liveness == HL_LIVENESS_NETLINK;
-    bool primary_works = blind || (pair.primary.up && pair.primary.carrier);
+    bool primary_works = pair.primary.known && (blind || (pair.primary.up && pair.primary.carrier));
     if (pair.veto == 0) return primary_works;
     bool doubtful = (pair.veto & ~HL_VETO_SOFT) == 0;
     bool standby_works = blind || (pair.standby.up && pair.standby.carrier);
@@ -80,7 +80,11 @@ std::vector<std::string> find_problems(const Pair &pair, Rtnl &rtnl, const PairS
     if (failover.outer) find_forwarding_problems(out, pair, rtnl);
     if (!master.empty()) check(HL_HOOK_EGRESS, master + " (egress)");
     check(HL_HOOK_INGRESS_STANDBY, status.standby.ifname + " (ingress)");
-    if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
+    if (status.primary.present && !status.primary.known)
+        out.push_back(
+            fmt::format("the primary {} was away and nobody has taken it back; `hitless run`",
+                        status.primary.ifname));
+    else if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
         out.push_back(
             fmt::format("the primary {} is {} and no controller has noticed; `hitless run`",
                         status.primary.ifname, status.primary.present ? "down" : "gone"));
@@ -110,6 +114,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.flips = pair.view().flips();
     out.standby = nic_status(state.standby_id, find(rtnl, state.standby_id));
     out.primary = nic_status(state.primary_id, find(rtnl, state.primary_id));
+    out.primary.known = pair.resolved(HL_ROLE_PRIMARY);
     out.primary.native = state.hook[HL_HOOK_XDP_PRIMARY].kind && pair.attached(HL_HOOK_XDP_PRIMARY);
     out.standby.native = state.hook[HL_HOOK_XDP_STANDBY].kind && pair.attached(HL_HOOK_XDP_STANDBY);
     out.name = out.standby.present ? out.standby.ifname : name;

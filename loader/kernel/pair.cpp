@@ -88,6 +88,11 @@ void Pair::set_failover(const hl_failover &ends) {
     state().failover = ends;
 }
 
+bool Pair::resolved(hl_role role) const {
+    uint32_t key = role, ifindex = 0;
+    return bpf_map_lookup_elem(objects_.nics.get(), &key, &ifindex) == 0;
+}
+
 void Pair::ring_bell() const {
     LIBBPF_OPTS(bpf_test_run_opts, opts);
     bpf_prog_test_run_opts(objects_.ring.get(), &opts);

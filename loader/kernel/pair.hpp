@@ -34,6 +34,9 @@ class Pair {
     /// Tells the datapath which device of the caller's namespace plays a role; `Ifindex::none`
     /// forgets it. The kernel forgets a device that is unregistered or moved away by itself.
     void resolve(hl_role, Ifindex) const;
+    /// False once the kernel forgot it: a device that came back, even under its old number, must be
+    /// resolved anew.
+    bool resolved(hl_role) const;
     /// Wakes the controller after a change of the veto word from userspace.
     void ring_bell() const;
     /// Pollable: readable when the bell rang.
