@@ -7,6 +7,7 @@ include(CMakePackageConfigHelpers)
 file(GLOB capi CONFIGURE_DEPENDS capi/*.cpp)
 add_library(hitless_capi OBJECT ${capi})
 target_link_libraries(hitless_capi PUBLIC hitless_core)
+target_compile_options(hitless_capi PRIVATE -Os)
 target_compile_definitions(hitless_capi PRIVATE HITLESS_VERSION="${PROJECT_VERSION}")
 set(objects $<TARGET_OBJECTS:hitless_capi> $<TARGET_OBJECTS:hitless_loader> $<TARGET_OBJECTS:hitless_core>)
 
