@@ -17,7 +17,8 @@ namespace hitless {
 /// it. Returns 0 or a positive errno.
 int load_forward(Objects &out, hl_liveness);
 
-/// Loads an XDP program and one that replaces it, as libxdp's dispatcher does; 0 or the positive errno.
+/// Loads an XDP program and one that replaces it, as libxdp's dispatcher does; 0 or the positive
+/// errno.
 int try_freplace();
 
 /// One XDP program, opened but not loaded: libxdp loads it for the device that it is attached to.

@@ -42,7 +42,8 @@ class Datapath {
     /// The best rung of this kernel that asks the NIC.
     hl_liveness asking() const { return has_cast_ ? HL_LIVENESS_CAST : HL_LIVENESS_PROBE_READ; }
 
-    /// Takes a device of the caller's namespace (0: none) and runs the resolver; 0 or a negative errno.
+    /// Takes a device of the caller's namespace (0: none) and runs the resolver; 0 or a negative
+    /// errno.
     int resolve(hl_role role, uint32_t ifindex) const;
 
     hl_pair &pair() const { return skel_->data_pair->pair; }
