@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // What the user types, what it costs, and what the exit codes say.
+#include "loader/kernel/events.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/procfs.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace hitless::selftest {
 namespace {
@@ -124,6 +126,22 @@ TEST_P(User, AnIdleControllerCostsNothing) {
     const auto memory = process_status(pid, "VmRSS");
     fmt::print("  controller: {} kB RSS, {} files, 0 wake-ups in 3 s\n", memory, files);
     EXPECT_LT(memory, 8192U);
+}
+
+// A pair that could not be made leaves its stage for a moment; looking again because of that would
+// try it again, 150 times a second.
+TEST(DirectoryWatch, WhatIsMadeAndThrownAwayIsNoNews) {
+    const std::filesystem::path dir = PrivateState::dir() + "/watched";
+    std::filesystem::create_directories(dir);
+    DirectoryWatch watch(dir);
+    std::filesystem::create_directory(dir / "stage");
+    std::filesystem::remove(dir / "stage");
+    EXPECT_FALSE(watch.changed("stage"));
+    std::filesystem::create_directory(dir / "stage");
+    std::filesystem::rename(dir / "stage", dir / "1-2");
+    EXPECT_TRUE(watch.changed("stage"));
+    EXPECT_FALSE(watch.changed("stage")) << "told once";
+    std::filesystem::remove_all(dir);
 }
 
 HL_INSTANTIATE(User);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Does the primary carry frames both ways? Pure: answers, counters and the time in; questions to
-// ask and a belief out. docs/adr/0006 has the reasons.
+// ask and a belief out. docs/adr/0007 has the reasons.
 //
 // A question is one small frame that a neighbour answers. Silence alone proves nothing: it counts
 // against the primary only when the same neighbour answers a question that left by the standby.

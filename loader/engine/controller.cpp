@@ -83,10 +83,7 @@ class Controller::Engine {
             switch (what) {
             case wake_links: rescan |= !drain_links(touched); break;
             case wake_timer: timer_.acknowledge(); break;
-            case wake_directory:
-                directory_->acknowledge();
-                rescan = true;
-                break;
+            case wake_directory: rescan |= directory_->changed(StateDir::stage_name); break;
             case wake_bells: drain_bells(touched); break;
             case wake_answers: answers_.ready([&](uint64_t vigil) { heard.insert(vigil); }); break;
             default: break;

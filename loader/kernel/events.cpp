@@ -86,8 +86,16 @@ DirectoryWatch::DirectoryWatch(const std::string &dir)
         throw Error(errno, fmt::format("watch {}", dir));
 }
 
-void DirectoryWatch::acknowledge() {
-    swallow(fd_.get());
+bool DirectoryWatch::changed(std::string_view but) {
+    alignas(inotify_event) char buffer[4096];
+    bool other = false;
+    for (ssize_t size = 0; (size = read(fd_.get(), buffer, sizeof(buffer))) > 0;)
+        for (ssize_t at = 0; at < size;) {
+            const auto *event = reinterpret_cast<const inotify_event *>(buffer + at);
+            other |= event->len == 0 || event->name != but;
+            at += static_cast<ssize_t>(sizeof(*event) + event->len);
+        }
+    return other;
 }
 
 OwnerLock::OwnerLock(const std::string &path) : path_(path) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace hitless {
 
@@ -53,7 +54,9 @@ class DirectoryWatch {
   public:
     explicit DirectoryWatch(const std::string &dir);
     int fd() const { return fd_.get(); }
-    void acknowledge();
+    /// True when something else than `but` came or went: what is made and thrown away there while a
+    /// pair is put together is nobody's news.
+    bool changed(std::string_view but);
 
   private:
     Fd fd_;

@@ -83,15 +83,13 @@ std::optional<Address> own_address(const Address &peer, Ifindex master) {
 
 } // namespace
 
-Prober::Prober()
-    : answers_(epoll_create1(EPOLL_CLOEXEC)), out_(packet_socket(0)),
-      out_bypass_(packet_socket(0)) {
+Prober::Prober() : answers_(epoll_create1(EPOLL_CLOEXEC)), out_(packet_socket(0)) {
     fill_random(&id_, sizeof(id_));
     if (!answers_) throw Error(errno, "create an epoll set");
-    if (!out_ || !out_bypass_) return; // paths are then used by the timer alone
+    if (!out_) return; // paths are then used by the timer alone
     // The standby's own egress program would lead the frame to the primary.
     int yes = 1;
-    if (setsockopt(out_bypass_.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof(yes)) < 0)
+    if (setsockopt(out_.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof(yes)) < 0)
         throw Error(errno, "bypass the queueing discipline");
     echo4_ = icmp_socket(AF_INET, IPPROTO_ICMP, ICMP_ECHOREPLY, id_, true);
     echo6_ = icmp_socket(AF_INET6, IPPROTO_ICMPV6, ICMPV6_ECHO_REPLY, id_, false);
@@ -171,8 +169,7 @@ bool Prober::ask(Ifindex nic, bool second_path, Instant now) {
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
     to.sll_ifindex = static_cast<int>(number(nic));
-    const Fd &out = second_path ? out_bypass_ : out_;
-    return sendto(out.get(), frame.data(), frame.size(), MSG_DONTWAIT,
+    return sendto(out_.get(), frame.data(), frame.size(), MSG_DONTWAIT,
                   reinterpret_cast<sockaddr *>(&to), sizeof(to)) >= 0;
 }
 

@@ -65,7 +65,7 @@ class Prober {
 
     uint16_t id_;
     Fd answers_;                     // an epoll set of the sockets below
-    Fd out_, out_bypass_;            // packet sockets that receive nothing
+    Fd out_;                         // a packet socket that receives nothing
     Fd echo4_, echo6_, arp_;         // what comes back; IPv6 and ARP where there are any
     std::vector<Way> ways_;          // the present one first
     std::deque<Question> questions_; // unanswered, newest last

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hitless {
@@ -42,7 +43,8 @@ class StateDir {
     std::vector<std::string> pairs() const;
 
     /// The directory to pin into before publish(). Under the lock.
-    std::string stage() const { return path("stage"); }
+    std::string stage() const { return path(std::string(stage_name)); }
+    static constexpr std::string_view stage_name = "stage";
     bool has_stage() const;
     std::string make_stage();
     void publish(const std::string &name);
