@@ -101,9 +101,9 @@ TEST_P(User, AttachIsQuickAndLosesNothing) {
                pressure);
     EXPECT_EQ(got.up.lost, 0U);
     EXPECT_LE(got.down.lost, 5U * 200); // the switch learns anew when the primary goes down
-    if (!starved()) {
-        EXPECT_LT(took[2], 100);
-    }
+    // The least, which is attach itself; the others waited for traffic's CPUs as well: five grace
+    // periods of RCU (three hooks, two sockets) are most of it.
+    EXPECT_LT(took[0], 100);
 }
 
 TEST_P(User, AnIdleControllerCostsNothing) {

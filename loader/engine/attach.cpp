@@ -173,8 +173,8 @@ void put_together(Pair &pair, Rtnl &rtnl, const AttachRequest &request, const Li
     pair.attach(HL_HOOK_INGRESS_STANDBY, standby.index, standby.name);
     if (primary) install_primary(pair, rtnl, standby, *primary);
     if (primary) accelerate(pair, HL_ROLE_PRIMARY, *primary);
+    settle(pair, rtnl, vigil, HL_ACTOR_OPERATOR); // the up-delay runs while the last hook goes on
     if (!pair.state().failover.outer) pair.attach(HL_HOOK_EGRESS, standby.index, standby.name);
-    settle(pair, rtnl, vigil, HL_ACTOR_OPERATOR);
     if (!request.gate && !pair.state().failover.outer) return;
     prove(pair, rtnl, vigil, false); // XDP comes to the standby while the primary carries
     if (request.gate) attach_gate(pair, standby);
