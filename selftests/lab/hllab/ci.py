@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The cases of a pull request: both kernels, the events on two NIC models, hitless under traffic,
-XDP programs of others, and the tests that run on the host too, in the guests."""
+and the tests that run on the host too, in the guests."""
 from . import scenario
 
 WANTED = (
     ("in_guest", {}),
-    ("coexistence", {}),
     ("failover", {"peer": ("hitless",)}),
     ("silent_receiver", {"peer": ("hitless",)}),
     ("acpi_events", {"primary": ("e1000e", "vmxnet3")}),

@@ -119,7 +119,7 @@ class Machine:
             self.qemu.path, "usr/bin/qemu-system-x86_64",
             "-L", f"{share}/share/qemu", "-L", f"{share}/share/seabios", "-nodefaults",
             "-no-user-config", "-display", "none", "-machine", "q35,sata=off,smbus=off",
-            "-accel", "tcg", "-cpu", CPU, "-m", "384", "-smp", "1",
+            "-accel", "tcg", "-cpu", CPU, "-m", "768", "-smp", "1",
             "-action", "reboot=shutdown",  # a panic ends QEMU; a planned reboot lifts this first
             "-kernel", str(target.vmlinux),
             "-initrd", str(initrd), "-append", self._command_line(),
