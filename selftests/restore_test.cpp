@@ -103,6 +103,8 @@ class Restore : public PairTest {
     }
     void expect_restored(const std::string &when) {
         fs::create_directory(bpffs()); // made once, kept
+        // A controller of an earlier test that was killed left it; the next one takes it along.
+        fs::remove(PrivateState::dir() + "/control");
         const std::string before = snapshot();
         pair().attach();
         const Ids ids = pinned_ids();

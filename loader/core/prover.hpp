@@ -21,7 +21,7 @@ namespace hitless {
 using std::chrono::milliseconds;
 
 struct Probing {
-    milliseconds up_delay{10}; ///< from carrier to the first question
+    milliseconds up_delay{20}; ///< from carrier to the first question
     milliseconds interval{20}; ///< between questions while the guest sends; 0: none at all
     milliseconds rest{300};    ///< between questions while it only listens; 0: none then
     milliseconds timeout{200}; ///< after which a path is used though nobody answers anywhere

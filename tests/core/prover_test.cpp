@@ -110,7 +110,7 @@ Net in_use(bool sending = true) {
 
 TEST(Prover, AFirstPrimaryIsUsedOnceItIsAnswered) {
     Net net;
-    net.live(9 * ms);
+    net.live(19 * ms);
     EXPECT_EQ(net.veto, HL_VETO(UNPROVEN));
     EXPECT_EQ(net.asked_primary, 0u) << "it would draw frames to a port that is not ready";
     EXPECT_LT(net.until(true), 80 * ms);
@@ -127,7 +127,7 @@ TEST(Prover, WhereNobodyCanBeAskedTheTimerDecides) {
         Net net;
         net.known = known;
         net.neighbour = net.sending = false;
-        net.live(209 * ms);
+        net.live(219 * ms);
         EXPECT_EQ(net.veto, HL_VETO(UNPROVEN));
         EXPECT_LT(net.until(true), 40 * ms);
     }
