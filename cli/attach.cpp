@@ -72,7 +72,8 @@ Run setup_attach(CLI::App &app) {
         ->type_name("STANDBY");
     app.add_option("--primary", options->primary,
                    "auto (same MAC, on PCI), mac (same MAC, any bus), an interface name, "
-                   "pci:ADDRESS or slot:NUMBER")
+                   "pci:ADDRESS, slot:NAME, acpi:INDEX, port:ID, switch:ID, bus:PATH or "
+                   "driver:NAME; several with commas, the best first")
         ->capture_default_str()
         ->type_name("WHICH");
     app.add_option("--model", options->model, "what the guest sees")

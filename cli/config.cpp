@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/config.hpp"
 #include "cli/policy.hpp"
+#include "cli/toml.hpp"
 #include "loader/core/error.hpp"
 #include "loader/kernel/fd.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <initializer_list>
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
+#include <map>
+#include <numeric>
 
 namespace hitless::cli {
 namespace {
@@ -35,14 +37,14 @@ std::string contents(const std::string &file) {
     return out;
 }
 
-std::string place(const toml::source_region &at) {
-    return fmt::format("read {}:{}:{}", at.path ? *at.path : "configuration", at.begin.line,
+std::string spot(const toml::source_region &at) {
+    return fmt::format("{}:{}:{}", at.path ? *at.path : "configuration", at.begin.line,
                        at.begin.column);
 }
 
 [[noreturn]] void refuse(const toml::source_region &at, std::string_view cause,
                          std::string_view way_out) {
-    throw Error(EINVAL, place(at), cause, way_out);
+    throw Error(EINVAL, "read " + spot(at), cause, way_out);
 }
 
 /// The keys of a policy, which may stand anywhere, and those given.
@@ -54,12 +56,32 @@ std::vector<std::string_view> with_policy_keys(std::initializer_list<std::string
     return out;
 }
 
+/// Letters to insert, remove or replace until `a` is `b` (Levenshtein).
+size_t distance(std::string_view a, std::string_view b) {
+    std::vector<size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), size_t{0});
+    for (size_t i = 0; i < a.size(); i++) {
+        size_t before = std::exchange(row[0], i + 1);
+        for (size_t j = 0; j < b.size(); j++) {
+            size_t changed = before + (a[i] != b[j]);
+            before = row[j + 1];
+            row[j + 1] = std::min({changed, row[j] + 1, before + 1});
+        }
+    }
+    return row.back();
+}
+
 void only_keys(const toml::table &table, std::initializer_list<std::string_view> others) {
     std::vector<std::string_view> known = with_policy_keys(others);
-    for (const auto &[key, value] : table)
-        if (std::ranges::find(known, key.str()) == known.end())
-            refuse(key.source(), fmt::format("unknown key '{}'", key.str()),
-                   fmt::format("known here: {}", fmt::join(known, ", ")));
+    for (const auto &[key, value] : table) {
+        std::string_view name = key.str();
+        if (std::ranges::find(known, name) != known.end()) continue;
+        auto nearest = *std::min_element(known.begin(), known.end(), [&](auto a, auto b) {
+            return distance(name, a) < distance(name, b);
+        });
+        refuse(key.source(), fmt::format("unknown key '{}', nearest is '{}'", name, nearest),
+               fmt::format("known here: {}", fmt::join(known, ", ")));
+    }
 }
 
 /// The value under `key`, if given, which must be of type T.
@@ -99,50 +121,162 @@ Policy read_policy(const toml::table &table, Policy policy) {
     return policy;
 }
 
+/// A string, or several in an array: the best first.
+std::vector<std::string> get_ranked(const toml::table &table, std::string_view key) {
+    const toml::node *node = table.get(key);
+    if (!node) return {};
+    const toml::array *several = node->as_array();
+    if (!several) return {*get<std::string>(table, key, "string")};
+    std::vector<std::string> out;
+    for (const toml::node &one : *several) {
+        std::optional<std::string> text = one.value_exact<std::string>();
+        if (!text) refuse(one.source(), fmt::format("'{}' holds what is no string", key), "");
+        if (std::ranges::count(out, *text))
+            refuse(one.source(), fmt::format("'{}' has two ranks in '{}'", *text, key), "");
+        out.push_back(*text);
+    }
+    if (out.empty()) refuse(node->source(), fmt::format("'{}' is empty", key), "name a device");
+    return out;
+}
+
+void read_standby(const toml::table &table, AttachRequest &request) {
+    std::vector<std::string> standbys = get_ranked(table, "standby");
+    if (standbys.empty())
+        refuse(table.source(), "a pair needs the key 'standby'", "name the paravirtual NIC");
+    for (const std::string &name : standbys)
+        if (name.empty() || name.size() >= HL_IFNAME)
+            refuse(table.get("standby")->source(), "'standby' is no interface name",
+                   fmt::format("those have 1 to {} letters", HL_IFNAME - 1));
+    request.standby = standbys.front();
+    request.other_standbys.assign(standbys.begin() + 1, standbys.end());
+}
+
+void read_primary(const toml::table &table, AttachRequest &request) {
+    std::vector<std::string> ranks = get_ranked(table, "primary");
+    if (ranks.empty()) return;
+    const toml::source_region &at = table.get("primary")->source();
+    try {
+        request.primary = Selector::parse(fmt::format("{}", fmt::join(ranks, ",")));
+    } catch (const Error &error) {
+        refuse(at, error.what(), "");
+    }
+    bool all_macs = false;
+    for (const Selector &one : request.primary.ranked()) {
+        if (all_macs && one.kind == HL_SELECT_AUTO)
+            refuse(at, "'auto' behind 'mac' can never be reached", "write auto first");
+        all_macs |= one.kind == HL_SELECT_MAC;
+    }
+}
+
 AttachRequest read_pair(const toml::table &table, const Policy &policy) {
     only_keys(table, {"standby", "primary"});
-    std::optional<std::string> standby = get<std::string>(table, "standby", "string");
-    if (!standby)
-        refuse(table.source(), "a pair needs the key 'standby'", "name the paravirtual NIC");
-    if (standby->empty() || standby->size() >= HL_IFNAME)
-        refuse(table.get("standby")->source(), "'standby' is no interface name",
-               fmt::format("those have 1 to {} letters", HL_IFNAME - 1));
     AttachRequest request;
-    request.standby = *standby;
+    read_standby(table, request);
+    read_primary(table, request);
     request.policy = read_policy(table, policy);
-    if (auto primary = get<std::string>(table, "primary", "string")) {
-        try {
-            request.primary = Selector::parse(*primary);
-        } catch (const Error &error) {
-            refuse(table.get("primary")->source(), error.what(), "");
-        }
-    }
+    request.origin = spot(table.get("standby")->source());
     return request;
+}
+
+/// A NIC plays one role in one pair, over all files.
+class Roles {
+  public:
+    void take(const AttachRequest &request) {
+        std::vector<std::string> standbys = request.other_standbys;
+        standbys.push_back(request.standby);
+        for (const std::string &name : standbys)
+            claim(name, "standby", request.origin);
+        for (const Selector &one : request.primary.ranked())
+            if (one.kind == HL_SELECT_IFNAME || one.kind == HL_SELECT_PCI)
+                claim(one.text(), "primary", request.origin);
+    }
+
+  private:
+    void claim(const std::string &nic, const char *role, const std::string &origin) {
+        auto [at, fresh] = claims_.try_emplace(nic, Claim{role, origin});
+        if (!fresh)
+            throw Error(
+                EINVAL, "read " + origin,
+                fmt::format("'{}' is a {} already, at {}", nic, at->second.role, at->second.origin),
+                "a NIC has one role in one pair: name each once");
+    }
+    struct Claim {
+        const char *role;
+        std::string origin;
+    };
+    std::map<std::string, Claim> claims_;
+};
+
+bool trips_assertion(std::string_view text) {
+    try {
+        (void)toml::parse(text);
+    } catch (const toml::parse_error &) {
+        return false;
+    } catch (const TomlAssertion &) {
+        return true;
+    }
+    return false;
+}
+
+/// Of text that trips an assertion, which does not tell: the first line that does so.
+uint32_t bad_line(std::string_view text) {
+    uint32_t line = 1;
+    for (size_t end = 0; (end = text.find('\n', end)) != text.npos; end++, line++)
+        if (trips_assertion(text.substr(0, end))) return line;
+    return line;
+}
+
+toml::table parse(const std::string &text, const std::string &file) {
+    try {
+        return toml::parse(text, file);
+    } catch (const toml::parse_error &error) {
+        refuse(error.source(), error.description(), "");
+    } catch (const TomlAssertion &) {
+        throw Error(EINVAL, fmt::format("read {}:{}:1", file, bad_line(text)),
+                    "this line is no TOML", "");
+    }
+}
+
+/// Adds what one file says; a later file's `auto_pair` and `hold_down_ms` stand over an earlier's.
+void read_file(const std::string &file, Controller::Options &out, Roles &roles) {
+    const toml::table table = parse(contents(file), file);
+    only_keys(table, {"auto_pair", "pair"});
+    out.auto_pair = get<bool>(table, "auto_pair", "true or false").value_or(out.auto_pair);
+    out.policy = read_policy(table, out.policy);
+    const toml::node *pairs = table.get("pair");
+    if (!pairs) return;
+    if (!pairs->is_array_of_tables())
+        refuse(pairs->source(), "'pair' is no list of tables", "write [[pair]] before each");
+    for (const toml::node &pair : *pairs->as_array()) {
+        out.pairs.push_back(read_pair(*pair.as_table(), out.policy));
+        roles.take(out.pairs.back());
+    }
+}
+
+/// FILE.d/*.toml in the order of their names. Hidden files are editors' and packagers' leavings.
+std::vector<std::string> drop_ins(const std::string &file) {
+    std::vector<std::string> out;
+    std::error_code error;
+    for (const auto &entry : std::filesystem::directory_iterator(file + ".d", error)) {
+        std::string name = entry.path().filename();
+        if (name.ends_with(".toml") && !name.starts_with(".")) out.push_back(entry.path());
+    }
+    if (error && error != std::errc::no_such_file_or_directory)
+        throw Error(error.value(), fmt::format("read {}.d", file),
+                    "make it a directory of TOML files");
+    std::ranges::sort(out);
+    return out;
 }
 
 } // namespace
 
-Controller::Options read_config(const std::string &file) {
-    toml::parse_result parsed = toml::parse(contents(file), file);
-    if (!parsed)
-        refuse(parsed.error().source(), parsed.error().description(),
-               "the running configuration is unchanged");
-    const toml::table &table = parsed.table();
-    only_keys(table, {"auto_pair", "pair"});
+Controller::Options read_config(const std::string &file, bool must_exist) {
     Controller::Options out;
-    out.auto_pair = get<bool>(table, "auto_pair", "true or false").value_or(true);
-    out.policy = read_policy(table, {});
-    const toml::node *pairs = table.get("pair");
-    if (!pairs) return out;
-    if (!pairs->is_array_of_tables())
-        refuse(pairs->source(), "'pair' is no list of tables", "write [[pair]] before each");
-    for (const toml::node &pair : *pairs->as_array()) {
-        AttachRequest request = read_pair(*pair.as_table(), out.policy);
-        if (std::ranges::count(out.pairs, request.standby, &AttachRequest::standby))
-            refuse(pair.as_table()->get("standby")->source(),
-                   fmt::format("'{}' has a pair already", request.standby), "name each once");
-        out.pairs.push_back(std::move(request));
-    }
+    Roles roles;
+    if (must_exist || access(file.c_str(), F_OK) == 0 || errno != ENOENT)
+        read_file(file, out, roles);
+    for (const std::string &more : drop_ins(file))
+        read_file(more, out, roles);
     return out;
 }
 

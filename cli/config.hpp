@@ -7,14 +7,11 @@
 
 namespace hitless::cli {
 
-/// Reads a controller's configuration (docs/operating.md). Throws Error(EINVAL) whose text starts
-/// with file:line:column and names the offending key.
-///
-///   auto_pair = true
-///   hold_down_ms = 200
-///   [[pair]]
-///   standby = "eth0"
-///   primary = "mac"
-Controller::Options read_config(const std::string &file);
+inline constexpr auto default_config = "/etc/hitless/hitless.toml";
+
+/// Reads a controller's configuration (docs/configuration.md): `file`, which may be absent unless
+/// it must exist, and then FILE.d/*.toml. Throws Error(EINVAL) whose text starts with
+/// file:line:column and names the offending key; another errno for what cannot be read.
+Controller::Options read_config(const std::string &file, bool must_exist);
 
 } // namespace hitless::cli

@@ -63,6 +63,7 @@ Json to_json(const Flip &flip) {
     Json out = {{"time_s", wall_seconds(flip.time)},    {"pair", flip.pair},
                 {"from", path_name(!flip.to_primary)},  {"to", path_name(flip.to_primary)},
                 {"reason", reason_names(flip.reasons)}, {"actor", actor_names[flip.actor]}};
+    out["lost_frames"] = flip.lost ? Json(*flip.lost) : Json(nullptr);
     out["duration_s"] = flip.lasted ? Json(seconds(*flip.lasted)) : Json(nullptr);
     return out;
 }

@@ -17,13 +17,40 @@ namespace {
 
 struct Options {
     std::string config;
-    bool once = false;
+    bool once = false, check = false;
     Services::Options services;
 };
 
+Controller::Options configuration(const Options &options) {
+    bool given = !options.config.empty();
+    return read_config(given ? options.config : default_config, given);
+}
+
+/// What is wrong leaves the last good configuration in force.
+void reload(const Options &options, Controller &controller, Env &env) {
+    try {
+        controller.reconfigure(configuration(options));
+        env.out << "configuration: read again" << std::endl;
+    } catch (const Error &error) {
+        env.err << "hitless: " << error.what() << "; the last good configuration stays in force"
+                << std::endl;
+    }
+}
+
+/// Also what is right and yet does nothing here.
+int check(const Options &options, Env &env) {
+    Controller::Options with = configuration(options);
+    std::vector<std::string> idle = idle_rules(with);
+    for (const std::string &line : idle)
+        env.out << line << '\n';
+    env.out << fmt::format("configuration: {} pairs, {} of them match nothing\n", with.pairs.size(),
+                           idle.size());
+    return idle.empty() ? exit_ok : exit_degraded;
+}
+
 int control(const Options &options, Env &env) {
-    Controller::Options with =
-        options.config.empty() ? Controller::Options{} : read_config(options.config);
+    if (options.check) return check(options, env);
+    Controller::Options with = configuration(options);
     Service manager;
     with.log = [&](const std::string &line) {
         env.out << line << std::endl;
@@ -37,7 +64,7 @@ int control(const Options &options, Env &env) {
             env.out << flip_line(flip) << std::endl;
         if (services) services->flipped(flip);
     };
-    Signals signals;
+    Signals signals({SIGHUP});
     auto log = with.log;
     Controller controller(std::move(with));
     if (options.once) return exit_ok;
@@ -45,7 +72,11 @@ int control(const Options &options, Env &env) {
     services->watch(controller.fd());
     manager.ready();
     // The watchdog is answered from here only: it asks whether this loop goes round.
-    while (!signals.wait_or(services->fd(), manager.pulse())) {
+    while (true) {
+        if (signals.wait_or(services->fd(), manager.pulse())) {
+            if (signals.take() != SIGHUP) break;
+            reload(options, controller, env);
+        }
         controller.process();
         services->process();
         if (manager.pulse()) manager.alive();
@@ -59,10 +90,13 @@ int control(const Options &options, Env &env) {
 Run setup_run(CLI::App &app) {
     auto options = std::make_shared<Options>();
     app.add_option("--config", options->config,
-                   "TOML file; without it, every paravirtual NIC is "
-                   "paired with the PCI NIC of the same MAC")
+                   "TOML file, read again at SIGHUP, with the files in FILE.d; default "
+                   "/etc/hitless/hitless.toml. Without any, every paravirtual NIC is paired with "
+                   "the PCI NIC of the same MAC")
         ->type_name("FILE");
     app.add_flag("--once", options->once, "make and adopt pairs, then end");
+    app.add_flag("--check", options->check,
+                 "read the configuration, say what is wrong or matches nothing, change nothing");
     Services::add_options(app, options->services);
     return [options](Env &env) { return control(*options, env); };
 }

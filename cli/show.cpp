@@ -18,6 +18,7 @@ std::string flip_line(const Flip &flip) {
         fmt::join(reason_names(flip.reasons), ","), actor_names[flip.actor]);
     if (flip.lasted)
         line += fmt::format(" after {:.3f} s", std::chrono::duration<double>(*flip.lasted).count());
+    if (flip.lost) line += fmt::format(", {} frames died in the primary", *flip.lost);
     return line;
 }
 

@@ -36,6 +36,9 @@ struct AttachRequest {
     std::string failover{};       ///< its name; empty: "fo-" and the standby's
     bool finished_frames = false; ///< XDP on veth or tap: the other ends finish every frame
     bool gate = false;            ///< tc only: an XDP program keeps twins from taps on the standby
+    std::vector<std::string> other_standbys{}; ///< a controller's choice, in this order, when
+                                               ///< `standby` is not there
+    std::string origin{}; ///< file:line:column where it was asked for; for messages
 };
 
 /// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the
@@ -67,6 +70,13 @@ struct NicStatus {
     bool native = false; ///< an XDP program of ours is in front of it
 };
 
+/// A reason that stands against the primary.
+struct Veto {
+    VetoReason reason;
+    Instant since; ///< CLOCK_BOOTTIME
+    hl_actor actor;
+};
+
 struct PairStatus {
     std::string name;     ///< the standby's present name
     std::string failover; ///< the device that the guest uses; empty: the standby
@@ -75,6 +85,7 @@ struct PairStatus {
     hl_liveness liveness = HL_LIVENESS_CAST;
     bool primary_active = false;
     uint64_t veto = 0;
+    std::vector<Veto> vetoes; ///< the same, with since when and by whom
     uint64_t flips = 0;
     Selector selector;
     Policy policy;
@@ -90,6 +101,13 @@ struct PairStatus {
 std::vector<PairStatus> status();
 PairStatus status(const std::string &standby);
 
+/// Why a paravirtual NIC is in no pair.
+struct Unpaired {
+    std::string ifname;
+    std::string why; ///< "" when it could be paired at once
+};
+std::vector<Unpaired> unpaired();
+
 /// auto withdraws the operator's veto; primary withdraws every soft or firm one too (a dead primary
 /// is still not used); standby sets the operator's.
 enum class Target { automatic, primary, standby };
@@ -102,6 +120,8 @@ struct Flip {
     bool to_primary;
     uint64_t reasons; ///< veto bits that caused it, or that were withdrawn last
     hl_actor actor;
+    std::optional<uint64_t> lost;  ///< frames that died in the primary, by its own counters since
+                                   ///< the controller last looked; none: nobody looked
     std::optional<Instant> lasted; ///< how long the state before had lasted, where the log knows
 };
 
@@ -143,10 +163,18 @@ class Controller {
     int fd() const; ///< readable when process() has something to do
     void process();
 
+    /// Follows another configuration, without a gap: pairs keep their datapath and take over their
+    /// new policy and rule; none is detached because it is no longer named.
+    /// The callbacks stay as they are.
+    void reconfigure(Options);
+
   private:
     class Engine;
     std::unique_ptr<Engine> engine_;
 };
+
+/// One line for each rule that has no standby or no primary on this machine now.
+std::vector<std::string> idle_rules(const Controller::Options &);
 
 /// Another controller owns the namespace.
 class AlreadyRunning : public Error {

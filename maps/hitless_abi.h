@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 #define HL_ABI_MAGIC 0x73736c68u /* "hlss" */
-#define HL_ABI_VERSION 3u
+#define HL_ABI_VERSION 4u
 
 /*
  * Reasons not to use the primary, one bit each: X(NAME, bit, "name", kind, "what it means").
@@ -43,6 +43,8 @@ enum hl_veto_bit {
 	HL_VETO_LIST(X)
 #undef X
 };
+
+#define HL_VETO_BITS 32 /* room for more; a power of two */
 
 #define HL_VETO(name) (1ull << HL_VETO_BIT_##name)
 #define HL_VETO_SOFT (HL_VETO(UNPROVEN) | HL_VETO(HOLD_DOWN) | HL_VETO(STICKY))
@@ -131,6 +133,12 @@ enum hl_selector_kind {
 	HL_SELECT_IFNAME,
 	HL_SELECT_PCI,
 	HL_SELECT_SLOT,
+	HL_SELECT_ACPI,   /* the firmware's number: acpi_index, else index */
+	HL_SELECT_PORT,   /* phys_port_id */
+	HL_SELECT_SWITCH, /* phys_switch_id */
+	HL_SELECT_BUS,    /* bus path, as hl_identity has it */
+	HL_SELECT_DRIVER,
+	HL_SELECT_LIST, /* several of these, the best first; the argument is their text */
 };
 
 /*
@@ -146,7 +154,7 @@ struct hl_nic {
 
 #define HL_IFNAME 16
 #define HL_BUS 40
-#define HL_ARG 48
+#define HL_ARG 128
 
 /* Who a NIC is: what stays when its name changes. Writer: loader. */
 struct hl_identity {
@@ -162,8 +170,26 @@ struct hl_saved {
 	__u8 valid;
 	__u8 up;
 	__u8 addr_gen_mode;
-	__u8 reserved;
+	__u8 programmed_mac; /* it had none of its own and got the master's */
 	__u32 mtu;
+	__u32 tx_queue_len;
+	__u8 promisc;
+	__u8 allmulti;
+	__u8 arp_ignore; /* net.ipv4.conf.IFNAME.arp_ignore */
+	__u8 unsynced;   /* enum hl_sync bits: what could not be brought in line */
+};
+
+/* What of the primary follows the master, beyond what vetoes (MTU, MAC): X(NAME, bit, "name"). */
+#define HL_SYNC_LIST(X)                                                                            \
+	X(TX_QUEUE, 0, "tx-queue-length")                                                          \
+	X(PROMISC, 1, "promiscuous-mode")                                                          \
+	X(MULTICAST, 2, "multicast")                                                               \
+	X(ARP, 3, "arp-silence")
+
+enum hl_sync {
+#define X(name, bit, text) HL_SYNC_##name = 1 << bit,
+	HL_SYNC_LIST(X)
+#undef X
 };
 
 /* The two ends of a failover device of our own; zero: the standby is the master. Writer: loader. */
@@ -214,10 +240,19 @@ struct hl_flip {
 	__u64 veto_before;
 	__u64 veto_after;
 	__u32 actor; /* enum hl_actor */
-	__u32 reserved;
+	__u32 lost;  /* 1 + frames that died in the primary, by its own counters; 0: nobody looked.
+			Writer: controller, after the flip */
 };
 
 #define HL_FLIPS 64 /* a power of two */
+
+/* Since when a reason stands and who set it. Writer: whoever set the bit; torn reads only mislead
+ * people for a moment. */
+struct hl_note {
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u32 actor;   /* enum hl_actor */
+	__u32 reserved;
+};
 
 /* The pair. One writer group a cache line, so that nobody's store slows the datapath's loads. */
 struct hl_pair {
@@ -257,6 +292,7 @@ struct hl_pair {
 	__u64 flips __attribute__((aligned(64)));
 	__u64 flips_reserved[7];
 	struct hl_flip flip[HL_FLIPS];
+	struct hl_note note[HL_VETO_BITS];
 };
 
 /* The roles, also keys of the devmap of NICs. */
@@ -291,7 +327,8 @@ struct hl_knobs {
 
 HL_ASSERT(sizeof(struct hl_nic) == 24);
 HL_ASSERT(sizeof(struct hl_identity) == 72);
-HL_ASSERT(sizeof(struct hl_saved) == 8);
+HL_ASSERT(sizeof(struct hl_saved) == 16);
+HL_ASSERT(sizeof(struct hl_note) == 16);
 HL_ASSERT(sizeof(struct hl_flip) == 40);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, veto) == 0);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, magic) == 64);

@@ -71,6 +71,12 @@ inline constexpr std::string_view hook_pins[HL_HOOKS] = {
 #undef X
 };
 
+inline constexpr std::string_view sync_names[] = {
+#define X(name, bit, text) text,
+    HL_SYNC_LIST(X)
+#undef X
+};
+
 class PairView {
   public:
     explicit PairView(hl_pair *pair) : pair_(pair) {}
@@ -83,6 +89,8 @@ class PairView {
     /// CLOCK_BOOTTIME.
     uint64_t set_veto(uint64_t bits, hl_actor who, uint64_t now_ns) {
         uint64_t before = word(pair_->veto).fetch_or(bits);
+        for (unsigned bit = 0; bit < HL_VETO_BITS; bit++)
+            if ((bits & ~before) >> bit & 1) pair_->note[bit] = {now_ns, who, 0};
         if (before == 0 && bits != 0) record_flip(before, bits, who, now_ns);
         return before;
     }
@@ -116,6 +124,13 @@ class PairView {
         return out;
     }
 
+    /// Notes what the latest flip, if it left the primary, cost there.
+    void note_loss(uint64_t frames) {
+        hl_flip &last = pair_->flip[(flips() - 1) % HL_FLIPS];
+        if (flips() == 0 || last.veto_after == 0) return;
+        last.lost = static_cast<uint32_t>(std::min<uint64_t>(frames, UINT32_MAX - 1) + 1);
+    }
+
   private:
     static std::atomic_ref<uint64_t> word(__u64 &value) {
         return std::atomic_ref<uint64_t>(reinterpret_cast<uint64_t &>(value));
@@ -129,6 +144,7 @@ class PairView {
         slot.veto_before = before;
         slot.veto_after = after;
         slot.actor = who;
+        slot.lost = 0;
         word(slot.seq).store(seq + 1, std::memory_order_release);
     }
 

@@ -12,8 +12,15 @@
 namespace hitless {
 namespace {
 
-constexpr std::string_view pci_prefix = "pci:";
-constexpr std::string_view slot_prefix = "slot:";
+struct Form {
+    std::string_view prefix;
+    hl_selector_kind kind;
+};
+constexpr Form forms[] = {
+    {"pci:", HL_SELECT_PCI},       {"slot:", HL_SELECT_SLOT},     {"acpi:", HL_SELECT_ACPI},
+    {"port:", HL_SELECT_PORT},     {"switch:", HL_SELECT_SWITCH}, {"bus:", HL_SELECT_BUS},
+    {"driver:", HL_SELECT_DRIVER},
+};
 
 bool same_mac(const Link &a, const Link &b) {
     return !a.mac.empty() && (a.mac == b.mac || a.mac == b.perm_mac);
@@ -33,7 +40,13 @@ bool matches(const Link &standby, const Selector &want, const Link &link) {
     case HL_SELECT_MAC: return same_mac(standby, link);
     case HL_SELECT_IFNAME: return link.name == want.arg;
     case HL_SELECT_PCI: return link.bus == "pci/" + want.arg;
-    case HL_SELECT_SLOT: return !link.slot.empty() && link.slot == want.arg;
+    case HL_SELECT_SLOT: return link.slot == want.arg;
+    case HL_SELECT_ACPI: return link.acpi_index == want.arg;
+    case HL_SELECT_PORT: return link.port_id == want.arg;
+    case HL_SELECT_SWITCH: return link.switch_id == want.arg;
+    case HL_SELECT_BUS: return link.bus == want.arg;
+    case HL_SELECT_DRIVER: return link.driver == want.arg;
+    case HL_SELECT_LIST: break; // each of its forms is asked by itself
     }
     return false;
 }
@@ -49,6 +62,13 @@ bool is_hex(char c) {
 bool is_name(std::string_view text, size_t size) {
     return !text.empty() && text.size() < size && text != "." && text != ".." &&
            text.find_first_of(std::string_view("/:\0", 3)) == text.npos &&
+           std::ranges::none_of(text, is_space) && text.find(',') == text.npos;
+}
+
+/// A bus path has a slash and may have colons: "vmbus/uuid", "pci/0000:00:04.0".
+bool is_bus(std::string_view text) {
+    size_t slash = text.find('/');
+    return slash != 0 && slash != text.npos && text.size() < HL_BUS && slash + 1 < text.size() &&
            std::ranges::none_of(text, is_space);
 }
 
@@ -71,37 +91,99 @@ std::optional<std::string> pci_address(std::string_view text) {
 
 } // namespace
 
-Selector Selector::parse(std::string_view text) {
-    if (text == "auto") return {HL_SELECT_AUTO, ""};
-    if (text == "mac") return {HL_SELECT_MAC, ""};
-    std::optional<Selector> out;
-    if (text.starts_with(pci_prefix)) {
-        auto address = pci_address(text.substr(pci_prefix.size()));
-        if (address) out = {HL_SELECT_PCI, *address};
-    } else if (text.starts_with(slot_prefix)) {
-        std::string_view slot = text.substr(slot_prefix.size());
-        if (is_name(slot, HL_ARG)) out = {HL_SELECT_SLOT, std::string(slot)};
-    } else if (is_name(text, HL_IFNAME)) {
-        out = {HL_SELECT_IFNAME, std::string(text)};
+namespace {
+
+/// The argument of a form as the kernel writes it; nothing when it can be none.
+std::optional<std::string> argument(const Form &form, std::string_view text) {
+    switch (form.kind) {
+    case HL_SELECT_PCI: return pci_address(text);
+    case HL_SELECT_BUS: return is_bus(text) ? std::optional(std::string(text)) : std::nullopt;
+    case HL_SELECT_PORT:
+    case HL_SELECT_SWITCH:
+        if (text.empty() || text.size() % 2 || !std::ranges::all_of(text, is_hex))
+            return std::nullopt;
+        [[fallthrough]];
+    default: return is_name(text, HL_ARG) ? std::optional(std::string(text)) : std::nullopt;
     }
-    if (!out)
-        throw Error(EINVAL, fmt::format("read the primary '{}'", text), "names no device",
-                    "use auto, mac, an interface name, pci:ADDRESS or slot:NUMBER");
-    return *out;
+}
+
+std::optional<Selector> parse_one(std::string_view text) {
+    if (text == "auto") return Selector{HL_SELECT_AUTO, ""};
+    if (text == "mac") return Selector{HL_SELECT_MAC, ""};
+    for (const Form &form : forms) {
+        if (!text.starts_with(form.prefix)) continue;
+        auto arg = argument(form, text.substr(form.prefix.size()));
+        return arg ? std::optional(Selector{form.kind, *arg}) : std::nullopt;
+    }
+    if (is_name(text, HL_IFNAME)) return Selector{HL_SELECT_IFNAME, std::string(text)};
+    return std::nullopt;
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+    std::vector<std::string_view> out;
+    for (size_t comma = 0; (comma = text.find(',')) != text.npos; text.remove_prefix(comma + 1))
+        out.push_back(text.substr(0, comma));
+    out.push_back(text);
+    return out;
+}
+
+[[noreturn]] void no_selector(std::string_view text, std::string_view cause) {
+    throw Error(EINVAL, fmt::format("read the primary '{}'", text), cause,
+                fmt::format("use {}", selector_forms));
+}
+
+} // namespace
+
+Selector Selector::parse(std::string_view text) {
+    std::vector<std::string_view> parts = split(text);
+    std::vector<std::string> written;
+    std::optional<Selector> one;
+    for (std::string_view part : parts) {
+        one = parse_one(part);
+        if (!one) no_selector(text, "names no device");
+        if (std::ranges::count(written, one->text()))
+            no_selector(text, fmt::format("'{}' has two ranks", part));
+        written.push_back(one->text());
+    }
+    if (parts.size() == 1) return *one;
+    Selector out{HL_SELECT_LIST, fmt::format("{}", fmt::join(written, ","))};
+    if (out.arg.size() >= HL_ARG) no_selector(text, "the list is too long");
+    return out;
 }
 
 std::string Selector::text() const {
-    switch (kind) {
-    case HL_SELECT_AUTO: return "auto";
-    case HL_SELECT_MAC: return "mac";
-    case HL_SELECT_IFNAME: return arg;
-    case HL_SELECT_PCI: return std::string(pci_prefix) + arg;
-    case HL_SELECT_SLOT: return std::string(slot_prefix) + arg;
-    }
-    return arg;
+    if (kind == HL_SELECT_AUTO) return "auto";
+    if (kind == HL_SELECT_MAC) return "mac";
+    auto form = std::ranges::find(forms, kind, &Form::kind);
+    return form == std::end(forms) ? arg : std::string(form->prefix) + arg;
 }
 
+std::vector<Selector> Selector::ranked() const {
+    if (kind != HL_SELECT_LIST) return {*this};
+    std::vector<Selector> out;
+    for (std::string_view part : split(arg))
+        if (auto one = parse_one(part)) out.push_back(*one);
+    return out;
+}
+
+namespace {
+
+Choice choose_ranked(const Link &standby, const Selector &want, std::span<const Link> links) {
+    std::vector<Link> free(links.begin(), links.end());
+    std::erase_if(free, [](const Link &link) { return link.master != Ifindex::none; });
+    for (const Selector &one : want.ranked()) {
+        Choice choice = choose_primary(standby, one, free);
+        if (choice.several) return {nullptr, choice.why_not, true};
+        if (choice.primary)
+            return {&*std::ranges::find(links, choice.primary->index, &Link::index), ""};
+    }
+    return {nullptr, fmt::format("no device matches '{}'", want.text())};
+}
+
+} // namespace
+
 Choice choose_primary(const Link &standby, const Selector &want, std::span<const Link> links) {
+    if (want.kind == HL_SELECT_LIST) return choose_ranked(standby, want, links);
     std::vector<const Link *> found;
     for (const Link &link : links)
         if (matches(standby, want, link)) found.push_back(&link);
@@ -126,17 +208,35 @@ bool is_paravirtual(const Link &link) {
            std::ranges::find(drivers, link.driver) != std::end(drivers);
 }
 
+bool lacks_mac(const Link &link) {
+    constexpr uint8_t locally_administered = 2;
+    bool drawn = link.perm_mac.empty() && link.mac.bytes[0] & locally_administered;
+    return link.mac.empty() || (link.on_pci() && drawn);
+}
+
+std::string why_unpaired(const Link &standby, std::span<const Link> links) {
+    if (standby.failover && standby.master != Ifindex::none)
+        return "the kernel's net_failover has it (VIRTIO_NET_F_STANDBY)";
+    if (standby.master != Ifindex::none)
+        return "it belongs to another device (bridge, bond, team or failover)";
+    std::vector<std::string> rivals;
+    for (const Link &other : links)
+        if (is_paravirtual(other) && same_mac(standby, other)) rivals.push_back(other.name);
+    if (rivals.size() > 1)
+        return fmt::format("{} paravirtual NICs have its MAC: {}", rivals.size(),
+                           fmt::join(rivals, ", "));
+    Choice choice = choose_primary(standby, {}, links);
+    if (!choice.primary) return choice.why_not;
+    if (choice.primary->master != Ifindex::none)
+        return fmt::format("{} belongs to another device", choice.primary->name);
+    return "";
+}
+
 std::vector<Proposal> propose_pairs(std::span<const Link> links) {
     std::vector<Proposal> out;
-    for (const Link &standby : links) {
-        if (!is_paravirtual(standby) || standby.master != Ifindex::none) continue;
-        bool alone = std::ranges::count_if(links, [&](const Link &other) {
-                         return is_paravirtual(other) && same_mac(standby, other);
-                     }) == 1;
-        Choice choice = choose_primary(standby, {}, links);
-        if (alone && choice.primary && choice.primary->master == Ifindex::none)
-            out.push_back({&standby, choice.primary});
-    }
+    for (const Link &standby : links)
+        if (is_paravirtual(standby) && why_unpaired(standby, links).empty())
+            out.push_back({&standby, choose_primary(standby, {}, links).primary});
     return out;
 }
 
@@ -144,6 +244,9 @@ void check_standby(const Link &standby) {
     std::string action = fmt::format("pair {}", standby.name);
     if (standby.loopback || !standby.ethernet)
         throw Error(EINVAL, action, "it is no Ethernet device", "name the paravirtual NIC");
+    if (standby.failover && standby.master != Ifindex::none)
+        throw Error(EBUSY, action, "the kernel's net_failover has it (VIRTIO_NET_F_STANDBY)",
+                    "take the feature off the device in the hypervisor (QEMU: failover=off)");
     if (standby.master != Ifindex::none)
         throw Error(EBUSY, action, "it belongs to another device (bridge, bond, team or failover)",
                     fmt::format("ip link set {} nomaster", standby.name));
@@ -163,7 +266,7 @@ void check_pair(const Link &standby, const Link &primary) {
     if (primary.master != Ifindex::none)
         throw Error(EBUSY, action, fmt::format("{} belongs to another device", primary.name),
                     fmt::format("ip link set {} nomaster", primary.name));
-    if (!same_mac(standby, primary))
+    if (!same_mac(standby, primary) && !lacks_mac(primary))
         throw Error(
             EINVAL, action,
             fmt::format("their MACs differ ({} and {})", standby.mac.text(), primary.mac.text()),

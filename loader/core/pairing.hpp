@@ -16,7 +16,8 @@
 
 namespace hitless {
 
-/// How the user named the primary: auto | mac | IFNAME | pci:ADDR | slot:N.
+/// How the user named the primary: auto | mac | IFNAME | pci:ADDRESS | slot:NAME | acpi:INDEX |
+/// port:ID | switch:ID | bus:PATH | driver:NAME, or several of them with commas, the best first.
 struct Selector {
     hl_selector_kind kind = HL_SELECT_AUTO;
     std::string arg;
@@ -24,7 +25,14 @@ struct Selector {
     /// Throws Error(EINVAL) for text that is none of the forms.
     static Selector parse(std::string_view text);
     std::string text() const;
+    /// The choices of a list in their order; itself when it is none.
+    std::vector<Selector> ranked() const;
 };
+
+/// The forms of a selector, for messages and help.
+inline constexpr std::string_view selector_forms =
+    "auto, mac, an interface name, pci:ADDRESS, slot:NAME, acpi:INDEX, port:ID, switch:ID, "
+    "bus:PATH or driver:NAME; several with commas, the best first";
 
 /// The primary that was found, or the reason in words why there is none.
 struct Choice {
@@ -33,11 +41,19 @@ struct Choice {
     bool several = false; ///< more than one matched
 };
 
-/// The primary of `standby` among `links`. Several candidates are refused, not guessed between.
+/// The primary of `standby` among `links`. Several candidates for one form are refused, not guessed
+/// between; the forms of a list are tried in their order. A list passes over devices that belong to
+/// another master.
 Choice choose_primary(const Link &standby, const Selector &, std::span<const Link> links);
 
 /// True for drivers of NICs that stay when the machine moves.
 bool is_paravirtual(const Link &);
+
+/// A passthrough NIC that was given no MAC (empty, or drawn by its driver): it takes the standby's.
+bool lacks_mac(const Link &);
+
+/// Why zero configuration makes no pair of this paravirtual NIC; empty when it does.
+std::string why_unpaired(const Link &standby, std::span<const Link> links);
 
 struct Proposal {
     const Link *standby;

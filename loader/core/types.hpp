@@ -35,20 +35,29 @@ struct Link {
     Ifindex index = Ifindex::none;
     std::string name;
     Mac mac;
-    Mac perm_mac;       ///< empty when the device has none
-    std::string kind;   ///< "veth", "tun", "bond", ...; empty for hardware
-    std::string bus;    ///< "pci/0000:00:04.0"; empty for virtual devices
-    std::string driver; ///< "e1000e"; filled on demand (kernel/hardware.hpp)
-    std::string slot;   ///< PCI slot name, as hypervisors number them; likewise
+    Mac perm_mac;           ///< empty when the device has none
+    std::string kind;       ///< "veth", "tun", "bond", ...; empty for hardware
+    std::string bus;        ///< "pci/0000:00:04.0"; empty for virtual devices
+    std::string driver;     ///< "e1000e"; filled on demand (kernel/hardware.hpp)
+    std::string slot;       ///< PCI slot name, as hypervisors number them; likewise
+    std::string acpi_index; ///< the firmware's number of it (acpi_index, else index); likewise
+    std::string port_id;    ///< phys_port_id in hexadecimal digits
+    std::string switch_id;  ///< phys_switch_id, likewise
     Ifindex master = Ifindex::none;
     uint32_t mtu = 0;
-    uint64_t tx_dropped = 0;   ///< frames that it was given and did not send
+    uint64_t tx_dropped = 0; ///< frames that it was given and did not send
+    uint32_t tx_queue_len = 0;
+    uint32_t promiscuity = 0; ///< how many want it promiscuous
+    bool promisc = false;     ///< the flag: somebody set it by hand
+    bool allmulti = false;
+    uint8_t arp_ignore = 0;    ///< net.ipv4.conf.NAME.arp_ignore
     uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*
     uint64_t tx_packets = 0;   ///< as its driver counts them
     bool up = false;           ///< administratively
     bool carrier = false;
     bool loopback = false;
     bool ethernet = false;
+    bool failover = false; ///< VIRTIO_NET_F_STANDBY: the kernel's net_failover takes it
 
     bool on_pci() const { return bus.starts_with("pci/"); }
     bool usable() const { return up && carrier; }

@@ -6,6 +6,8 @@
 #include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/rules.hpp"
+#include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/announce.hpp"
 #include "loader/kernel/events.hpp"
@@ -34,6 +36,8 @@ struct Kept {
     BellReader bell;
     Vigil vigil;
     std::optional<Instant> again; ///< settle
+    bool reconsider = false;      ///< a better primary may be there
+    uint64_t primary_lost = 0;    ///< its counter when it was last seen in use
     uint64_t announced;           ///< flips that the network has been told of
 
     explicit Kept(Pair &&adopted)
@@ -97,6 +101,15 @@ class Controller::Engine {
         finish();
     }
 
+    void reconfigure(Options options) {
+        options.log = options_.log;
+        options.on_flip = options_.on_flip;
+        options_ = std::move(options);
+        for (const std::string &line : idle_rules(options_))
+            log(line);
+        look_at_everything();
+    }
+
   private:
     /// Marks the pairs that an event concerns. False: look at everything.
     bool drain_links(std::set<std::string> &touched) {
@@ -149,8 +162,10 @@ class Controller::Engine {
         adopt();
         make_missing_pairs();
         std::vector<std::string> names;
-        for (auto &[name, kept] : pairs_)
+        for (auto &[name, kept] : pairs_) {
+            follow_rule(kept);
             names.push_back(name);
+        }
         for (const std::string &name : names)
             look_at(name);
         finish();
@@ -179,12 +194,7 @@ class Controller::Engine {
     void make_missing_pairs() {
         std::vector<Link> links = rtnl_.links();
         learn_hardware(links);
-        std::vector<AttachRequest> wanted;
-        for (const AttachRequest &request : options_.pairs)
-            if (std::ranges::count(links, request.standby, &Link::name)) wanted.push_back(request);
-        if (options_.auto_pair)
-            for (const Proposal &pair : propose_pairs(links))
-                wanted.push_back({pair.standby->name, {}, options_.policy, {}});
+        std::vector<AttachRequest> wanted = wanted_pairs(options_, links);
         bool made = false;
         for (const AttachRequest &request : wanted) {
             auto link = std::ranges::find(links, request.standby, &Link::name);
@@ -197,6 +207,14 @@ class Controller::Engine {
             });
         }
         if (made) adopt();
+    }
+
+    /// A rule may have changed since the pair was made, or come to stand over another.
+    void follow_rule(Kept &kept) {
+        hl_pair &state = kept.pair.state();
+        const AttachRequest *rule = rule_of(options_, state.standby_id.ifname);
+        if (rule) adopt_rule(state, rule->primary, rule->policy);
+        kept.reconsider = selector_of(state).kind == HL_SELECT_LIST || rule;
     }
 
     void look_at(const std::string &name) {
@@ -220,27 +238,32 @@ class Controller::Engine {
         std::optional<Link> primary = find(rtnl_, state.primary_id);
         if (primary && !kept.pair.resolved(HL_ROLE_PRIMARY))
             retake_primary(kept.pair, rtnl_, standby, *primary);
-        if (primary) {
-            synchronise(rtnl_, standby, *primary);
-            return;
-        }
-        if (state.primary_id.ifindex) {
-            kept.pair.view().set_veto(HL_VETO(ABSENT), HL_ACTOR_CONTROLLER,
-                                      static_cast<uint64_t>(now().count()));
-            log(fmt::format("{}: the primary {} is gone", standby.name, state.primary_id.ifname));
-            release_primary(kept.pair, rtnl_);
-        }
+        if (primary && kept.pair.view().veto() == 0) kept.primary_lost = primary->tx_dropped;
+        bool reconsider = std::exchange(kept.reconsider, false);
+        if (primary && !reconsider) return follow_master(kept.pair, rtnl_, standby, *primary);
         std::vector<Link> links = rtnl_.links();
         learn_hardware(links);
         std::erase_if(links, [&](const Link &link) { // has the pair's MAC
             return number(link.index) == state.failover.outer;
         });
         Choice choice = choose_primary(standby, selector_of(state), links);
+        bool better = choice.primary && primary && choice.primary->index != primary->index;
+        if (primary && !better) return follow_master(kept.pair, rtnl_, standby, *primary);
+        if (state.primary_id.ifindex) let_go(kept, standby, better);
         if (!choice.primary) return;
         check_pair(standby, *choice.primary);
         install_primary(kept.pair, rtnl_, standby, *choice.primary);
         log(fmt::format("{}: {} is the primary", standby.name, choice.primary->name));
         guarded([&] { accelerate(kept.pair, HL_ROLE_PRIMARY, *choice.primary); });
+    }
+
+    void let_go(Kept &kept, const Link &standby, bool better) {
+        hl_pair &state = kept.pair.state();
+        kept.pair.view().set_veto(HL_VETO(ABSENT), HL_ACTOR_CONTROLLER,
+                                  static_cast<uint64_t>(now().count()));
+        log(fmt::format("{}: the primary {} {}", standby.name, state.primary_id.ifname,
+                        better ? "gives way to a better one" : "is gone"));
+        release_primary(kept.pair, rtnl_);
     }
 
     /// A device that the pair cannot be without is gone for good, and the pair with it.
@@ -272,9 +295,19 @@ class Controller::Engine {
         });
     }
 
+    /// What a flip cost, as far as the primary itself has counted.
+    void count_losses(Kept &kept) {
+        if (kept.pair.view().flips() == kept.announced) return;
+        if (auto primary = find(rtnl_, kept.pair.state().primary_id))
+            kept.pair.view().note_loss(primary->tx_dropped -
+                                       std::min(primary->tx_dropped, kept.primary_lost));
+    }
+
     void finish() {
-        for (auto &[name, kept] : pairs_)
+        for (auto &[name, kept] : pairs_) {
+            count_losses(kept);
             tell_network(kept);
+        }
         std::optional<Instant> next;
         for (auto &[name, kept] : pairs_)
             for (const auto &at : {kept.again, kept.vigil.again()})
@@ -307,6 +340,9 @@ int Controller::fd() const {
 }
 void Controller::process() {
     engine_->process();
+}
+void Controller::reconfigure(Options options) {
+    engine_->reconfigure(std::move(options));
 }
 
 } // namespace hitless

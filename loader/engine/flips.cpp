@@ -22,6 +22,7 @@ Flip translate(const Followed &from, const hl_flip &raw) {
     flip.to_primary = raw.veto_after == 0;
     flip.reasons = flip.to_primary ? raw.veto_before : raw.veto_after;
     flip.actor = static_cast<hl_actor>(raw.actor);
+    if (raw.lost) flip.lost = raw.lost - 1;
     if (from.last) flip.lasted = flip.time - *from.last;
     return flip;
 }

@@ -2,12 +2,12 @@
 #include "loader/engine/members.hpp"
 #include "loader/core/error.hpp"
 #include "loader/engine/failover.hpp"
+#include "loader/engine/sync.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
-#include <linux/if_link.h>
 
 namespace hitless {
 namespace {
@@ -30,20 +30,6 @@ void describe_nic(hl_identity &id, const Link &link) {
     copy_text(id.ifname, link.name);
 }
 
-/// The primary has the standby's MAC: left alone, the kernel would give it the same link-local
-/// address and fail duplicate detection on one of the two.
-void prepare_primary(Rtnl &rtnl, const Link &standby, const Link &primary) {
-    LinkChange change;
-    change.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
-    try {
-        rtnl.change(primary.index, primary.name, change);
-    } catch (const Error &error) {
-        if (error.code() != EAFNOSUPPORT) throw; // no IPv6 in this kernel: nothing to silence
-    }
-    if (!primary.up) rtnl.change(primary.index, primary.name, {.up = true});
-    synchronise(rtnl, standby, primary);
-}
-
 } // namespace
 
 Ifindex master_of(const hl_pair &state) {
@@ -60,18 +46,10 @@ void describe_pair(Pair &pair, const Link &standby, const Selector &selector,
                    const Policy &policy) {
     hl_pair &state = pair.state();
     state.veto = HL_VETO(ABSENT);
+    state.note[HL_VETO_BIT_ABSENT] = {static_cast<uint64_t>(now().count()), HL_ACTOR_OPERATOR, 0};
     state.model = HL_MODEL_TWO;
     state.datapath = HL_DATAPATH_TC;
-    state.selector = static_cast<uint8_t>(selector.kind);
-    copy_text(state.selector_arg, selector.arg);
-    auto number_of = [](std::chrono::milliseconds ms) { return static_cast<uint32_t>(ms.count()); };
-    state.hold_down_ms = number_of(policy.hold_down);
-    state.up_delay_ms = number_of(policy.probing.up_delay);
-    state.probe_interval_ms = number_of(policy.probing.interval);
-    state.probe_rest_ms = number_of(policy.probing.rest);
-    state.proof_timeout_ms = number_of(policy.probing.timeout);
-    state.reselect = static_cast<uint8_t>(policy.reselect);
-    state.announce = static_cast<uint8_t>(policy.announce);
+    adopt_rule(state, selector, policy);
     state.netns_cookie = netns_cookie();
     state.attached_ns = static_cast<uint64_t>(now().count());
     copy_mac(state.mac, standby.mac);
@@ -93,48 +71,43 @@ Policy policy_of(const hl_pair &state) {
             .announce = static_cast<hl_announce>(state.announce)};
 }
 
-bool synchronise(Rtnl &rtnl, const Link &standby, const Link &primary) {
-    if (standby.mtu == primary.mtu) return true;
-    try {
-        rtnl.change(primary.index, primary.name, {.mtu = standby.mtu});
-        return true;
-    } catch (const Error &) {
-        return false; // settle() vetoes when the primary carries less
-    }
+void adopt_rule(hl_pair &state, const Selector &selector, const Policy &policy) {
+    state.selector = static_cast<uint8_t>(selector.kind);
+    copy_text(state.selector_arg, selector.arg);
+    auto number_of = [](std::chrono::milliseconds ms) { return static_cast<uint32_t>(ms.count()); };
+    state.hold_down_ms = number_of(policy.hold_down);
+    state.up_delay_ms = number_of(policy.probing.up_delay);
+    state.probe_interval_ms = number_of(policy.probing.interval);
+    state.probe_rest_ms = number_of(policy.probing.rest);
+    state.proof_timeout_ms = number_of(policy.probing.timeout);
+    state.reselect = static_cast<uint8_t>(policy.reselect);
+    state.announce = static_cast<uint8_t>(policy.announce);
 }
 
 void install_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
     hl_pair &state = pair.state();
     describe_nic(state.primary_id, primary);
-    state.primary_saved = {1, primary.up, primary.addr_gen_mode, 0, primary.mtu};
+    save_settings(pair, primary);
     // Ours first: once the device is up, its frames belong to the master.
     pair.resolve(HL_ROLE_PRIMARY, primary.index);
     pair.attach(HL_HOOK_INGRESS_PRIMARY, primary.index, primary.name);
-    prepare_primary(rtnl, standby, primary);
+    prepare_primary(pair, rtnl, standby, primary);
 }
 
 void retake_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
     pair.resolve(HL_ROLE_PRIMARY, primary.index);
     if (!pair.attached(HL_HOOK_INGRESS_PRIMARY))
         pair.attach(HL_HOOK_INGRESS_PRIMARY, primary.index, primary.name);
-    prepare_primary(rtnl, standby, primary);
+    prepare_primary(pair, rtnl, standby, primary);
 }
 
 void release_primary(Pair &pair, Rtnl &rtnl) {
     hl_pair &state = pair.state();
     pair.resolve(HL_ROLE_PRIMARY, Ifindex::none);
     std::optional<Link> primary = find(rtnl, state.primary_id);
-    hl_saved saved = std::exchange(state.primary_saved, {});
-    std::string shown = state.primary_id.ifname;
     state.primary_id.ifindex = 0;
-    if (primary && saved.valid) {
-        // Down before our program leaves, so that no frame reaches a stack that is not its own.
-        if (!saved.up) rtnl.change(primary->index, shown, {.up = false});
-        LinkChange back;
-        if (primary->mtu != saved.mtu) back.mtu = saved.mtu;
-        if (primary->addr_gen_mode != saved.addr_gen_mode) back.addr_gen_mode = saved.addr_gen_mode;
-        if (back.mtu || back.addr_gen_mode) rtnl.change(primary->index, shown, back);
-    }
+    if (primary) give_settings_back(pair, rtnl, *primary);
+    state.primary_saved = {};
     decelerate(pair, HL_ROLE_PRIMARY);
     pair.detach(HL_HOOK_INGRESS_PRIMARY);
 }

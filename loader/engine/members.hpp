@@ -16,6 +16,8 @@ namespace hitless {
 void describe_pair(Pair &, const Link &standby, const Selector &, const Policy &);
 Selector selector_of(const hl_pair &);
 Policy policy_of(const hl_pair &);
+/// Writes another rule and policy into a pair that exists.
+void adopt_rule(hl_pair &, const Selector &, const Policy &);
 
 /// Saves the primary's settings, brings them in line with the standby's, and puts our program on
 /// it. The veto word is left alone: settle() judges.
@@ -31,9 +33,6 @@ void release_primary(Pair &, Rtnl &);
 /// Takes every program of ours off, in the order that keeps frames flowing: outward first, so that
 /// new frames take the standby while the primary still delivers what is on its way.
 void take_off(Pair &, Rtnl &);
-
-/// Makes the primary's settings follow the standby's. False when it refuses.
-bool synchronise(Rtnl &, const Link &standby, const Link &primary);
 
 /// Asks policy with what the NICs and the vigil say now, and applies the verdict. Returns when to
 /// ask again.

@@ -2,10 +2,12 @@
 #include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
 #include "loader/kernel/offload.hpp"
 
+#include <bit>
 #include <fmt/format.h>
 
 namespace hitless {
@@ -90,6 +92,9 @@ std::vector<std::string> find_problems(const Pair &pair, Rtnl &rtnl, const PairS
                         status.primary.ifname, status.primary.present ? "down" : "gone"));
     if (status.primary.present)
         check(HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
+    for (const std::string &what : unsynced(pair.state()))
+        out.push_back(fmt::format("the primary {} refuses to follow the master's {}",
+                                  status.primary.ifname, what));
     auto missed = [&](const char *whose) {
         out.push_back(fmt::format("{} has {} that miss redirected frames; detach and attach again",
                                   master, whose));
@@ -112,6 +117,12 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.policy = policy_of(state);
     out.veto = pair.view().veto();
     out.flips = pair.view().flips();
+    for (const VetoReason &reason : veto_reasons)
+        if (out.veto & reason.bit) {
+            const hl_note &note = state.note[std::countr_zero(reason.bit)];
+            out.vetoes.push_back(
+                {reason, Instant(note.time_ns), static_cast<hl_actor>(note.actor)});
+        }
     out.standby = nic_status(state.standby_id, find(rtnl, state.standby_id));
     out.primary = nic_status(state.primary_id, find(rtnl, state.primary_id));
     out.primary.known = pair.resolved(HL_ROLE_PRIMARY);

@@ -26,7 +26,25 @@ std::map<std::string, std::string> read_slots() {
     return out;
 }
 
+/// A short line of a PCI device's directory; "" when it has none. The bus is not namespaced.
+std::string fact(const std::string &address, const char *name) {
+    std::string text;
+    std::ifstream("/sys/bus/pci/devices/" + address + "/" + name) >> text;
+    return text;
+}
+
+// VIRTIO_NET_F_STANDBY of include/uapi/linux/virtio_net.h, a digit a feature
+constexpr size_t failover_feature = 62;
+
 } // namespace
+
+bool offers_failover(const std::string &bus) {
+    if (!bus.starts_with("virtio/")) return false;
+    std::ifstream file("/sys/bus/virtio/devices/" + bus.substr(7) + "/features");
+    std::string bits;
+    file >> bits;
+    return bits.size() > failover_feature && bits[failover_feature] == '1';
+}
 
 void learn_hardware(std::vector<Link> &links) {
     if (std::ranges::all_of(links, &std::string::empty, &Link::bus)) return;
@@ -35,7 +53,10 @@ void learn_hardware(std::vector<Link> &links) {
     for (Link &link : links) {
         if (link.bus.empty()) continue;
         link.driver = ethtool.driver(link.name);
+        link.failover = offers_failover(link.bus);
         if (!link.on_pci()) continue;
+        link.acpi_index = fact(link.bus.substr(4), "acpi_index");
+        if (link.acpi_index.empty()) link.acpi_index = fact(link.bus.substr(4), "index");
         std::string device = link.bus.substr(4, link.bus.rfind('.') - 4);
         if (auto slot = slots.find(device); slot != slots.end()) link.slot = slot->second;
     }

@@ -10,7 +10,8 @@
 namespace hitless {
 
 /// Fills what rtnetlink does not tell of hardware devices: Link::driver as `ethtool -i` reports it,
-/// and Link::slot from /sys/bus/pci/slots. Virtual devices keep "".
+/// Link::slot from /sys/bus/pci/slots, Link::acpi_index and Link::failover. Virtual devices keep
+/// "".
 void learn_hardware(std::vector<Link> &);
 
 /// Whether anything answers where a device sits on its bus ("pci/0000:00:04.0"): false once its
@@ -19,5 +20,8 @@ bool answers_on_bus(const std::string &bus);
 
 /// In Mbit/s, as `ethtool` shows it; nothing where the driver does not say.
 std::optional<uint32_t> link_speed(const std::string &ifname);
+
+/// The hypervisor offers VIRTIO_NET_F_STANDBY on this device ("virtio/virtio0").
+bool offers_failover(const std::string &bus);
 
 } // namespace hitless

@@ -22,8 +22,7 @@
 namespace hitless {
 namespace {
 
-constexpr uint32_t loopback = 1;        // in every network namespace
-constexpr size_t failover_feature = 62; // VIRTIO_NET_F_STANDBY of include/uapi/linux/virtio_net.h
+constexpr uint32_t loopback = 1; // in every network namespace
 
 const bpf_insn return_zero[] = {
     {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
@@ -156,14 +155,6 @@ std::string configured_by(uint32_t ifindex) {
     std::string networkd = fmt::format("/run/systemd/netif/links/{}", ifindex);
     bool known = access(networkd.c_str(), R_OK) == 0;
     return known && !file_has(networkd, "ADMIN_STATE=unmanaged") ? "systemd-networkd" : "";
-}
-
-bool offers_failover(const std::string &bus) {
-    if (!bus.starts_with("virtio/")) return false;
-    std::ifstream file(fmt::format("/sys/bus/virtio/devices/{}/features", bus.substr(7)));
-    std::string bits;
-    file >> bits;
-    return bits.size() > failover_feature && bits[failover_feature] == '1';
 }
 
 } // namespace hitless

@@ -52,7 +52,4 @@ std::optional<XdpProgram> xdp_program(uint32_t ifindex);
 /// "NetworkManager" or "systemd-networkd", where one of them configures the device; else "".
 std::string configured_by(uint32_t ifindex);
 
-/// The hypervisor offers VIRTIO_NET_F_STANDBY on this device ("virtio/virtio0").
-bool offers_failover(const std::string &bus);
-
 } // namespace hitless

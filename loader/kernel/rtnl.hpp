@@ -30,6 +30,10 @@ struct LinkChange {
     std::optional<bool> up{};
     std::optional<uint32_t> mtu{};
     std::optional<uint8_t> addr_gen_mode{}; ///< IN6_ADDR_GEN_MODE_*
+    std::optional<uint8_t> arp_ignore{};
+    std::optional<uint32_t> tx_queue_len{};
+    std::optional<bool> promisc{}, allmulti{};
+    std::optional<Mac> mac{};
 };
 
 /// An IPv4 or IPv6 address in network byte order; IPv4 uses the first four bytes.

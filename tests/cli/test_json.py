@@ -19,7 +19,7 @@ PAIR = {"name": str, "model": str, "datapath": str, "active": str, "healthy": bo
         "proof_timeout_s": float, "reselect": str, "announce": str}
 STATUS = {"version": int, "pairs": [PAIR]}
 FLIP = {"time_s": float, "pair": str, "from": str, "to": str, "reason": [str], "actor": str,
-        "duration_s": (float, type(None))}
+        "lost_frames": (int, type(None)), "duration_s": (float, type(None))}
 DOCTOR = {"version": int, "findings": [{"what": str, "grade": str, "detail": str, "remedy": str}]}
 
 

@@ -26,6 +26,15 @@ Link with_mac(Link link, Mac mac, Mac perm) {
     return link;
 }
 
+/// With all that a hypervisor may tell of a NIC.
+Link at(Link link) {
+    link.slot = "4";
+    link.acpi_index = "2";
+    link.port_id = "0a0b";
+    link.switch_id = "0c";
+    return link;
+}
+
 const Case cases[] = {
     {"one PCI NIC of the same MAC", "auto", {standby, vf(3, "eth1", mac_a)}, "eth1"},
     {"the order of the dump does not matter", "auto", {vf(3, "eth1", mac_a), standby}, "eth1"},
@@ -74,6 +83,40 @@ const Case cases[] = {
      "pci:0000:00:04.0",
      {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_b)},
      "eth2"},
+    {"by slot", "slot:4", {standby, vf(3, "eth1", mac_a), at(vf(4, "eth2", mac_b))}, "eth2"},
+    {"by the firmware's number", "acpi:2", {standby, at(vf(4, "eth2", mac_b))}, "eth2"},
+    {"by port", "port:0a0b", {standby, vf(3, "eth1", mac_a), at(vf(4, "eth2", mac_b))}, "eth2"},
+    {"by switch", "switch:0c", {standby, vf(3, "eth1", mac_a), at(vf(4, "eth2", mac_b))}, "eth2"},
+    {"by bus path",
+     "bus:pci/0000:00:04.0",
+     {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_b)},
+     "eth2"},
+    {"by driver", "driver:iavf", {standby, vf(3, "eth1", mac_a)}, "eth1"},
+    {"several of a driver are not guessed between",
+     "driver:iavf",
+     {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_b)},
+     nullptr},
+    {"what a NIC does not have is not matched by an empty word",
+     "slot:4",
+     {standby, vf(3, "eth1", mac_a)},
+     nullptr},
+    {"the best of a list",
+     "eth2,eth1",
+     {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_a)},
+     "eth2"},
+    {"the next of a list when the best is not there",
+     "eth2,slot:9,eth1",
+     {standby, vf(3, "eth1", mac_a)},
+     "eth1"},
+    {"the next of a list when the best has a master",
+     "eth2,eth1",
+     {standby, vf(3, "eth1", mac_a), enslaved(vf(4, "eth2", mac_a), 9)},
+     "eth1"},
+    {"a list does not guess within one rank",
+     "mac,eth2",
+     {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_a)},
+     nullptr},
+    {"nobody of a list", "eth7,eth8", {standby, vf(3, "eth1", mac_a)}, nullptr},
     {"by the PCI address of nobody", "pci:0000:00:05.0", {standby, vf(3, "eth1", mac_a)}, nullptr},
 };
 
@@ -165,6 +208,39 @@ TEST(CheckPair, RefusesWithTheWayOut) {
     EXPECT_EQ(check(vf(3, "eth1", mac_b)), EINVAL);
     EXPECT_EQ(text, "pair eth0 with eth1: their MACs differ (52:54:00:00:00:0a and "
                     "52:54:00:00:00:0b); ip link set eth1 address 52:54:00:00:00:0a");
+}
+
+TEST(CheckPair, ANicWithoutAMacTakesTheStandbys) {
+    std::string text;
+    Link drawn = with_mac(vf(3, "eth1", mac_b), Mac{{0x5a, 1, 2, 3, 4, 5}}, Mac{});
+    EXPECT_TRUE(lacks_mac(drawn)) << "drawn by its driver";
+    EXPECT_TRUE(lacks_mac(with_mac(drawn, Mac{}, Mac{}))) << "none at all";
+    EXPECT_FALSE(lacks_mac(vf(3, "eth1", mac_b))) << "burnt in";
+    EXPECT_FALSE(lacks_mac(with_mac(drawn, Mac{{0x3c, 1, 2, 3, 4, 5}}, Mac{}))) << "some vendor's";
+    EXPECT_FALSE(lacks_mac(of_kind(drawn, "veth"))) << "no passthrough NIC";
+    EXPECT_EQ(refused([&] { check_pair(standby, drawn); }, text), 0);
+}
+
+TEST(CheckStandby, LeavesTheKernelsOwnFailoverAlone) {
+    std::string text;
+    Link taken = enslaved(standby, 9);
+    taken.failover = true;
+    EXPECT_EQ(refused([&] { check_standby(taken); }, text), EBUSY);
+    EXPECT_NE(text.find("net_failover"), text.npos) << text;
+    taken.master = Ifindex::none;
+    EXPECT_EQ(refused([&] { check_standby(taken); }, text), 0) << "offered, but taken by nobody";
+}
+
+TEST(WhyUnpaired, NamesTheObstacle) {
+    auto why = [](std::vector<Link> links) { return why_unpaired(links[0], links); };
+    Link primary = vf(3, "eth1", mac_a);
+    EXPECT_EQ(why({standby, primary}), "");
+    EXPECT_EQ(why({enslaved(standby, 9), primary}),
+              "it belongs to another device (bridge, bond, team or failover)");
+    EXPECT_EQ(why({standby, virtio(4, "eth2", mac_a), primary}),
+              "2 paravirtual NICs have its MAC: eth0, eth2");
+    EXPECT_EQ(why({standby, enslaved(primary, 9)}), "eth1 belongs to another device");
+    EXPECT_EQ(why({standby, primary, vf(4, "eth2", mac_a)}), "2 devices match 'auto': eth1, eth2");
 }
 
 TEST(IsParavirtual, ByDriverOrBus) {

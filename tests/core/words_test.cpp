@@ -66,6 +66,13 @@ TEST(Selector, ReadsEveryFormAndWritesItBack) {
              Form{"pci:10000:e1:00.7", HL_SELECT_PCI, "10000:e1:00.7"},
              Form{"slot:3", HL_SELECT_SLOT, "3"},
              Form{"slot:3-1", HL_SELECT_SLOT, "3-1"},
+             Form{"acpi:2", HL_SELECT_ACPI, "2"},
+             Form{"port:0a0b", HL_SELECT_PORT, "0a0b"},
+             Form{"switch:0c", HL_SELECT_SWITCH, "0c"},
+             Form{"bus:vmbus/4b8c-1", HL_SELECT_BUS, "vmbus/4b8c-1"},
+             Form{"driver:mlx5_core", HL_SELECT_DRIVER, "mlx5_core"},
+             Form{"pci:0000:00:04.0,driver:iavf,mac", HL_SELECT_LIST,
+                  "pci:0000:00:04.0,driver:iavf,mac"},
          }) {
         Selector selector = Selector::parse(form.text);
         EXPECT_EQ(selector.kind, form.kind) << form.text;
@@ -80,29 +87,41 @@ TEST(Selector, TakesAPciAddressAsLspciPrintsIt) {
 }
 
 TEST(Selector, RefusesWhatNamesNoDevice) {
-    for (const char *text : {"",
-                             "pci:",
-                             "slot:",
-                             "1234567890123456",
-                             "pci:nonsense",
-                             "pci:00:04",
-                             "pci:00:04.8",
-                             "pci:0000:00:20.0",
-                             "pci:0000:00:04.0 ",
-                             "pci:0000:00:04.00",
-                             "pci:/etc/passwd",
-                             "pci:0000:00:0g.0",
-                             "pci:00000000000000000000000000000000000000000000000000:00:04.0",
-                             "slot:../../net",
-                             "slot:..",
-                             "slot:3 ",
-                             "slot:0123456789012345678901234567890123456789012345678",
-                             "eth 0",
-                             "a/b",
-                             ".",
-                             "..",
-                             "eth0:1",
-                             "eth0\n"})
+    for (const char *text :
+         {"",
+          "pci:",
+          "slot:",
+          "1234567890123456",
+          "pci:nonsense",
+          "pci:00:04",
+          "pci:00:04.8",
+          "pci:0000:00:20.0",
+          "pci:0000:00:04.0 ",
+          "pci:0000:00:04.00",
+          "pci:/etc/passwd",
+          "pci:0000:00:0g.0",
+          "pci:00000000000000000000000000000000000000000000000000:00:04.0",
+          "slot:../../net",
+          "slot:..",
+          "slot:3 ",
+          "slot:0123456789012345678901234567890123456789012345678901234567890"
+          "123456789012345678901234567890123456789012345678901234567890123456789",
+          "port:0a0",
+          "switch:xy",
+          "bus:pci",
+          "bus:/x",
+          "driver:",
+          "eth0,",
+          ",",
+          "eth0,eth0",
+          "mac,pci:x",
+          "nonsense:4",
+          "eth 0",
+          "a/b",
+          ".",
+          "..",
+          "eth0:1",
+          "eth0\n"})
         try {
             Selector::parse(text);
             ADD_FAILURE() << '"' << text << "\" was taken";

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/decode.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <fmt/format.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/neighbour.h>
+#include <linux/pkt_cls.h>
+#include <linux/rtnetlink.h>
+
+namespace hitless {
+namespace {
+
+// libmnl's own loops rely on C's conversion from void *.
+template <typename Visit>
+void each(const char *first, const char *end, Visit visit) {
+    auto *attr = reinterpret_cast<const nlattr *>(first);
+    auto left = [&] { return static_cast<int>(end - reinterpret_cast<const char *>(attr)); };
+    for (; mnl_attr_ok(attr, left()); attr = mnl_attr_next(attr))
+        visit(attr);
+}
+
+template <typename Visit>
+void each_nested(const nlattr *nest, Visit visit) {
+    const auto *first = static_cast<const char *>(mnl_attr_get_payload(nest));
+    each(first, first + mnl_attr_get_payload_len(nest), visit);
+}
+
+/// Those behind a fixed header of type T.
+template <typename T, typename Visit>
+void each_of(const nlmsghdr *message, Visit visit) {
+    each(static_cast<const char *>(mnl_nlmsg_get_payload_offset(message, sizeof(T))),
+         static_cast<const char *>(mnl_nlmsg_get_payload_tail(message)), visit);
+}
+
+template <typename T>
+const T *header(const nlmsghdr *message) {
+    bool whole = message->nlmsg_len >= NLMSG_LENGTH(sizeof(T));
+    return whole ? static_cast<const T *>(mnl_nlmsg_get_payload(message)) : nullptr;
+}
+
+/// What stands `at` bytes into an attribute, which need not be aligned there; all zero when it ends
+/// before.
+template <typename T>
+T value(const nlattr *attr, size_t at = 0) {
+    T out{};
+    if (mnl_attr_get_payload_len(attr) >= at + sizeof(T))
+        memcpy(&out, static_cast<const char *>(mnl_attr_get_payload(attr)) + at, sizeof(T));
+    return out;
+}
+
+/// Up to the first zero, which need not be there.
+std::string text(const nlattr *attr) {
+    const auto *first = static_cast<const char *>(mnl_attr_get_payload(attr));
+    return {first, strnlen(first, mnl_attr_get_payload_len(attr))};
+}
+
+std::string hex(const nlattr *attr) {
+    std::string out;
+    const auto *bytes = static_cast<const uint8_t *>(mnl_attr_get_payload(attr));
+    for (uint16_t i = 0; i < mnl_attr_get_payload_len(attr); i++)
+        out += fmt::format("{:02x}", bytes[i]);
+    return out;
+}
+
+/// Empty for addresses of another length: no Ethernet.
+Mac mac(const nlattr *attr) {
+    bool fits = mnl_attr_get_payload_len(attr) == sizeof(Mac::bytes);
+    return fits ? Mac{value<decltype(Mac::bytes)>(attr)} : Mac{};
+}
+
+std::optional<Address> address(const nlattr *attr) {
+    Address out;
+    size_t size = mnl_attr_get_payload_len(attr);
+    if (size != 4 && size != out.bytes.size()) return std::nullopt;
+    out.six = size != 4;
+    memcpy(out.bytes.data(), mnl_attr_get_payload(attr), size);
+    return out;
+}
+
+void read_linkinfo(const nlattr *info, Link &link) {
+    each_nested(info, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) link.kind = text(attr);
+    });
+}
+
+// One number a setting, from 1 on.
+constexpr size_t arp_ignore_at = (IPV4_DEVCONF_ARP_IGNORE - 1) * sizeof(uint32_t);
+
+void read_af_spec(const nlattr *spec, Link &link) {
+    each_nested(spec, [&](const nlattr *family) {
+        uint16_t of = mnl_attr_get_type(family);
+        each_nested(family, [&](const nlattr *attr) {
+            if (of == AF_INET && mnl_attr_get_type(attr) == IFLA_INET_CONF)
+                link.arp_ignore = static_cast<uint8_t>(value<uint32_t>(attr, arp_ignore_at));
+            if (of == AF_INET6 && mnl_attr_get_type(attr) == IFLA_INET6_ADDR_GEN_MODE)
+                link.addr_gen_mode = value<uint8_t>(attr);
+        });
+    });
+}
+
+struct Parent {
+    std::string bus, name;
+};
+
+void read_attr(const nlattr *attr, Link &link, Parent &parent) {
+    switch (mnl_attr_get_type(attr)) {
+    case IFLA_IFNAME: link.name = text(attr); break;
+    case IFLA_ADDRESS: link.mac = mac(attr); break;
+    case IFLA_PERM_ADDRESS: link.perm_mac = mac(attr); break;
+    case IFLA_MTU: link.mtu = value<uint32_t>(attr); break;
+    case IFLA_MASTER: link.master = Ifindex{value<uint32_t>(attr)}; break;
+    // Not IFF_RUNNING: that follows linkwatch, which may be a second late.
+    case IFLA_CARRIER: link.carrier = value<uint8_t>(attr); break;
+    case IFLA_TXQLEN: link.tx_queue_len = value<uint32_t>(attr); break;
+    case IFLA_PROMISCUITY: link.promiscuity = value<uint32_t>(attr); break;
+    case IFLA_PHYS_PORT_ID: link.port_id = hex(attr); break;
+    case IFLA_PHYS_SWITCH_ID: link.switch_id = hex(attr); break;
+    case IFLA_STATS64: // the struct has grown
+        link.tx_packets = value<uint64_t>(attr, offsetof(rtnl_link_stats64, tx_packets));
+        link.tx_dropped = value<uint64_t>(attr, offsetof(rtnl_link_stats64, tx_dropped));
+        break;
+    case IFLA_LINKINFO: read_linkinfo(attr, link); break;
+    case IFLA_AF_SPEC: read_af_spec(attr, link); break;
+    case IFLA_PARENT_DEV_BUS_NAME: parent.bus = text(attr); break;
+    case IFLA_PARENT_DEV_NAME: parent.name = text(attr); break;
+    default: break;
+    }
+}
+
+} // namespace
+
+std::optional<Link> decode_link(const nlmsghdr *message) {
+    const auto *info = header<ifinfomsg>(message);
+    if (!info) return std::nullopt;
+    Link link;
+    Parent parent;
+    link.index = Ifindex(info->ifi_index);
+    link.up = info->ifi_flags & IFF_UP;
+    link.loopback = info->ifi_flags & IFF_LOOPBACK;
+    link.promisc = info->ifi_flags & IFF_PROMISC;
+    link.allmulti = info->ifi_flags & IFF_ALLMULTI;
+    link.ethernet = info->ifi_type == ARPHRD_ETHER;
+    each_of<ifinfomsg>(message, [&](const nlattr *attr) { read_attr(attr, link, parent); });
+    if (!parent.name.empty()) link.bus = parent.bus + "/" + parent.name;
+    return link;
+}
+
+std::optional<Neighbour> decode_neighbour(const nlmsghdr *message, Ifindex index) {
+    constexpr unsigned known = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+    const auto *info = header<ndmsg>(message);
+    if (!info || info->ndm_ifindex != static_cast<int>(number(index)) ||
+        !(info->ndm_state & known) || info->ndm_type != RTN_UNICAST)
+        return std::nullopt;
+    Neighbour out;
+    out.router = info->ndm_flags & NTF_ROUTER;
+    each_of<ndmsg>(message, [&](const nlattr *attr) {
+        switch (mnl_attr_get_type(attr)) {
+        case NDA_LLADDR: out.mac = mac(attr); break;
+        case NDA_DST: out.ip = address(attr).value_or(out.ip); break;
+        case NDA_CACHEINFO: out.confirmed = value<nda_cacheinfo>(attr).ndm_confirmed; break;
+        default: break;
+        }
+    });
+    return out.mac.empty() ? std::nullopt : std::optional(out);
+}
+
+std::optional<Address> decode_address(const nlmsghdr *message, Ifindex index) {
+    const auto *info = header<ifaddrmsg>(message);
+    if (!info || info->ifa_index != number(index) || info->ifa_flags & IFA_F_TENTATIVE)
+        return std::nullopt;
+    std::optional<Address> out;
+    each_of<ifaddrmsg>(message, [&](const nlattr *attr) {
+        int type = mnl_attr_get_type(attr);
+        // Of a point-to-point link, IFA_ADDRESS is the peer's.
+        if (type == IFA_LOCAL || (type == IFA_ADDRESS && !out)) out = address(attr);
+    });
+    return out;
+}
+
+std::optional<Address> decode_gateway(const nlmsghdr *message) {
+    if (!header<rtmsg>(message)) return std::nullopt;
+    std::optional<Address> out;
+    each_of<rtmsg>(message, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == RTA_GATEWAY) out = address(attr);
+    });
+    return out;
+}
+
+std::optional<uint32_t> decode_filter(const nlmsghdr *message) {
+    const auto *filter = header<tcmsg>(message);
+    if (!filter || !filter->tcm_handle) return std::nullopt;
+    uint32_t id = 0;
+    each_of<tcmsg>(message, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) != TCA_OPTIONS) return;
+        each_nested(attr, [&](const nlattr *option) {
+            if (mnl_attr_get_type(option) == TCA_BPF_ID) id = value<uint32_t>(option);
+        });
+    });
+    return id;
+}
+
+void decode_links(const char *data, size_t size, const std::function<void(const Link &)> &changed,
+                  const std::function<void(Ifindex)> &gone) {
+    // Not mnl_nlmsg_ok(): libmnl 1.0.4 takes a length of 2 GB or more for a negative one.
+    for (size_t step = 0; size >= sizeof(nlmsghdr); data += step, size -= step) {
+        const auto *m = reinterpret_cast<const nlmsghdr *>(data);
+        if (m->nlmsg_len < sizeof(nlmsghdr) || m->nlmsg_len > size) return;
+        step = std::min<size_t>(size, NLMSG_ALIGN(m->nlmsg_len));
+        const auto *info = header<ifinfomsg>(m);
+        // AF_BRIDGE notifications of ports come through the same group.
+        if (!info || info->ifi_family != AF_UNSPEC) continue;
+        if (m->nlmsg_type == RTM_NEWLINK) changed(*decode_link(m));
+        if (m->nlmsg_type == RTM_DELLINK) gone(Ifindex(info->ifi_index));
+    }
+}
+
+} // namespace hitless

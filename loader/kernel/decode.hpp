@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// rtnetlink messages as our types. Whatever the bytes are, nothing is read beyond them: an
+// attribute that is too short counts as not there (tests/fuzz shows it).
+#pragma once
+
+#include "loader/core/types.hpp"
+#include "loader/kernel/rtnl.hpp"
+
+#include <functional>
+#include <optional>
+
+struct nlmsghdr;
+
+namespace hitless {
+
+/// An RTM_NEWLINK message; nothing when it is too short for one.
+std::optional<Link> decode_link(const nlmsghdr *);
+
+/// An RTM_NEWNEIGH message, if it is of this device, unicast, and the MAC is known.
+std::optional<Neighbour> decode_neighbour(const nlmsghdr *, Ifindex);
+
+/// The address of an RTM_NEWADDR message, if it is of this device and in use (not tentative).
+std::optional<Address> decode_address(const nlmsghdr *, Ifindex);
+
+/// The gateway of an RTM_NEWROUTE message, if it has one.
+std::optional<Address> decode_gateway(const nlmsghdr *);
+
+/// The program id of an RTM_NEWTFILTER message, 0 for filters that are no BPF program; nothing for
+/// the head of a priority.
+std::optional<uint32_t> decode_filter(const nlmsghdr *);
+
+/// What a datagram of the link group tells.
+void decode_links(const char *data, size_t size, const std::function<void(const Link &)> &changed,
+                  const std::function<void(Ifindex)> &gone);
+
+} // namespace hitless
