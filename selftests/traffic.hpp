@@ -11,6 +11,8 @@
 #include "proving/flow.hpp"
 #include "proving/netlab.hpp"
 
+#include <functional>
+#include <optional>
 #include <string>
 
 namespace hitless::selftest {
@@ -56,7 +58,11 @@ class Traffic {
 void expect_nothing_lost(const std::string &event, const Both &got);
 void expect_lost_at_most(const std::string &event, const proving::Tally &got, std::uint64_t limit);
 std::string text(const proving::Tally &tally);
-bool starved(); ///< threads wait for a CPU a fifth of the time or more: milliseconds mean nothing
 std::string cpu_pressure(); ///< "some avg10=..." of /proc/pressure/cpu, or ""
+
+/// A figure in time: a busy machine adds to it and never takes any away, so the least of up to five
+/// runs is the product's. `once` returns what it took, or nothing when it failed otherwise.
+void expect_within(const std::string &what, double figure,
+                   const std::function<std::optional<double>()> &once);
 
 } // namespace hitless::selftest

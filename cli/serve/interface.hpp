@@ -53,7 +53,7 @@ type Pair (
 # As `hitless events -j` has it.
 type Flip (
   time_s: float, pair: string, from: string, to: string,
-  reason: []string, actor: string, duration_s: ?float
+  reason: []string, actor: string, lost_frames: ?int, duration_s: ?float
 )
 
 method Status(standby: ?string) -> (version: int, pairs: []Pair)

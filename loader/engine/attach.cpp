@@ -21,7 +21,9 @@ class Staging {
     Staging(StateDir &dir, Rtnl &rtnl, const LoadOptions &options)
         : dir_(dir), rtnl_(rtnl), pair(create(dir, options)) {}
     ~Staging() {
-        if (!committed_) quietly([&] { undo(); });
+        if (committed_) return;
+        quietly([&] { take_off(pair, rtnl_); }); // what it cannot is no reason to leave the pins
+        quietly([&] { remove(dir_, dir_.stage()); });
     }
     Staging(const Staging &) = delete;
     Staging &operator=(const Staging &) = delete;
@@ -39,10 +41,7 @@ class Staging {
         try {
             return Pair::create(options, stage);
         } catch (const Error &) {
-            quietly([&] {
-                StateDir::remove(stage);
-                dir.unmount_if_empty();
-            });
+            quietly([&] { remove(dir, stage); });
             throw;
         }
     }
@@ -56,10 +55,9 @@ class Staging {
         }
     }
 
-    void undo() {
-        take_off(pair, rtnl_);
-        StateDir::remove(dir_.stage());
-        dir_.unmount_if_empty();
+    static void remove(StateDir &dir, const std::string &stage) {
+        StateDir::remove(stage);
+        dir.unmount_if_empty();
     }
 
     StateDir &dir_;

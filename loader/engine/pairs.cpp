@@ -92,9 +92,10 @@ void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &n
     clear_stage(dir, rtnl);
     std::string why = take_apart(dir.withdraw(name), rtnl);
     if (note && !why.empty())
-        note(fmt::format("the pair {} {}: it is detached, but the settings of its primary were not "
-                         "given back; `ip -d link` shows them",
-                         name, why));
+        note(fmt::format(
+            "the pair {} {}: it is detached, but the settings of its primary were not "
+            "given back; `ip -d link` and `sysctl net.ipv4.conf.NIC.arp_ignore` show them",
+            name, why));
 }
 
 } // namespace hitless

@@ -58,7 +58,8 @@ class Versions(NetCase):
         self.assertEqual(self.pins(), [])
         # The primary's own settings were not readable.
         unchanged(self, self.before,
-                  but=("links", "/proc/sys/net/ipv6/conf/pri/addr_gen_mode"))
+                  but=("links", "/proc/sys/net/ipv6/conf/pri/addr_gen_mode",
+                       "/proc/sys/net/ipv4/conf/pri/arp_ignore"))
         self.attach()
 
     def test_newer(self):
