@@ -73,6 +73,7 @@ std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
         {"empty", parts.progs.empty, out, sby, 0},
         {"part: redirect helper", parts.progs.part_redirect, out, sby, 0},
         {"egress probe_read", p.hl_egress_probe_read, out, sby, 12},
+        {"part: probe_read, helpers alone", parts.progs.part_three_helpers, out, sby, 0},
         {"egress netlink", p.hl_egress_netlink, out, sby, 0},
         {"part: counter", parts.progs.part_counter, out, sby, 0},
         {"part: veto", parts.progs.part_veto, out, sby, 0},
