@@ -165,6 +165,9 @@ struct hl_identity {
 	char ifname[HL_IFNAME]; /* last seen; shown to people, never compared */
 };
 
+/* More addresses than these and a NIC would go promiscuous itself. */
+#define HL_UNICASTS 8
+
 /* The primary's settings before the pair was made; given back at detach. Writer: loader. */
 struct hl_saved {
 	__u8 valid;
@@ -177,6 +180,11 @@ struct hl_saved {
 	__u8 allmulti;
 	__u8 arp_ignore; /* net.ipv4.conf.IFNAME.arp_ignore */
 	__u8 unsynced;   /* enum hl_sync bits: what could not be brought in line */
+	__u8 promisc_for_filters; /* what its filters cannot be told is let through this way */
+	__u8 vlan_filter_off;     /* we switched its VLAN filter off */
+	__u8 reserved;
+	__u8 unicasts;                   /* how many of: */
+	__u8 unicast[HL_UNICASTS][6];    /* addresses that we have put into its filter */
 };
 
 /* What of the primary follows the master, beyond what vetoes (MTU, MAC): X(NAME, bit, "name"). */
@@ -327,7 +335,7 @@ struct hl_knobs {
 
 HL_ASSERT(sizeof(struct hl_nic) == 24);
 HL_ASSERT(sizeof(struct hl_identity) == 72);
-HL_ASSERT(sizeof(struct hl_saved) == 16);
+HL_ASSERT(sizeof(struct hl_saved) == 68);
 HL_ASSERT(sizeof(struct hl_note) == 16);
 HL_ASSERT(sizeof(struct hl_flip) == 40);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, veto) == 0);

@@ -4,6 +4,7 @@
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
 #include "loader/engine/attach.hpp"
 #include "loader/engine/failover.hpp"
+#include "loader/engine/filters.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/rules.hpp"
@@ -129,7 +130,7 @@ class Controller::Engine {
         };
         bool complete = monitor_.drain({
             .changed = [&](const Link &link) { known &= touch(link.index); },
-            .gone = [&](Ifindex index) { touch(index); },
+            .gone = [&](Ifindex index) { known &= touch(index); },
         });
         if (!complete) log("link events were lost; looking at every device again");
         return complete && known;
@@ -162,8 +163,10 @@ class Controller::Engine {
         adopt();
         make_missing_pairs();
         std::vector<std::string> names;
+        std::vector<Link> links = rtnl_.links();
         for (auto &[name, kept] : pairs_) {
             follow_rule(kept);
+            guarded([&, &pair = kept.pair] { let_through(pair, links); });
             names.push_back(name);
         }
         for (const std::string &name : names)
@@ -215,6 +218,13 @@ class Controller::Engine {
         const AttachRequest *rule = rule_of(options_, state.standby_id.ifname);
         if (rule) adopt_rule(state, rule->primary, rule->policy);
         kept.reconsider = selector_of(state).kind == HL_SELECT_LIST || rule;
+    }
+
+    /// A VLAN or macvlan may have come to the master, or gone.
+    void let_through(Pair &pair, const std::vector<Link> &links) {
+        std::optional<Link> standby = find(rtnl_, pair.state().standby_id);
+        std::optional<Link> primary = find(rtnl_, pair.state().primary_id);
+        if (standby && primary) follow_filters(pair, rtnl_, *standby, *primary, links);
     }
 
     void look_at(const std::string &name) {

@@ -2,6 +2,7 @@
 #include "loader/engine/sync.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/pairing.hpp"
+#include "loader/engine/filters.hpp"
 #include "loader/engine/members.hpp"
 
 #include <cerrno>
@@ -99,6 +100,7 @@ void prepare_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &pr
     }
     attempt(pair, rtnl, primary, {.arp_ignore = answer_nothing}, HL_SYNC_ARP);
     give_mac(pair, rtnl, standby, primary);
+    follow_filters(pair, rtnl, standby, primary, rtnl.links());
     if (!primary.up) rtnl.change(primary.index, primary.name, {.up = true});
     follow_master(pair, rtnl, standby, primary);
 }
@@ -109,7 +111,7 @@ void follow_master(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &prim
     follow_mtu(rtnl, standby, primary);
     if (primary.tx_queue_len != standby.tx_queue_len)
         attempt(pair, rtnl, primary, {.tx_queue_len = standby.tx_queue_len}, HL_SYNC_TX_QUEUE);
-    bool promisc = saved.promisc || standby.promiscuity > 0;
+    bool promisc = saved.promisc || saved.promisc_for_filters || standby.promiscuity > 0;
     if (primary.promisc != promisc)
         attempt(pair, rtnl, primary, {.promisc = promisc}, HL_SYNC_PROMISC);
     // The kernel tells nobody when the master joins a group: take them all.
@@ -119,6 +121,7 @@ void follow_master(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &prim
 void give_settings_back(Pair &pair, Rtnl &rtnl, const Link &primary) {
     const hl_saved saved = pair.state().primary_saved;
     if (!saved.valid) return;
+    give_filters_back(pair, rtnl, primary);
     // Down before our program leaves, so that no frame reaches a stack that is not its own.
     if (!saved.up) rtnl.change(primary.index, primary.name, {.up = false});
     LinkChange back;

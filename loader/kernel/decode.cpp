@@ -108,6 +108,7 @@ void read_af_spec(const nlattr *spec, Link &link) {
 
 struct Parent {
     std::string bus, name;
+    bool lower_elsewhere = false; ///< IFLA_LINK is of another namespace
 };
 
 void read_attr(const nlattr *attr, Link &link, Parent &parent) {
@@ -116,6 +117,8 @@ void read_attr(const nlattr *attr, Link &link, Parent &parent) {
     case IFLA_ADDRESS: link.mac = mac(attr); break;
     case IFLA_PERM_ADDRESS: link.perm_mac = mac(attr); break;
     case IFLA_MTU: link.mtu = value<uint32_t>(attr); break;
+    case IFLA_LINK: link.lower = Ifindex{value<uint32_t>(attr)}; break;
+    case IFLA_LINK_NETNSID: parent.lower_elsewhere = true; break;
     case IFLA_MASTER: link.master = Ifindex{value<uint32_t>(attr)}; break;
     // Not IFF_RUNNING: that follows linkwatch, which may be a second late.
     case IFLA_CARRIER: link.carrier = value<uint8_t>(attr); break;
@@ -149,6 +152,7 @@ std::optional<Link> decode_link(const nlmsghdr *message) {
     link.allmulti = info->ifi_flags & IFF_ALLMULTI;
     link.ethernet = info->ifi_type == ARPHRD_ETHER;
     each_of<ifinfomsg>(message, [&](const nlattr *attr) { read_attr(attr, link, parent); });
+    if (parent.lower_elsewhere) link.lower = Ifindex::none;
     if (!parent.name.empty()) link.bus = parent.bus + "/" + parent.name;
     return link;
 }
@@ -170,6 +174,19 @@ std::optional<Neighbour> decode_neighbour(const nlmsghdr *message, Ifindex index
         }
     });
     return out.mac.empty() ? std::nullopt : std::optional(out);
+}
+
+std::optional<Mac> decode_filter_address(const nlmsghdr *message, Ifindex index) {
+    const auto *info = header<ndmsg>(message);
+    if (!info || info->ndm_ifindex != static_cast<int>(number(index)) ||
+        !(info->ndm_flags & NTF_SELF))
+        return std::nullopt;
+    Mac out;
+    each_of<ndmsg>(message, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == NDA_LLADDR) out = mac(attr);
+    });
+    bool group = out.bytes[0] & 1;
+    return out.empty() || group ? std::nullopt : std::optional(out);
 }
 
 std::optional<Address> decode_address(const nlmsghdr *message, Ifindex index) {

@@ -71,6 +71,12 @@ class Rtnl {
     /// Deletes a virtual device; quiet when it is gone.
     void remove(Ifindex);
 
+    /// Unicast addresses, other than its own, that a device lets through: a macvlan's, say.
+    /// (rtnl_filter.cpp)
+    std::vector<Mac> filter(Ifindex);
+    /// Adds one (`on`) or removes it. Throws; quiet when it is so already.
+    void change_filter(Ifindex, std::string_view shown, const Mac &, bool on);
+
     /// Those of one device, unicast and resolved; routers first, then who was heard of last.
     std::vector<Neighbour> neighbours(Ifindex);
 

@@ -25,6 +25,31 @@ class Sync(NetCase):
         self.expect(0, "detach", "sby")
         unchanged(self, before)
 
+    def filter(self):
+        entries = json.loads(sh("bridge -j fdb show dev pri self"))
+        return {entry["mac"] for entry in entries if "self" in entry["flags"] and int(entry["mac"][:2], 16) % 2 == 0}
+
+    def test_addresses_of_macvlans_pass_the_primary(self):
+        before = machine()
+        self.attach()
+        self.controller("--config", "/dev/null")
+        first, second = "02:00:00:00:01:01", "02:00:00:00:01:02"
+        for name, mac in (("mv1", first), ("mv2", second)):
+            sh(f"ip link add {name} link sby address {mac} up type macvlan")
+        wait_until(lambda: {first, second} <= self.filter(), "both addresses pass")
+        sh("ip link del mv1")
+        wait_until(lambda: first not in self.filter(), "one is gone")
+        self.assertIn(second, self.filter())
+        for i in range(12):
+            sh(f"ip link add more{i} link sby up type macvlan")
+        wait_until(lambda: "PROMISC" in link("pri")["flags"], "more than a filter holds: promiscuous")
+        for name in ("mv2", *(f"more{i}" for i in range(12))):
+            sh(f"ip link del {name}")
+        wait_until(lambda: "PROMISC" not in link("pri")["flags"], "and back")
+        self.assertNotIn(second, self.filter())
+        self.expect(0, "detach", "sby")
+        unchanged(self, before, but=("mounts",))
+
     def test_follows_live(self):
         self.attach()
         self.controller("--config", "/dev/null")
