@@ -88,6 +88,13 @@ int hitless_status(hitless_handle *handle, const char *standby, const hitless_pa
     });
 }
 
+int hitless_unpaired_nics(hitless_handle *handle, const hitless_unpaired **first) {
+    return guarded(handle, [&](hitless_handle &h) {
+        needed(first, "first") = nullptr;
+        *first = refill(h.unpaired, unpaired());
+    });
+}
+
 int hitless_flips(hitless_handle *handle, const hitless_flip **first) {
     return guarded(handle, [&](hitless_handle &h) {
         needed(first, "first") = nullptr;
@@ -109,10 +116,32 @@ int hitless_examine(hitless_handle *handle, const hitless_finding **first) {
 int hitless_control(hitless_handle *handle, const hitless_control_options *options) {
     return guarded(handle, [&](hitless_handle &h) {
         if (h.controller) throw AlreadyRunning(getpid());
-        Controller::Options with = options ? control_of(*options) : Controller::Options{};
+        Controller::Options with = control_of(options);
         with.log = h.note();
         h.controller.emplace(std::move(with));
         h.poller->add(h.controller->fd(), 0);
+    });
+}
+
+int hitless_reconfigure(hitless_handle *handle, const hitless_control_options *options) {
+    return guarded(handle, [&](hitless_handle &h) {
+        if (!h.controller)
+            throw Error(ESRCH, "reconfigure the controller", "this handle is none",
+                        "hitless_control() makes it one");
+        h.controller->reconfigure(control_of(options));
+    });
+}
+
+int hitless_check(hitless_handle *handle, const hitless_control_options *options,
+                  const char *const **lines) {
+    return guarded(handle, [&](hitless_handle &h) {
+        needed(lines, "lines") = nullptr;
+        h.idle = idle_rules(control_of(options));
+        h.idle_lines.clear();
+        for (const std::string &line : h.idle)
+            h.idle_lines.push_back(line.c_str());
+        h.idle_lines.push_back(nullptr);
+        *lines = h.idle_lines.data();
     });
 }
 
@@ -129,4 +158,9 @@ int hitless_process(hitless_handle *handle) {
 int hitless_controller_pid(hitless_handle *handle, int *pid) {
     return guarded(handle,
                    [&](hitless_handle &) { needed(pid, "pid") = controller_pid().value_or(0); });
+}
+
+const char *hitless_state_directory(hitless_handle *handle) {
+    int result = guarded(handle, [](hitless_handle &h) { h.state_directory = state_directory(); });
+    return result < 0 ? nullptr : handle->state_directory.c_str();
 }

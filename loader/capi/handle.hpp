@@ -13,6 +13,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <vector>
 
 struct hitless_handle {
     std::string error;
@@ -21,6 +22,10 @@ struct hitless_handle {
     std::list<hitless::PairRecord> pairs;
     std::list<hitless::FlipRecord> flips;
     std::list<hitless::FindingRecord> findings;
+    std::list<hitless::UnpairedRecord> unpaired;
+    std::vector<std::string> idle; ///< what hitless_check() hands out, and the pointers to it
+    std::vector<const char *> idle_lines;
+    std::string state_directory;
     std::optional<hitless::FlipReader> reader;
     std::optional<hitless::Poller> poller; ///< there from hitless_open() on
     std::optional<hitless::Controller> controller;

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <span>
 
 namespace hitless {
 namespace {
@@ -27,20 +29,48 @@ T sized(const T &given, const char *name) {
     return out;
 }
 
-Policy policy_of(int32_t hold_down_ms) {
-    constexpr int32_t longest_ms = 3'600'000;
-    if (hold_down_ms > longest_ms)
-        throw Error(EINVAL, fmt::format("read hold_down_ms {}", hold_down_ms), "it is out of range",
+constexpr int32_t an_hour_ms = 3'600'000, a_minute_ms = 60'000;
+
+void take_time(int32_t given_ms, std::chrono::milliseconds &value, const char *name,
+               int32_t longest_ms = an_hour_ms) {
+    if (given_ms > longest_ms)
+        throw Error(EINVAL, fmt::format("read {} {}", name, given_ms), "it is out of range",
                     fmt::format("use at most {}", longest_ms));
-    Policy policy;
-    if (hold_down_ms) policy.hold_down = std::chrono::milliseconds(std::max(hold_down_ms, 0));
-    return policy;
+    if (given_ms) value = std::chrono::milliseconds(std::max(given_ms, 0));
 }
 
-void only(const char *given, const char *known, const char *what) {
-    if (given && std::strcmp(given, known) != 0)
+/// The place of a word among `known`; the first when none is given.
+size_t word(const char *given, std::span<const std::string_view> known, const char *what) {
+    if (!given) return 0;
+    auto at = std::ranges::find(known, given);
+    if (at == known.end())
         throw Error(EINVAL, fmt::format("read the {} '{}'", what, given), "it is none",
-                    fmt::format("use {}", known));
+                    fmt::format("use {}", fmt::join(known, ", ")));
+    return static_cast<size_t>(at - known.begin());
+}
+
+Policy policy_of(const hitless_policy *given) {
+    Policy out;
+    if (!given) return out;
+    hitless_policy policy = sized(*given, "hitless_policy");
+    take_time(policy.hold_down_ms, out.hold_down, "hold_down_ms");
+    take_time(policy.up_delay_ms, out.probing.up_delay, "up_delay_ms");
+    take_time(policy.probe_interval_ms, out.probing.interval, "probe_interval_ms", a_minute_ms);
+    take_time(policy.probe_rest_ms, out.probing.rest, "probe_rest_ms");
+    take_time(policy.proof_timeout_ms, out.probing.timeout, "proof_timeout_ms");
+    out.reselect = static_cast<hl_reselect>(word(policy.reselect, reselect_names, "reselect"));
+    out.announce = static_cast<hl_announce>(word(policy.announce, announce_names, "announce"));
+    return out;
+}
+
+/// Each datapath has one model so far; who names it must mean it.
+void check_model(const char *given, hl_datapath datapath) {
+    std::string_view wanted =
+        model_name(datapath == HL_DATAPATH_XDP ? HL_MODEL_THREE : HL_MODEL_TWO);
+    if (given && given != wanted)
+        throw Error(EINVAL, fmt::format("read the model '{}'", given),
+                    fmt::format("{} makes model {}", datapath_name(datapath), wanted),
+                    "leave it NULL");
 }
 
 } // namespace
@@ -53,17 +83,25 @@ AttachRequest request_of(const hitless_attach_options &given) {
     out.standby = options.standby;
     if (options.primary) out.primary = Selector::parse(options.primary);
     if (options.liveness) out.liveness = parse_liveness(options.liveness);
-    only(options.model, "two", "model");
-    only(options.datapath, "tc", "datapath");
-    out.policy = policy_of(options.hold_down_ms);
+    constexpr std::string_view datapaths[] = {"tc", "xdp"}; // as enum hl_datapath has them
+    out.datapath = static_cast<hl_datapath>(word(options.datapath, datapaths, "datapath"));
+    check_model(options.model, out.datapath);
+    if (options.failover) out.failover = options.failover;
+    out.gate = options.gate;
+    out.finished_frames = options.finished_frames;
+    out.policy = policy_of(options.policy);
+    for (const auto *const *name = options.other_standbys; name && *name; name++)
+        out.other_standbys.emplace_back(*name);
+    if (options.origin) out.origin = options.origin;
     return out;
 }
 
-Controller::Options control_of(const hitless_control_options &given) {
-    hitless_control_options options = sized(given, "hitless_control_options");
+Controller::Options control_of(const hitless_control_options *given) {
     Controller::Options out;
+    if (!given) return out;
+    hitless_control_options options = sized(*given, "hitless_control_options");
     out.auto_pair = !options.only_listed;
-    out.policy = policy_of(options.hold_down_ms);
+    out.policy = policy_of(options.policy);
     for (const auto *const *pair = options.pairs; pair && *pair; pair++)
         out.pairs.push_back(request_of(**pair));
     return out;

@@ -11,6 +11,6 @@ namespace hitless {
 
 /// Throw Error(EINVAL) for what cannot be meant, Error(E2BIG) for what only a newer library knows.
 AttachRequest request_of(const hitless_attach_options &);
-Controller::Options control_of(const hitless_control_options &);
+Controller::Options control_of(const hitless_control_options *);
 
 } // namespace hitless

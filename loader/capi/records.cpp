@@ -9,8 +9,35 @@ namespace {
 std::vector<hitless_reason> reasons_of(uint64_t veto) {
     std::vector<hitless_reason> out;
     for (const VetoReason &reason : veto_reasons)
-        if (veto & reason.bit) out.push_back({reason.name.data(), reason.meaning.data()});
+        if (veto & reason.bit)
+            out.push_back({reason.name.data(), reason.meaning.data(), 0, nullptr});
     out.push_back({});
+    return out;
+}
+
+std::vector<hitless_reason> reasons_of(const std::vector<Veto> &vetoes) {
+    std::vector<hitless_reason> out;
+    for (const Veto &veto : vetoes)
+        out.push_back({veto.reason.name.data(), veto.reason.meaning.data(),
+                       static_cast<uint64_t>(veto.since.count()), actor_names[veto.actor].data()});
+    out.push_back({});
+    return out;
+}
+
+int32_t time_of(std::chrono::milliseconds value) {
+    return value.count() ? static_cast<int32_t>(value.count()) : -1;
+}
+
+hitless_policy policy_of(const Policy &policy) {
+    hitless_policy out{};
+    out.size = sizeof(out);
+    out.hold_down_ms = time_of(policy.hold_down);
+    out.up_delay_ms = time_of(policy.probing.up_delay);
+    out.probe_interval_ms = time_of(policy.probing.interval);
+    out.probe_rest_ms = time_of(policy.probing.rest);
+    out.proof_timeout_ms = time_of(policy.probing.timeout);
+    out.reselect = reselect_names[policy.reselect].data();
+    out.announce = announce_names[policy.announce].data();
     return out;
 }
 
@@ -27,11 +54,15 @@ NicRecord::NicRecord(const NicStatus &nic)
     c.present = nic.present;
     c.up = nic.up;
     c.carrier = nic.carrier;
+    c.known = nic.known;
+    c.native = nic.native;
+    c.tx_dropped = nic.tx_dropped;
 }
 
 PairRecord::PairRecord(const PairStatus &pair)
     : status_(pair), primary_(pair.primary), standby_(pair.standby),
-      selector_(pair.selector.text()), veto_(reasons_of(pair.veto)) {
+      selector_(pair.selector.text()), policy_(policy_of(pair.policy)),
+      veto_(reasons_of(pair.vetoes)) {
     for (size_t i = 0; i < HL_COUNTERS; i++)
         counters_.push_back({counter_names[i].name.data(), pair.counters.frames[i]});
     counters_.push_back({});
@@ -42,7 +73,6 @@ PairRecord::PairRecord(const PairStatus &pair)
     c.name = status_.name.c_str();
     c.active = path_name(pair.primary_active).data();
     c.healthy = pair.healthy();
-    c.hold_down_ms = static_cast<uint32_t>(pair.policy.hold_down.count());
     c.flips = pair.flips;
     c.veto = veto_.data();
     c.problems = problems_.data();
@@ -53,6 +83,8 @@ PairRecord::PairRecord(const PairStatus &pair)
     c.datapath = datapath_name(pair.datapath).data();
     c.liveness = liveness_names[pair.liveness].data();
     c.selector = selector_.c_str();
+    c.failover = status_.failover.c_str();
+    c.policy = &policy_;
 }
 
 FlipRecord::FlipRecord(const Flip &flip) : pair_(flip.pair), reasons_(reasons_of(flip.reasons)) {
@@ -63,6 +95,13 @@ FlipRecord::FlipRecord(const Flip &flip) : pair_(flip.pair), reasons_(reasons_of
     c.lasted_ns = flip.lasted ? static_cast<uint64_t>(flip.lasted->count()) : 0;
     c.reasons = reasons_.data();
     c.actor = actor_names[flip.actor].data();
+    c.lost = flip.lost ? static_cast<int64_t>(*flip.lost) : -1;
+}
+
+UnpairedRecord::UnpairedRecord(const Unpaired &nic) : nic_(nic) {
+    c.size = sizeof(c);
+    c.ifname = nic_.ifname.c_str();
+    c.why = nic_.why.c_str();
 }
 
 FindingRecord::FindingRecord(const Finding &finding) : finding_(finding) {

@@ -34,6 +34,7 @@ class PairRecord {
     PairStatus status_;
     NicRecord primary_, standby_;
     std::string selector_;
+    hitless_policy policy_;
     std::vector<hitless_reason> veto_;
     std::vector<hitless_counter> counters_;
     std::vector<const char *> problems_;
@@ -49,6 +50,17 @@ class FlipRecord {
   private:
     std::string pair_;
     std::vector<hitless_reason> reasons_;
+};
+
+class UnpairedRecord {
+  public:
+    explicit UnpairedRecord(const Unpaired &);
+    UnpairedRecord(const UnpairedRecord &) = delete;
+    UnpairedRecord &operator=(const UnpairedRecord &) = delete;
+    hitless_unpaired c{};
+
+  private:
+    Unpaired nic_;
 };
 
 class FindingRecord {

@@ -72,7 +72,8 @@ std::vector<std::string> idle_rules(const Controller::Options &options) {
     std::vector<std::string> out;
     for (const AttachRequest &rule : options.pairs)
         if (std::string why = idle(rule, links); !why.empty())
-            out.push_back(fmt::format("{}: the rule matches nothing now: {}", rule.origin, why));
+            out.push_back(fmt::format("{}: the rule matches nothing now: {}",
+                                      rule.origin.empty() ? rule.standby : rule.origin, why));
     return out;
 }
 

@@ -56,16 +56,34 @@ const char *hitless_version(void);
 typedef void (*hitless_log_fn)(const char *line, void *user);
 void hitless_set_log(struct hitless_handle *handle, hitless_log_fn log, void *user);
 
+/* When a primary is trusted. Times: 0 is the default, negative is none at all. */
+struct hitless_policy {
+	size_t size;
+	int32_t hold_down_ms;      /* how long a lost primary must be good before it is used again; 200 */
+	int32_t up_delay_ms;       /* from carrier to the first use of a primary */
+	int32_t probe_interval_ms; /* between probes while the guest sends */
+	int32_t probe_rest_ms;     /* between probes while it only listens */
+	int32_t proof_timeout_ms;  /* until a primary is used though nobody answers on either NIC */
+	uint32_t reserved;         /* 0 */
+	const char *reselect;      /* NULL: always | better | failure */
+	const char *announce;      /* NULL: auto | garp | none */
+};
+
 struct hitless_attach_options {
 	size_t size;
 	const char *standby;   /* interface name */
 	const char *primary;   /* auto (NULL) | mac | IFNAME | pci:ADDRESS | slot:NUMBER */
-	const char *model;     /* NULL: two */
-	const char *datapath;  /* NULL: tc */
+	const char *model;     /* NULL: what the datapath wants, two for tc, three for xdp */
+	const char *datapath;  /* NULL: tc | xdp, for guests that forward */
 	const char *liveness;  /* NULL: best | cast | probe-read | netlink */
-	int32_t hold_down_ms;  /* how long a lost primary must be good before it is used again;
-	                          0: the default, 200; negative: not at all */
-	uint32_t reserved;     /* 0 */
+	const struct hitless_policy *policy; /* NULL: the defaults */
+	const char *failover;  /* xdp: the name of the device that is made; NULL: "fo-" and the standby's */
+	int gate;              /* flag; tc: an XDP program keeps twins from taps on the standby */
+	int finished_frames;   /* flag; xdp on veth or tap: the other ends finish every frame */
+	/* Of a controller's rules only: */
+	const char *const *other_standbys; /* tried in this order when `standby` is not there; ends with
+	                                      NULL; may be NULL */
+	const char *origin;    /* where the rule stands ("agent.conf:12"), for messages; NULL: nowhere */
 };
 
 /* Makes a pair, for good; its primary may come later. -EEXIST: there is one already. */
@@ -83,6 +101,8 @@ int hitless_switch(struct hitless_handle *handle, const char *standby, enum hitl
 struct hitless_reason {
 	const char *name;    /* "link-down" */
 	const char *meaning; /* "the kernel reports the primary down" */
+	uint64_t since_ns;   /* CLOCK_BOOTTIME: since when it stands; 0 among the reasons of a flip */
+	const char *actor;   /* who set it, as in a flip; NULL among the reasons of a flip */
 };
 
 /* Frames counted under one name. Lists end with a name that is NULL. */
@@ -99,7 +119,10 @@ struct hitless_nic {
 	uint32_t ifindex;
 	uint32_t mtu;
 	int present, up, carrier; /* flags */
+	int known;           /* flag; 0: the datapath lost it while it was away, until it is taken back */
+	int native;          /* flag: an XDP program of ours is in front of it */
 	int reserved;
+	uint64_t tx_dropped; /* frames that it was given and did not send, as the kernel counts */
 };
 
 struct hitless_pair {
@@ -108,19 +131,30 @@ struct hitless_pair {
 	const char *name;                /* the standby's present name */
 	const char *active;              /* "primary" | "standby": where the next frame goes */
 	int healthy; /* flag: the primary is in use or was decided against, and nothing is broken */
-	uint32_t hold_down_ms;
+	int reserved;
 	uint64_t flips;                         /* since it was made */
 	const struct hitless_reason *veto;      /* none: the primary is wanted */
 	const char *const *problems;            /* what is broken, in words; ends with NULL */
 	const struct hitless_counter *counters; /* since it was made */
 	const struct hitless_nic *primary, *standby;
 	const char *model, *datapath, *liveness, *selector;
+	const char *failover; /* the device that the guest uses; "": the standby */
+	const struct hitless_policy *policy; /* in force: every time as it is, -1 for none */
 };
 
 /* The pair of `standby`, or all (NULL): *first is NULL when there is none. Asks no process.
  * -ENOENT: no such pair. */
 int hitless_status(struct hitless_handle *handle, const char *standby,
 		   const struct hitless_pair **first);
+
+/* A paravirtual NIC that is in no pair. */
+struct hitless_unpaired {
+	size_t size;
+	const struct hitless_unpaired *next; /* NULL: the last */
+	const char *ifname;
+	const char *why; /* "" when it could be paired at once */
+};
+int hitless_unpaired_nics(struct hitless_handle *handle, const struct hitless_unpaired **first);
 
 struct hitless_flip {
 	size_t size;
@@ -131,6 +165,8 @@ struct hitless_flip {
 	uint64_t lasted_ns; /* how long the path before had been in use; 0: not known */
 	const struct hitless_reason *reasons; /* what caused it, or was withdrawn last */
 	const char *actor;                    /* "datapath" | "controller" | "operator" | "nobody" */
+	int64_t lost; /* frames that died in the primary, by its own counters since the controller last
+	                 looked; -1: nobody looked */
 };
 
 /* Flips since the last call on this handle, oldest first; the first call gives what the log still
@@ -153,7 +189,8 @@ int hitless_examine(struct hitless_handle *handle, const struct hitless_finding 
 struct hitless_control_options {
 	size_t size;
 	int only_listed;      /* flag: do not pair every standby with its same-MAC PCI primary */
-	int32_t hold_down_ms; /* of pairs that the controller makes unasked; as above */
+	int reserved;         /* 0 */
+	const struct hitless_policy *policy; /* of pairs that it makes unasked; NULL: the defaults */
 	const struct hitless_attach_options *const *pairs; /* wanted by name; ends with NULL; may be NULL.
 	                                                      Made as soon as their standby is there */
 };
@@ -161,6 +198,16 @@ struct hitless_control_options {
 /* Makes this handle the namespace's controller: it gives pairs their primaries back, proves them,
  * and announces flips to the network. `options` may be NULL. -EBUSY: there is one already. */
 int hitless_control(struct hitless_handle *handle, const struct hitless_control_options *options);
+
+/* Follows other options, without a gap: pairs keep their datapath and take over their new rule and
+ * policy; none is detached because it is no longer named. Options that are refused change nothing.
+ * -ESRCH: this handle is no controller. */
+int hitless_reconfigure(struct hitless_handle *handle, const struct hitless_control_options *options);
+
+/* What is wrong with options, changing nothing; *lines: one for each rule that is right and matches
+ * nothing on this machine now; ends with NULL. */
+int hitless_check(struct hitless_handle *handle, const struct hitless_control_options *options,
+		  const char *const **lines);
 
 /* The one descriptor to wait on (poll, epoll, select; for reading), the same as long as the handle
  * lives. Readable when hitless_process() has something to do; never so without a controller. Do
@@ -171,6 +218,10 @@ int hitless_process(struct hitless_handle *handle);
 
 /* *pid: of the namespace's controller, 0 when there is none. */
 int hitless_controller_pid(struct hitless_handle *handle, int *pid);
+
+/* Where pairs and controllers keep what outlives them, the control socket too: /run/hitless, or
+ * $HITLESS_STATE_DIR. NULL and a sentence in hitless_error() when out of memory. */
+const char *hitless_state_directory(struct hitless_handle *handle);
 
 #ifdef __cplusplus
 }

@@ -11,6 +11,7 @@
 
 #include <hitless.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <functional>
 #include <iterator>
@@ -18,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace hitless {
 inline namespace v1 {
@@ -110,6 +112,11 @@ class Handle {
         check(hitless_status(get(), standby, &first));
         return List<hitless_pair>(first);
     }
+    List<hitless_unpaired> unpaired() {
+        const hitless_unpaired *first = nullptr;
+        check(hitless_unpaired_nics(get(), &first));
+        return List<hitless_unpaired>(first);
+    }
     List<hitless_flip> flips() {
         const hitless_flip *first = nullptr;
         check(hitless_flips(get(), &first));
@@ -125,12 +132,29 @@ class Handle {
     void control(const hitless_control_options &options) {
         check(hitless_control(get(), &options));
     }
+    void reconfigure(const hitless_control_options &options) {
+        check(hitless_reconfigure(get(), &options));
+    }
+    /// One line for each rule that matches nothing on this machine now.
+    std::vector<std::string> idle_rules(const hitless_control_options &options) {
+        const char *const *lines = nullptr;
+        check(hitless_check(get(), &options, &lines));
+        std::vector<std::string> out;
+        while (*lines)
+            out.emplace_back(*lines++);
+        return out;
+    }
     int fd() const { return hitless_fd(get()); }
     void process() { check(hitless_process(get())); }
     int controller_pid() {
         int pid = 0;
         check(hitless_controller_pid(get(), &pid));
         return pid;
+    }
+    std::string state_directory() {
+        const char *path = hitless_state_directory(get());
+        if (!path) throw Error(ENOMEM, hitless_error(get()));
+        return path;
     }
 
   private:

@@ -12,6 +12,7 @@ class Lib:
         self.so.hitless_error.restype = c.c_char_p
         self.so.hitless_version.restype = c.c_char_p
         self.so.hitless_close.restype = None
+        self.so.hitless_state_directory.restype = c.c_char_p
         self.handle = c.c_void_p()
         assert self.so.hitless_open(c.byref(self.handle)) == 0
 
@@ -37,19 +38,27 @@ class Lib:
         self.handle = c.c_void_p()
 
 
+class Policy(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("hold_down_ms", c.c_int32), ("up_delay_ms", c.c_int32),
+                ("probe_interval_ms", c.c_int32), ("probe_rest_ms", c.c_int32), ("proof_timeout_ms", c.c_int32),
+                ("reserved", c.c_uint32), ("reselect", c.c_char_p), ("announce", c.c_char_p)]
+
+
 class Attach(c.Structure):
     _fields_ = [("size", c.c_size_t), ("standby", c.c_char_p), ("primary", c.c_char_p), ("model", c.c_char_p),
-                ("datapath", c.c_char_p), ("liveness", c.c_char_p), ("hold_down_ms", c.c_int32),
-                ("reserved", c.c_uint32)]
+                ("datapath", c.c_char_p), ("liveness", c.c_char_p),
+                ("policy", c.POINTER(Policy)), ("failover", c.c_char_p), ("gate", c.c_int),
+                ("finished_frames", c.c_int), ("other_standbys", c.POINTER(c.c_char_p)), ("origin", c.c_char_p)]
 
 
 class Control(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("only_listed", c.c_int), ("hold_down_ms", c.c_int32),
+    _fields_ = [("size", c.c_size_t), ("only_listed", c.c_int), ("reserved", c.c_int),
+                ("policy", c.POINTER(Policy)),
                 ("pairs", c.POINTER(c.POINTER(Attach)))]
 
 
 class Reason(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("meaning", c.c_char_p)]
+    _fields_ = [("name", c.c_char_p), ("meaning", c.c_char_p), ("since_ns", c.c_uint64), ("actor", c.c_char_p)]
 
 
 class Counter(c.Structure):
@@ -59,7 +68,8 @@ class Counter(c.Structure):
 class Nic(c.Structure):
     _fields_ = [("size", c.c_size_t), ("ifname", c.c_char_p), ("mac", c.c_char_p), ("bus", c.c_char_p),
                 ("ifindex", c.c_uint32), ("mtu", c.c_uint32), ("present", c.c_int), ("up", c.c_int),
-                ("carrier", c.c_int), ("reserved", c.c_int)]
+                ("carrier", c.c_int), ("known", c.c_int), ("native", c.c_int), ("reserved", c.c_int),
+                ("tx_dropped", c.c_uint64)]
 
 
 class Pair(c.Structure):
@@ -67,11 +77,11 @@ class Pair(c.Structure):
 
 
 Pair._fields_ = [("size", c.c_size_t), ("next", c.POINTER(Pair)), ("name", c.c_char_p), ("active", c.c_char_p),
-                 ("healthy", c.c_int), ("hold_down_ms", c.c_uint32), ("flips", c.c_uint64),
+                 ("healthy", c.c_int), ("reserved", c.c_int), ("flips", c.c_uint64),
                  ("veto", c.POINTER(Reason)), ("problems", c.POINTER(c.c_char_p)),
                  ("counters", c.POINTER(Counter)), ("primary", c.POINTER(Nic)), ("standby", c.POINTER(Nic)),
                  ("model", c.c_char_p), ("datapath", c.c_char_p), ("liveness", c.c_char_p),
-                 ("selector", c.c_char_p)]
+                 ("selector", c.c_char_p), ("failover", c.c_char_p), ("policy", c.POINTER(Policy))]
 
 
 class Flip(c.Structure):
@@ -80,7 +90,15 @@ class Flip(c.Structure):
 
 Flip._fields_ = [("size", c.c_size_t), ("next", c.POINTER(Flip)), ("pair", c.c_char_p), ("to", c.c_char_p),
                  ("time_ns", c.c_uint64), ("lasted_ns", c.c_uint64), ("reasons", c.POINTER(Reason)),
-                 ("actor", c.c_char_p)]
+                 ("actor", c.c_char_p), ("lost", c.c_int64)]
+
+
+class Unpaired(c.Structure):
+    pass
+
+
+Unpaired._fields_ = [("size", c.c_size_t), ("next", c.POINTER(Unpaired)), ("ifname", c.c_char_p),
+                     ("why", c.c_char_p)]
 
 
 class Finding(c.Structure):
@@ -92,6 +110,7 @@ Finding._fields_ = [("size", c.c_size_t), ("next", c.POINTER(Finding)), ("grade"
 
 LOG = c.CFUNCTYPE(None, c.c_char_p, c.c_void_p)
 AUTO, PRIMARY, STANDBY = range(3)
+TIMES = ("hold_down", "up_delay", "probe_interval", "probe_rest", "proof_timeout")
 
 
 def names(first):
@@ -100,6 +119,24 @@ def names(first):
     while first[len(out)].name:
         out.append(first[len(out)].name.decode())
     return out
+
+
+def until_null(first):
+    """The texts of a list that ends with NULL."""
+    out = []
+    while first[len(out)]:
+        out.append(first[len(out)])
+    return out
+
+
+def policy(**fields):
+    return c.pointer(Policy(c.sizeof(Policy), **fields))
+
+
+def control(*rules, **fields):
+    """Options of a controller that keeps these rules and no other pair."""
+    pairs = (c.POINTER(Attach) * (len(rules) + 1))(*map(c.pointer, rules))
+    return Control(c.sizeof(Control), 1, pairs=pairs, **fields)
 
 
 def attach(standby, primary=b"mac", **fields):

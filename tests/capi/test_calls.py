@@ -4,8 +4,8 @@ import ctypes as c
 import errno
 import json
 import os
-import re
 import select
+import time
 import unittest
 
 import abi
@@ -34,10 +34,11 @@ class WithoutPrivilege(Case):
     def test_null_is_refused(self):
         so, null = self.lib.so, None
         for name in ("attach", "detach", "switch", "status", "flips", "examine", "control", "process",
-                     "controller_pid", "fd"):
+                     "controller_pid", "fd", "unpaired_nics", "reconfigure", "check"):
             with self.subTest(name):
                 self.assertEqual(getattr(so, f"hitless_{name}")(null, null, null), -errno.EINVAL)
-        for name in ("attach", "flips", "examine", "controller_pid", "switch"):
+        self.assertIsNone(so.hitless_state_directory(null))
+        for name in ("attach", "flips", "examine", "controller_pid", "switch", "unpaired_nics"):
             with self.subTest(name):
                 self.assertEqual(self.lib.call(name, null, 0), -errno.EINVAL)
                 self.assertIn("NULL", self.lib.error())
@@ -53,9 +54,14 @@ class WithoutPrivilege(Case):
         self.refused(errno.EINVAL, "size is not set", abi.Attach(0, b"sby"))
         self.refused(errno.EINVAL, "no standby", abi.Attach(c.sizeof(abi.Attach)))
         self.refused(errno.EINVAL, "liveness 'hope'", abi.attach(b"sby", liveness=b"hope"))
-        self.refused(errno.EINVAL, "model 'five'", abi.attach(b"sby", model=b"five"))
+        self.refused(errno.EINVAL, "tc makes model two", abi.attach(b"sby", model=b"five"))
         self.refused(errno.EINVAL, "datapath 'dpdk'", abi.attach(b"sby", datapath=b"dpdk"))
-        self.refused(errno.EINVAL, "hold_down_ms 3600001", abi.attach(b"sby", hold_down_ms=3600001))
+        self.refused(errno.EINVAL, "reselect 'never'", abi.attach(b"sby", policy=abi.policy(reselect=b"never")))
+        self.refused(errno.EINVAL, "announce 'all'", abi.attach(b"sby", policy=abi.policy(announce=b"all")))
+        self.refused(errno.EINVAL, "size is not set", abi.attach(b"sby", policy=c.pointer(abi.Policy(0))))
+        self.refused(errno.EINVAL, "hold_down_ms 3600001", abi.attach(b"sby", policy=abi.policy(hold_down_ms=3600001)))
+        self.refused(errno.EINVAL, "probe_interval_ms 60001",
+                     abi.attach(b"sby", policy=abi.policy(probe_interval_ms=60001)))
         self.refused(errno.EINVAL, "pci:nonsense", abi.attach(b"sby", b"pci:nonsense"))
         self.assertEqual(self.lib.call("switch", b"sby", 7), -errno.EINVAL)
 
@@ -101,27 +107,34 @@ class Calls(NetCase):
         self.assertEqual({"ifname": n.ifname.decode(), "ifindex": n.ifindex, "mac": n.mac.decode(),
                           "bus": n.bus.decode(), "present": bool(n.present), "up": bool(n.up),
                           "carrier": bool(n.carrier), "mtu": n.mtu}, told)
+        self.assertEqual((n.known, n.native), (1, 0))
 
     def test_status_says_what_the_command_says(self):
         self.assertEqual(list(self.lib.each(abi.Pair, "status", None)), [])
-        self.must("attach", c.byref(abi.attach(b"sby", hold_down_ms=250)))
+        self.must("attach", c.byref(abi.attach(b"sby", policy=abi.policy(
+            hold_down_ms=250, up_delay_ms=-1, probe_rest_ms=7000, reselect=b"failure", announce=b"none"))))
         self.must("switch", b"sby", abi.STANDBY)
         for which in (None, b"sby"):
             (pair,) = self.lib.each(abi.Pair, "status", which)
             (told,) = self.status()
+            policy = pair.policy.contents
+            self.assertEqual((policy.hold_down_ms, policy.up_delay_ms, policy.reselect), (250, -1, b"failure"))
             self.assertEqual(
                 {"name": pair.name.decode(), "model": pair.model.decode(), "datapath": pair.datapath.decode(),
                  "active": pair.active.decode(), "healthy": bool(pair.healthy), "veto": abi.names(pair.veto),
                  "problems": [], "liveness": pair.liveness.decode(), "selector": pair.selector.decode(),
-                 "hold_down_s": pair.hold_down_ms / 1000, "flips": pair.flips,
+                 "flips": pair.flips, "failover": pair.failover.decode(),
+                 **{f"{name}_s": max(getattr(policy, f"{name}_ms"), 0) / 1000 for name in abi.TIMES},
+                 "reselect": policy.reselect.decode(), "announce": policy.announce.decode(),
                  "counters": abi.names(pair.counters)},
                 {key: list(value) if key == "counters" else value
                  for key, value in told.items()
-                 if key not in ("primary", "standby", "failover", "reselect", "announce")
-                 and not re.match("up_delay|probe_|proof_", key)})
+                 if key not in ("primary", "standby")})
             self.nic(pair.primary, told["primary"])
             self.nic(pair.standby, told["standby"])
-        self.assertEqual(pair.veto[0].meaning, b"an operator chose the standby")
+        veto = pair.veto[0]
+        self.assertEqual((veto.meaning, veto.actor), (b"an operator chose the standby", b"operator"))
+        self.assertLess(time.clock_gettime_ns(time.CLOCK_BOOTTIME) - veto.since_ns, 60e9)
 
     def test_flips_say_what_the_command_says(self):
         self.must("attach", c.byref(abi.attach(b"sby")))
@@ -130,9 +143,10 @@ class Calls(NetCase):
         flips = list(self.lib.each(abi.Flip, "flips"))
         told = [json.loads(line) for line in self.expect(0, "events", "-j").stdout.splitlines()]
         self.assertEqual(
-            [(f.pair.decode(), f.to.decode(), abi.names(f.reasons), f.actor.decode(), f.lasted_ns / 1e9)
+            [(f.pair.decode(), f.to.decode(), abi.names(f.reasons), f.actor.decode(), f.lasted_ns / 1e9, f.lost)
              for f in flips],
-            [(f["pair"], f["to"], f["reason"], f["actor"], f["duration_s"] or 0) for f in told])
+            [(f["pair"], f["to"], f["reason"], f["actor"], f["duration_s"] or 0,
+              -1 if f["lost_frames"] is None else f["lost_frames"]) for f in told])
         self.assertEqual(list(self.lib.each(abi.Flip, "flips")), [], "each is told once")
         self.must("switch", b"sby", abi.STANDBY)
         self.assertEqual(len(list(self.lib.each(abi.Flip, "flips"))), 1)
@@ -159,6 +173,44 @@ class Calls(NetCase):
         self.must("detach", None)
         self.assertEqual(self.pins(), [])
 
+    def test_nics_in_no_pair(self):
+        """Paravirtual ones: a veth is none, so that the command and the call both have nothing to say."""
+        self.assertEqual(list(self.lib.each(abi.Unpaired, "unpaired_nics")), [])
+        self.expect(0, "explain", says="no paravirtual NIC to pair")
+
+    def test_state_directory(self):
+        self.assertEqual(self.lib.so.hitless_state_directory(self.lib.handle).decode(), self.state)
+
+    def check(self, *rules):
+        lines = c.POINTER(c.c_char_p)()
+        self.must("check", c.byref(abi.control(*rules)), c.byref(lines))
+        return [line.decode() for line in abi.until_null(lines)]
+
+    def test_check_says_what_matches_nothing_and_changes_nothing(self):
+        self.assertEqual(self.check(), [])
+        self.assertEqual(self.check(abi.attach(b"sby")), [])
+        others = (c.c_char_p * 2)(b"sby", None)
+        self.assertEqual(self.check(abi.attach(b"gone0", other_standbys=others)), [])
+        self.assertEqual(self.check(abi.attach(b"gone0", origin=b"agent.conf:7"), abi.attach(b"gone1")),
+                         ["agent.conf:7: the rule matches nothing now: there is no interface gone0",
+                          "gone1: the rule matches nothing now: there is no interface gone1"])
+        self.assertEqual(self.lib.call("check", c.byref(abi.control(abi.attach(b"sby", b"pci:nonsense"))),
+                                       c.byref(c.POINTER(c.c_char_p)())), -errno.EINVAL)
+        self.assertEqual(self.pins(), [])
+
+    def test_reconfigure(self):
+        def rule(hold_down_ms, **fields):
+            return c.byref(abi.control(abi.attach(b"sby", policy=abi.policy(hold_down_ms=hold_down_ms), **fields)))
+        self.assertEqual(self.lib.call("reconfigure", None), -errno.ESRCH)
+        self.must("control", rule(20))
+        self.assertEqual(self.status(0, 2)[0]["hold_down_s"], 0.02)
+        self.must("reconfigure", rule(70))
+        self.assertEqual(self.status(0, 2)[0]["hold_down_s"], 0.07)
+        self.assertEqual(self.lib.call("reconfigure", rule(90, datapath=b"dpdk")), -errno.EINVAL)
+        self.assertEqual(self.status(0, 2)[0]["hold_down_s"], 0.07, "what is refused changes nothing")
+        self.must("reconfigure", None)
+        self.assertEqual(len(self.pins()), 1, "no pair ends because nobody names it")
+
     def test_control(self):
         lines = []
         log = abi.LOG(lambda line, _: lines.append(line.decode()))
@@ -169,8 +221,7 @@ class Calls(NetCase):
         self.must("process")
         self.lib.so.hitless_set_log(self.lib.handle, log, None)
         wanted = abi.attach(b"sby")
-        pairs = (c.POINTER(abi.Attach) * 2)(c.pointer(wanted))
-        self.must("control", c.byref(abi.Control(c.sizeof(abi.Control), 1, 0, pairs)))
+        self.must("control", c.byref(abi.control(wanted)))
         self.assertEqual(self.lib.call("fd"), fd)
         self.assertIn("sby: paired with pri", lines)
         self.must("controller_pid", c.byref(pid))
