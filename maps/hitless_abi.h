@@ -39,7 +39,7 @@
 	X(STICKY, 13, "sticky", SOFT, "the standby is kept until it fails")
 
 enum hl_veto_bit {
-#define X(name, bit, text, kind, meaning) HL_VETO_BIT_##name = bit,
+#define X(name, bit, text, kind, meaning) HL_VETO_BIT_##name = (bit),
 	HL_VETO_LIST(X)
 #undef X
 };
@@ -195,7 +195,7 @@ struct hl_saved {
 	X(ARP, 3, "arp-silence")
 
 enum hl_sync {
-#define X(name, bit, text) HL_SYNC_##name = 1 << bit,
+#define X(name, bit, text) HL_SYNC_##name = 1 << (bit),
 	HL_SYNC_LIST(X)
 #undef X
 };
