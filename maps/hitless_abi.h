@@ -315,6 +315,13 @@ enum hl_resolve_argument {
 	HL_RESOLVE_KNOWN, /* 0 forgets the device */
 };
 
+/* What early notice tells a controller (bpf/notice.bpf.c). */
+struct hl_notice {
+	__u64 netdev; /* of the primary, as in hl_nic */
+	__u32 hung;   /* its driver reports a transmission that does not end */
+	__u32 reserved;
+};
+
 /*
  * Load-time knobs of the programs. Writer: loader, between open and load.
  */
@@ -334,6 +341,7 @@ struct hl_knobs {
 #endif
 
 HL_ASSERT(sizeof(struct hl_nic) == 24);
+HL_ASSERT(sizeof(struct hl_notice) == 16);
 HL_ASSERT(sizeof(struct hl_identity) == 72);
 HL_ASSERT(sizeof(struct hl_saved) == 68);
 HL_ASSERT(sizeof(struct hl_note) == 16);

@@ -13,9 +13,6 @@
 #include "bpf/lib/kernel.h"
 #include "bpf/lib/pair.h"
 
-#define LINK_STATE_MASK (LINK_STATE_START | LINK_STATE_PRESENT | LINK_STATE_NOCARRIER)
-#define LINK_STATE_ALIVE (LINK_STATE_START | LINK_STATE_PRESENT)
-
 /* kernel/bpf/helpers.c: gives a scalar the type of a trusted-to-be-readable kernel object. 6.2+ */
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
@@ -36,10 +33,6 @@ static __always_inline int entry_by_lookup(enum hl_role role) {
 	__u32 key = role;
 
 	return bpf_map_lookup_elem(&HL_NICS, &key) != NULL;
-}
-
-static __always_inline int can_send(unsigned long state) {
-	return (state & LINK_STATE_MASK) == LINK_STATE_ALIVE;
 }
 
 static __always_inline const struct hl_nic *nic_of(enum hl_role role) {

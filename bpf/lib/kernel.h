@@ -15,6 +15,14 @@ struct net_device {
 	unsigned long state;
 };
 
+struct netdev_queue {
+	struct net_device *dev;
+};
+
+struct Qdisc {
+	struct netdev_queue *dev_queue;
+};
+
 /* kernel/bpf/devmap.c */
 struct bpf_dtab_netdev {
 	struct net_device *dev;
@@ -30,5 +38,11 @@ struct bpf_dtab {
 #define LINK_STATE_START (1ul << 0)
 #define LINK_STATE_PRESENT (1ul << 1)
 #define LINK_STATE_NOCARRIER (1ul << 2)
+#define LINK_STATE_MASK (LINK_STATE_START | LINK_STATE_PRESENT | LINK_STATE_NOCARRIER)
+#define LINK_STATE_ALIVE (LINK_STATE_START | LINK_STATE_PRESENT)
+
+static __attribute__((always_inline)) inline int can_send(unsigned long state) {
+	return (state & LINK_STATE_MASK) == LINK_STATE_ALIVE;
+}
 
 #endif

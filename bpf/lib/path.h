@@ -26,7 +26,7 @@ static __always_inline enum hl_role choose_path(enum hl_liveness by) {
 		if (unlikely(*(volatile __u8 *)&pair.wake)) wake();
 		return HL_ROLE_PRIMARY;
 	}
-	latch(HL_VETO_BIT_DOWN_SEEN);
+	if (latch(&pair, HL_VETO_BIT_DOWN_SEEN)) ring_bell();
 	return HL_ROLE_STANDBY;
 }
 

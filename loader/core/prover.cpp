@@ -3,6 +3,7 @@
 #include "maps/hitless_abi.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hitless {
 namespace {
@@ -76,6 +77,7 @@ void Prover::enter(Moment &moment) {
         if (seen.veto & (passing | lost)) begin_proving(moment, was_hole);
     }
     if (phase_ == Phase::down || seen.veto & HL_VETO(DOWN_SEEN)) begin_proving(moment, refuted_);
+    if (std::exchange(accused_, false)) begin_proving(moment, true);
     if (phase_ == Phase::proving) {
         // Gone without our doing: an operator knows better.
         if (stood_ && !(seen.veto & prover_bits)) phase_ = Phase::trusted;

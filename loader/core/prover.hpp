@@ -58,6 +58,8 @@ class Prover {
     Orders step(const Probing &, const Sight &, Instant now);
     /// Somebody answered the question that left by this side at `asked`.
     void answered(Side, Instant asked, Instant now);
+    /// There is evidence against the primary from elsewhere: it must prove itself anew.
+    void refute() { accused_ = true; }
     Belief belief() const;
     /// When the question was asked whose silence led to the present doubt.
     Instant doubted_since() const { return doubted_since_; }
@@ -112,6 +114,7 @@ class Prover {
     bool mute_ = false;         ///< nobody answered lately: no hurry to ask
     bool late_once_ = false;    ///< we were late: one more wait was granted
     bool stood_ = false;        ///< our veto was seen standing
+    bool accused_ = false;      ///< refute() was called since the last step
 };
 
 } // namespace hitless

@@ -5,12 +5,12 @@
 #include "loader/engine/attach.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/filters.hpp"
+#include "loader/engine/herald.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/rules.hpp"
 #include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
-#include "loader/kernel/announce.hpp"
 #include "loader/kernel/events.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
@@ -29,7 +29,14 @@ std::string lock_path(const StateDir &dir) {
     return fmt::format("{}/controller-{}", dir.root(), netns_cookie());
 }
 
-enum Wake : uint64_t { wake_links, wake_timer, wake_directory, wake_bells, wake_answers };
+enum Wake : uint64_t {
+    wake_links,
+    wake_timer,
+    wake_directory,
+    wake_bells,
+    wake_answers,
+    wake_notice
+};
 
 /// A pair under care.
 struct Kept {
@@ -39,10 +46,12 @@ struct Kept {
     std::optional<Instant> again; ///< settle
     bool reconsider = false;      ///< a better primary may be there
     uint64_t primary_lost = 0;    ///< its counter when it was last seen in use
-    uint64_t announced;           ///< flips that the network has been told of
+    uint64_t counted;             ///< flips whose cost was looked at
+    Herald herald;
 
     explicit Kept(Pair &&adopted)
-        : pair(std::move(adopted)), bell(pair.bell_fd()), announced(pair.view().flips()) {}
+        : pair(std::move(adopted)), bell(pair.bell_fd()), counted(pair.view().flips()),
+          herald(pair) {}
 };
 
 } // namespace
@@ -73,6 +82,7 @@ class Controller::Engine {
         poller_.add(directory_->fd(), wake_directory);
         poller_.add(bells_.fd(), wake_bells);
         poller_.add(answers_.fd(), wake_answers);
+        if (notice_.fd() >= 0) poller_.add(notice_.fd(), wake_notice);
         flips_.read(); // what happened before us is history
         look_at_everything();
         malloc_trim(0); // loading parsed the kernel's type information; give it back
@@ -91,6 +101,7 @@ class Controller::Engine {
             case wake_directory: rescan |= directory_->changed(StateDir::stage_name); break;
             case wake_bells: drain_bells(touched); break;
             case wake_answers: answers_.ready([&](uint64_t vigil) { heard.insert(vigil); }); break;
+            case wake_notice: hear_notices(touched); break;
             default: break;
             }
         });
@@ -154,8 +165,20 @@ class Controller::Engine {
             for (auto &[name, kept] : pairs_)
                 if (static_cast<uint64_t>(kept.pair.bell_fd()) == key) {
                     kept.bell.drain();
+                    kept.herald.tell_at_once(kept.pair);
                     touched.insert(name);
                 }
+        });
+    }
+
+    void hear_notices(std::set<std::string> &touched) {
+        notice_.read([&](const hl_notice &notice) {
+            for (auto &[name, kept] : pairs_) {
+                if (!kept.herald.concerns(notice)) continue;
+                kept.herald.tell_at_once(kept.pair);
+                if (notice.hung) kept.vigil.hangs();
+                touched.insert(name);
+            }
         });
     }
 
@@ -294,20 +317,10 @@ class Controller::Engine {
         }
     }
 
-    /// Whoever flipped, the network must learn where the guest is now.
-    void tell_network(Kept &kept) {
-        uint64_t flips = kept.pair.view().flips();
-        if (flips == kept.announced) return;
-        kept.announced = flips;
-        const hl_pair &state = kept.pair.state();
-        guarded([&] {
-            announce(rtnl_, master_of(state), mac_of(state.mac), policy_of(state).announce);
-        });
-    }
-
     /// What a flip cost, as far as the primary itself has counted.
     void count_losses(Kept &kept) {
-        if (kept.pair.view().flips() == kept.announced) return;
+        uint64_t flips = kept.pair.view().flips();
+        if (flips == std::exchange(kept.counted, flips)) return;
         if (auto primary = find(rtnl_, kept.pair.state().primary_id))
             kept.pair.view().note_loss(primary->tx_dropped -
                                        std::min(primary->tx_dropped, kept.primary_lost));
@@ -316,7 +329,10 @@ class Controller::Engine {
     void finish() {
         for (auto &[name, kept] : pairs_) {
             count_losses(kept);
-            tell_network(kept);
+            guarded([&] {
+                kept.herald.tell(kept.pair, rtnl_);
+                kept.herald.prepare(kept.pair, rtnl_, notice_);
+            });
         }
         std::optional<Instant> next;
         for (auto &[name, kept] : pairs_)
@@ -340,6 +356,7 @@ class Controller::Engine {
     std::optional<OwnerLock> owner_;
     std::optional<DirectoryWatch> directory_;
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
+    Notice notice_;                                         // outlives those who watch with it
     std::map<std::string, Kept> pairs_;
 };
 

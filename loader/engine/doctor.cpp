@@ -4,6 +4,7 @@
 // nothing stays (kernel/probe.hpp). "missing": pairs cannot be made; "degraded": they can, at a
 // price that the finding names.
 #include "loader/engine/findings.hpp"
+#include "loader/kernel/notice.hpp"
 #include "loader/kernel/probe.hpp"
 #include "loader/kernel/prober.hpp"
 #include "loader/kernel/state_dir.hpp"
@@ -132,11 +133,18 @@ void examine_probing(Findings &out) {
                                "run as root, or add CAP_NET_RAW"));
 }
 
-/// Nothing of hitless depends on tracing; said because tools beside it may.
-void examine_tracing(Findings &out) {
-    auto say = [](int error) { return (error ? reason(error) : "allowed") + "; not needed"; };
-    out.push_back(fine("fentry", say(try_tracing(TraceTry::function_entry))));
-    out.push_back(fine("tp_btf", say(try_tracing(TraceTry::tracepoint))));
+/// How a controller learns that a primary is being taken away: function entry, tracepoints, link
+/// events. Each rung alone would do.
+void examine_notice(Findings &out) {
+    auto say = [&](const char *what, int error, const char *gain, const char *loss) {
+        out.push_back(fine(what, error ? reason(error) + "; " + loss : gain));
+    };
+    const Notice::Rungs rungs = Notice().rungs();
+    say("fentry", rungs.functions, "`hitless run` hears of carrier loss and removal as they begin",
+        "tracepoints or link events tell `hitless run` a little later");
+    say("tracepoints", rungs.tracepoints,
+        "`hitless run` hears of a lost primary before its driver stops it",
+        "`hitless run` hears of a lost primary by link events, when its driver has stopped it");
 }
 
 } // namespace
@@ -151,7 +159,7 @@ std::vector<Finding> examine_machine() {
     examine_hooks(out);
     examine_state(out);
     examine_probing(out);
-    examine_tracing(out);
+    examine_notice(out);
     examine_pairs(out);
     examine_nics(out);
     examine_datapaths(out);

@@ -25,6 +25,8 @@ class Vigil {
     void rest();
     /// Something came in, or it is time. True when policy must be asked.
     bool tick(Pair &, Rtnl &);
+    /// The driver says that a transmission does not end. Policy must be asked.
+    void hangs() { prover_.refute(); }
 
   private:
     void step(Pair &, Rtnl &);

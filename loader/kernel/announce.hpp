@@ -5,16 +5,37 @@
 // probe (RFC 5227: no sender address, changes nobody's cache) or neighbour solicitation to
 // neighbours that the guest already talks to. Never a storm: a few frames a flip, and flips are
 // bounded by the hold-down.
+//
+// What to say is learnt beforehand: while the kernel stops a device, which takes a driver a tenth
+// of a second, it answers no question (the rtnl lock is taken), and that is when it must be said.
 #pragma once
 
+#include "loader/kernel/fd.hpp"
+#include "loader/kernel/frames.hpp"
 #include "loader/kernel/rtnl.hpp"
 #include "maps/hitless_abi.h"
 
 namespace hitless {
 
-/// Sends through the master, so by whatever path is active. A guest that knows no neighbour says
-/// its MAC in one broadcast (RARP, as hypervisors do after a migration). Failure to send is no
-/// error: the guest's next frame will do the same.
+class Announcer {
+  public:
+    /// Asks the kernel whom to tell. A guest that knows no neighbour says its MAC in one broadcast
+    /// (RARP, as hypervisors do after a migration). Opens its socket in the caller's namespace.
+    void learn(Rtnl &, Ifindex master, const Mac &own, hl_announce how);
+    bool learnt() const { return static_cast<bool>(out_); }
+    bool knows_somebody() const { return knows_somebody_; }
+    /// Sends through the master, so by whatever path is active. Failure to send is no error: the
+    /// guest's next frame will do the same.
+    void tell() const;
+
+  private:
+    Fd out_; ///< a packet socket that receives nothing
+    Ifindex master_ = Ifindex::none;
+    std::vector<Frame> frames_;
+    bool knows_somebody_ = false;
+};
+
+/// Both at once.
 void announce(Rtnl &, Ifindex master, const Mac &own, hl_announce how);
 
 } // namespace hitless

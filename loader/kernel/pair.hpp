@@ -41,6 +41,8 @@ class Pair {
     void ring_bell() const;
     /// Pollable: readable when the bell rang.
     int bell_fd() const { return objects_.bell.get(); }
+    /// The map of hl_pair.
+    int state_fd() const { return objects_.pair.get(); }
 
     hl_counters counters() const;
 

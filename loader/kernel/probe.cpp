@@ -105,18 +105,6 @@ int try_bpffs() {
     });
 }
 
-int try_tracing(TraceTry which) {
-    LibbpfSilence silence; // what is refused comes back as errno
-    bool entry = which == TraceTry::function_entry;
-    LIBBPF_OPTS(bpf_prog_load_opts, opts);
-    opts.expected_attach_type = entry ? BPF_TRACE_FENTRY : BPF_TRACE_RAW_TP;
-    int id = libbpf_find_vmlinux_btf_id(entry ? "netif_carrier_off" : "qdisc_reset",
-                                        opts.expected_attach_type);
-    if (id < 0) return -id;
-    opts.attach_btf_id = static_cast<uint32_t>(id);
-    return load_tiny(BPF_PROG_TYPE_TRACING, opts) ? 0 : errno;
-}
-
 std::optional<bool> programs_are_compiled() {
     LIBBPF_OPTS(bpf_prog_load_opts, opts);
     Fd program = load_tiny(BPF_PROG_TYPE_SCHED_CLS, opts);

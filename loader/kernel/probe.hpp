@@ -32,10 +32,6 @@ int try_hook(HookTry);
 /// Mounts a bpffs in a new mount namespace.
 int try_bpffs();
 
-/// Loads a tracing program that returns at once.
-enum class TraceTry { function_entry, tracepoint };
-int try_tracing(TraceTry);
-
 /// Whether programs are translated to machine code; nothing when none can be loaded.
 std::optional<bool> programs_are_compiled();
 

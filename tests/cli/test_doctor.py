@@ -9,7 +9,7 @@ from machine import living, machine, unchanged
 from test_privilege import without
 
 EXIT = {"ok": 0, "degraded": 2, "missing": 1}
-SUPPORTED = ("privilege", "kernel", "btf", "bpf_jit", "bpffs", "fentry", "tp_btf", "controller")
+SUPPORTED = ("privilege", "kernel", "btf", "bpf_jit", "bpffs", "fentry", "tracepoints", "controller")
 
 
 class Doctor(NetCase):
