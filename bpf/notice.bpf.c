@@ -12,13 +12,15 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
+/* What pairs' maps are like, their type included: 6.1 takes no other into a map of maps, and the compiler
+ * describes a type in full only where a map itself has it. */
 struct pair_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct hl_pair));
-};
+	__type(key, __u32);
+	__type(value, struct hl_pair);
+} pattern SEC(".maps");
 
 /* The pairs by the net_device of their primary. Writer: controller. */
 struct {

@@ -25,7 +25,7 @@ class Notice : public testing::Test {
         if (functions_) attach(nullptr, progs.hl_unregistering);
         bell_.reset(ring_buffer__new(bpf_map__fd(skel_->maps.bell), hear, &heard_, nullptr));
         ASSERT_TRUE(bell_);
-        watch();
+        ASSERT_TRUE(watch()) << strerror(errno);
         pair().veto = 0;
     }
 
