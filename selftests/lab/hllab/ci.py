@@ -10,6 +10,7 @@ WANTED = (
     ("acpi_events", {"primary": ("e1000e", "vmxnet3")}),
     ("pciehp_events", {"kernel": ("6.12",)}),
     ("migration", {"kernel": ("6.12",)}),
+    ("failover_migration", {"peer": ("hitless",)}),
 )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import binaries, chart, fetch, kernel, report, runner, scenario
 from .cache import LabError
 
-RETURNS = ("carrier on", "hot-add")
+RETURNS = ("carrier on", "hot-add", "migration, move", "migration, re-plug")
 RESULTS = binaries.ROOT / "docs/results"
 
 

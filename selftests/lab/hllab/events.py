@@ -94,6 +94,7 @@ def _torn_out(guest: Machine):
     guest.qmp("stop")
     yield
     guest.qmp.event("DEVICE_DELETED", device=nics.PRIMARY.name)
+    guest.before_resuming()
     guest.qmp("cont")
 
 

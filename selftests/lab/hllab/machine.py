@@ -60,6 +60,7 @@ class Machine:
         self.qemu = fetch.BUNDLES[f"qemu-{spec.qemu}"]
         self.process: subprocess.Popen | None = None
         self.boot_seconds = 0.0
+        self.before_resuming = lambda: None  # called when its CPU has stood still for an event
 
     def log(self, text: str) -> None:
         with open(self.logs / "lab.log", "a") as handle:

@@ -4,7 +4,8 @@ import statistics
 from dataclasses import dataclass
 
 EVENTS = ("control", "carrier off", "carrier on", "planned unplug", "planned unplug, told first",
-          "hot-add", "silent surprise eject")
+          "hot-add", "silent surprise eject", "migration, all of it", "migration, unplug", "migration, move",
+          "migration, re-plug")
 SIDES = ("up", "down")
 UNKNOWN = "not measured"
 
@@ -66,6 +67,8 @@ FIGURES = (
     ("hot-add", False, None, 0, ""),
     ("silent surprise eject", False, 50, 50, "needs the path to be probed: no event, carrier stays 1"),
     ("silent surprise eject", True, None, 50, "needs the path to be probed"),
+    ("migration, unplug", False, 0, 0, "with the host's help: the guest is told first"),
+    ("migration, re-plug", False, 0, 0, ""),
 )
 
 
@@ -93,7 +96,8 @@ def peers(data: dict, instructions: dict | None) -> str:
     lines += ["", "Carrier on and hot-add last until the traffic is back on the primary; team is told to "
               "go there, as teamd does not by itself. Told first: the guest leaves the primary before it "
               "is unplugged (`hitless switch`, the bond's `primary`, `teamdctl`); net_failover has no such "
-              "command.", "", "## The figures to reach", "", *_judged(data, instructions), "",
+              "command. Migration: QEMU's failover unplugs, moves and plugs in by itself, in one; hitless is "
+              "told, step by step, and what the move loses is the time for which there is no guest.", "", "## The figures to reach", "", *_judged(data, instructions), "",
               "## Duplicates, order and gaps", "", *_details(data, names)]
     return "\n".join(lines) + "\n"
 
@@ -112,8 +116,6 @@ def _judged(data: dict, instructions: dict | None) -> list[str]:
             else UNKNOWN
         lines.append(_line([f"{title(event, silent)}: {figure}" + (f" ({remark})" if remark else ""),
                             measured, reached]))
-    lines.append(_line(["live migration, unplug / move / re-plug: 0 / plain virtio's own / 0",
-                        "its unplug and re-plug are the rows above, its move is not counted yet", UNKNOWN]))
     if instructions:
         lines += judged_instructions(instructions)
     else:

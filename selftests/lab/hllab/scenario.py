@@ -145,7 +145,10 @@ class Trial:
         time.sleep(GLANCE)
         waited, begin, mark = machine.starved(), time.monotonic(), traffic.mark()
         flowed = all(_flows(tally) for tally in traffic.between(earlier, mark))
+        resumed = []  # what is sent to a guest whose CPU stands still is the emulator's loss
+        machine.before_resuming = lambda: resumed.append(traffic.mark_down())
         outcome = Outcome(name, action() or "", before=before, silent=traffic.silent, flowed=flowed)
+        mark = (mark[0], *(resumed or [mark[1]])[-1:])
         deadline = time.monotonic() + patience
         time.sleep(max(0.0, settle - GLANCE))
         while True:

@@ -92,7 +92,10 @@ class Traffic:
     def mark(self) -> tuple[int, int]:
         """What each end sends next: up, down."""
         up = 0 if self.silent else self._ask(self._guest, "mark")["next"]
-        return up, self._ask(self._far, "mark")["next"]
+        return up, self.mark_down()
+
+    def mark_down(self) -> int:
+        return self._ask(self._far, "mark")["next"]
 
     def since(self, mark: tuple[int, int]) -> tuple[Tally | None, Tally]:
         return self.between(mark, self.mark())

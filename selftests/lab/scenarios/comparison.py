@@ -2,7 +2,7 @@
 """Every event, several times, with the guest busy and silent: what docs/results/peers.md shows."""
 import time
 
-from hllab import network
+from hllab import migration, network
 from hllab.scenario import Matrix
 
 PEERS = ("plain", "bond-100", "bond-10", "team", "net_failover", "hitless")
@@ -23,6 +23,7 @@ def run(trial):
             if trial.peer.survives:
                 for _ in range(ROUNDS):
                     eject(trial)
+    migrate(trial)  # last: the guest is elsewhere then, and its QEMU ends
 
 
 def speak(trial):
@@ -75,3 +76,14 @@ def eject(trial):
     trial.event_only("hot-add")
     trial.peer.readd(trial.guest)
     trial.on_primary(10)
+
+
+def migrate(trial):
+    """Once: a guest can move on, but each QEMU that it leaves stays behind until the case is over."""
+    how = {"net_failover": migration.by_qemu, "hitless": migration.in_steps}.get(trial.case.peer)
+    if not how:
+        return
+    speak(trial)
+    with trial.flow(RATE):
+        trial.on_primary()
+        how(trial, patience=NEVER)

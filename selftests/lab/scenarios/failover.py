@@ -20,7 +20,7 @@ def run(trial):
     judge(trial, trial.event("planned unplug"), down=5)
     judge(trial, trial.measure("hot-add", lambda: returned(trial), settle=4), down=0)
     trial.on_primary()
-    judge(trial, trial.event("silent surprise eject", settle=2), up=50, down=50, open=True)
+    judge(trial, trial.event("silent surprise eject", settle=2), up=50, down=50)
 
 
 def returned(trial):
@@ -29,13 +29,13 @@ def returned(trial):
     return proof
 
 
-def judge(trial, outcome, up=UP, down=DOWN, open=False):
+def judge(trial, outcome, up=UP, down=DOWN):
     """The figure to reach is shown as open when it is missed; far beyond it, the case fails."""
     if trial.case.peer != "hitless":
         return
     for side, tally, most in (("up", outcome.up, up), ("down", outcome.down, down)):
         missed = f"{outcome.event}: {tally.lost} lost {side}, not <= {most}"
-        if open or tally.lost <= most + MARGIN:
+        if tally.lost <= most + MARGIN:
             trial.expect_one_day(tally.lost <= most, missed)
         else:
             trial.expect_of(outcome)(False, missed)

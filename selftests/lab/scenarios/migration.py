@@ -9,10 +9,5 @@ MATRIX = Matrix(qemus=("7", "10"))
 def run(trial):
     trial.event("planned unplug")
     with migration.destination(trial.guest, with_primary=False) as target:
-        def move():
-            proof = migration.migrate(trial.guest, target)
-            trial.guest = target
-            return proof
-
-        trial.measure("migration", move)
+        trial.measure("migration", lambda: migration.moving(trial, target))
         trial.event("hot-add")
