@@ -28,22 +28,30 @@ void Nic::add() {
     if (present()) throw Error(EEXIST, "plug in " + spec_.ifname);
     spec_.kind == NicKind::veth ? add_veth() : add_tap();
     where_ = &guest_;
+}
+
+/// The place for faults first: giving a device that is up its clsact takes its queue away for a
+/// moment (dev_deactivate() in qdisc_graft(), net/sched/sch_api.c), and what the switch sends then
+/// is lost.
+void Nic::open_port() {
     spawn({"tc", "-n", switch_.name(), "qdisc", "add", "dev", port_, "clsact"});
+    ip_batch(switch_.name(),
+             fmt::format("link set dev {} mtu {} master br0 up\n", port_, spec_.mtu));
 }
 
 void Nic::add_veth() {
     ip_batch(switch_.name(),
-             fmt::format("link add name {0} mtu {1} type veth peer name {2} address {3} mtu {1}\n"
-                         "link set dev {0} master br0 up\n"
-                         "link set dev {2} netns {4}\n",
-                         port_, spec_.mtu, spec_.ifname, spec_.mac, guest_.name()));
+             fmt::format("link add name {0} mtu {1} type veth peer name {2} address {3} mtu {1}\n",
+                         port_, spec_.mtu, spec_.ifname, spec_.mac));
+    open_port();
+    ip_batch(switch_.name(),
+             fmt::format("link set dev {} netns {}\n", spec_.ifname, guest_.name()));
 }
 
 void Nic::add_tap() {
     cable_ = std::make_unique<TapCable>(TapCable::End{guest_, spec_.ifname},
                                         TapCable::End{switch_, port_});
-    ip_batch(switch_.name(),
-             fmt::format("link set dev {} mtu {} master br0 up\n", port_, spec_.mtu));
+    open_port();
     ip_batch(guest_.name(), fmt::format("link set dev {} mtu {} address {}\n", spec_.ifname,
                                         spec_.mtu, spec_.mac));
 }

@@ -78,6 +78,7 @@ class Nic {
     NicCounters counters() const;
 
   private:
+    void open_port();
     void add_veth();
     void add_tap();
     void drop(const char *hook, unsigned &now, unsigned percent);
