@@ -18,6 +18,7 @@ void Announcer::learn(Rtnl &rtnl, Ifindex master, const Mac &own, hl_announce ho
     // Protocol 0: sends only, receives nothing.
     if (!out_) out_ = Fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
     master_ = master;
+    own_ = own;
     frames_.clear();
     knows_somebody_ = false;
     if (how == HL_ANNOUNCE_NONE) return;
@@ -31,9 +32,22 @@ void Announcer::learn(Rtnl &rtnl, Ifindex master, const Mac &own, hl_announce ho
     }
     knows_somebody_ = !frames_.empty();
     if (!knows_somebody_) frames_.push_back(broadcast_presence(own));
+    learn_groups(addresses);
     if (how != HL_ANNOUNCE_GARP) return;
     for (size_t i = 0; i < std::min(addresses.size(), most_addresses); i++)
         frames_.push_back(broadcast_announcement(own, addresses[i]));
+}
+
+/// Behind a switch that snoops, the groups must be asked for where the guest is now.
+void Announcer::learn_groups(const std::vector<Address> &addresses) {
+    Address four, six{true, {}}; // unspecified where there is none
+    for (const Address &address : addresses)
+        if (!address.six)
+            four = address;
+        else if (address.bytes[0] == 0xfe) // link-local, as MLD wants it
+            six = address;
+    for (Frame &frame : membership_reports(own_, four, six, joined_groups(master_)))
+        frames_.push_back(std::move(frame));
 }
 
 void Announcer::tell() const {

@@ -4,14 +4,14 @@
 // from its MAC moves every forwarding table on the way, so the smallest one is sent: a unicast ARP
 // probe (RFC 5227: no sender address, changes nobody's cache) or neighbour solicitation to
 // neighbours that the guest already talks to. Never a storm: a few frames a flip, and flips are
-// bounded by the hold-down.
+// bounded by the hold-down. The guest's multicast groups are said in one report a family.
 //
 // What to say is learnt beforehand: while the kernel stops a device, which takes a driver a tenth
 // of a second, it answers no question (the rtnl lock is taken), and that is when it must be said.
 #pragma once
 
 #include "loader/kernel/fd.hpp"
-#include "loader/kernel/frames.hpp"
+#include "loader/kernel/groups.hpp"
 #include "loader/kernel/rtnl.hpp"
 #include "maps/hitless_abi.h"
 
@@ -29,8 +29,11 @@ class Announcer {
     void tell() const;
 
   private:
+    void learn_groups(const std::vector<Address> &);
+
     Fd out_; ///< a packet socket that receives nothing
     Ifindex master_ = Ifindex::none;
+    Mac own_;
     std::vector<Frame> frames_;
     bool knows_somebody_ = false;
 };

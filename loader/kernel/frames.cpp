@@ -14,6 +14,10 @@ constexpr Mac everybody{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 constexpr Mac all_nodes_mac{{0x33, 0x33, 0, 0, 0, 1}};
 constexpr Address all_nodes{true, {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
+constexpr Address mld2_routers{true, {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16}};
+constexpr Address igmp3_routers{false, {224, 0, 0, 22}};
+
+constexpr uint8_t igmp1_report = 0x12, igmp2_report = 0x16, igmp3_report = 0x22, mld2_report = 143;
 constexpr uint8_t neighbour_solicit = 135, neighbour_advert = 136;
 constexpr uint8_t option_source_mac = 1, option_target_mac = 2;
 constexpr uint8_t nd_hops = 255; // RFC 4861: what crossed a router is refused
@@ -76,6 +80,33 @@ Frame in_ipv6(const Ends &ends, const Frame &icmp, uint8_t hops) {
     return out.frame;
 }
 
+/// An IGMP message with its checksum still zero, with the router alert option.
+Frame in_igmp(const Mac &own, const Address &own_ip, const Address &to, const Frame &igmp) {
+    Writer ip;
+    ip.u8(0x46).u8(0xc0).u16(24 + static_cast<unsigned>(igmp.size())).u16(0).u16(0x4000);
+    ip.u8(1).u8(IPPROTO_IGMP).u16(0).ip(own_ip).ip(to).u16(0x9404).u16(0);
+    put16(ip.frame, 10, checksum(ip.frame));
+    const auto &b = to.bytes;
+    Mac mac{{0x01, 0x00, 0x5e, static_cast<uint8_t>(b[1] & 0x7f), b[2], b[3]}};
+    Writer out;
+    out.bytes(mac.bytes).bytes(own.bytes).u16(ETH_P_IP).bytes(ip.frame).bytes(igmp);
+    put16(out.frame, ETH_HLEN + 24 + 2, checksum(igmp));
+    return out.frame;
+}
+
+/// An MLD message with its checksum still zero, with the router alert option.
+Frame in_mld(const Mac &own, const Address &own_ip, const Address &to, const Frame &mld) {
+    auto size = static_cast<unsigned>(mld.size());
+    Mac mac{{0x33, 0x33, to.bytes[12], to.bytes[13], to.bytes[14], to.bytes[15]}};
+    Writer out, pseudo;
+    out.bytes(mac.bytes).bytes(own.bytes).u16(ETH_P_IPV6);
+    out.u16(0x6000).u16(0).u16(8 + size).u8(IPPROTO_HOPOPTS).u8(1).ip(own_ip).ip(to);
+    out.u8(IPPROTO_ICMPV6).u8(0).u16(0x0502).u16(0).u16(0x0100).bytes(mld);
+    pseudo.ip(own_ip).ip(to).u16(0).u16(size).u16(0).u16(IPPROTO_ICMPV6).bytes(mld);
+    put16(out.frame, ETH_HLEN + 40 + 8 + 2, checksum(pseudo.frame));
+    return out.frame;
+}
+
 Frame arp(const Mac &to, uint16_t ethertype, unsigned operation, const Ends &ends) {
     Writer out;
     out.bytes(to.bytes).bytes(ends.own.bytes).u16(ethertype);
@@ -117,6 +148,25 @@ Frame broadcast_announcement(const Mac &own, const Address &ip) {
 
 Frame broadcast_presence(const Mac &own) {
     return arp(everybody, ETH_P_RARP, 3, {own, own, {}, {}});
+}
+
+Frame group_report(const Mac &own, const Address &own_ip, std::span<const Address> groups) {
+    constexpr uint8_t mode_is_exclude = 2; // no source: all of them
+    bool six = groups.front().six;
+    Writer out;
+    out.u8(six ? mld2_report : igmp3_report).u8(0).u16(0).u16(0);
+    out.u16(static_cast<unsigned>(groups.size()));
+    for (const Address &group : groups)
+        out.u8(mode_is_exclude).u8(0).u16(0).ip(group);
+    return six ? in_mld(own, own_ip, mld2_routers, out.frame)
+               : in_igmp(own, own_ip, igmp3_routers, out.frame);
+}
+
+Frame old_group_report(const Mac &own, const Address &own_ip, const Address &group,
+                       unsigned version) {
+    Writer out;
+    out.u8(version == 1 ? igmp1_report : igmp2_report).u8(0).u16(0).ip(group);
+    return in_igmp(own, own_ip, group, out.frame);
 }
 
 std::optional<Nonce> nonce_of_reply(Bytes icmp, uint16_t id, bool six) {

@@ -38,6 +38,14 @@ Frame broadcast_announcement(const Mac &own, const Address &);
 /// "I am here" without an address (RARP, RFC 903), as hypervisors say it after a migration.
 Frame broadcast_presence(const Mac &own);
 
+/// "I am in these groups" (all of one family): IGMPv3 (RFC 3376) or MLDv2 (RFC 3810), current
+/// state, from any source.
+Frame group_report(const Mac &own, const Address &own_ip, std::span<const Address> groups);
+
+/// The same for a querier of IGMP version 1 or 2, one group a frame.
+Frame old_group_report(const Mac &own, const Address &own_ip, const Address &group,
+                       unsigned version);
+
 /// The nonce of an echo reply to `id`, which starts with its ICMP header; nothing if it is none.
 std::optional<Nonce> nonce_of_reply(Bytes icmp, uint16_t id, bool six);
 
