@@ -45,10 +45,9 @@ class Path : public PairTest {
             static_cast<double>(process_status(pid, "voluntary_ctxt_switches") - wakes) / seconds,
             static_cast<double>(sent) / seconds);
         EXPECT_GE(sent, 8U) << "nothing was asked";
-        // What the guest's kernel itself says keeps the pace of a sending guest for a tenth of a
-        // second.
+        // What the guest's kernel itself says is worth a question each.
         const auto said = static_cast<double>(pair().counter("tx_primary") - own);
-        EXPECT_LE(static_cast<double>(sent), seconds / 0.3 + 2 + 8 * said);
+        EXPECT_LE(static_cast<double>(sent), seconds / 0.3 + 2 + 2 * said);
         return share;
     }
 };
@@ -96,25 +95,39 @@ TEST_P(Path, WithRandomLossDoesNotOscillate) {
     }
 }
 
+/// First the control, then with every CPU busy; longer where a bench asks for it.
 TEST_P(Path, IsNotDoubtedWhenTheMachineIsBusy) {
+    const char *asked = getenv("HITLESS_SELFTEST_BUSY_S");
+    const unsigned long seconds = asked ? std::strtoul(asked, nullptr, 10) : 8;
+    constexpr unsigned rate = 2000;
     start();
-    Traffic traffic(lab(), 2000);
-    const auto before = flips();
-    const Marks from = traffic.mark();
+    Traffic traffic(lab(), rate);
     std::atomic<std::uint64_t> work{0};
-    {
-        std::vector<std::jthread> burners;
-        for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i)
-            burners.emplace_back([&](const std::stop_token &stop) {
-                while (!stop.stop_requested())
-                    work.fetch_add(1, std::memory_order_relaxed);
-            });
-        ASSERT_TRUE(traffic.pass(16'000)); // eight seconds
+    for (const bool busy : {false, true}) {
+        const auto before = flips();
+        const auto questions = pair().primary().counters().tx - pair().counter("tx_primary");
+        const Marks from = traffic.mark();
+        {
+            std::vector<std::jthread> burners;
+            for (unsigned i = 0; busy && i < std::thread::hardware_concurrency(); ++i)
+                burners.emplace_back([&](const std::stop_token &stop) {
+                    while (!stop.stop_requested())
+                        work.fetch_add(1, std::memory_order_relaxed);
+                });
+            for (unsigned i = 0; i < (busy ? seconds : seconds / 4); ++i)
+                ASSERT_TRUE(traffic.pass(rate));
+        }
+        const Both got = traffic.since(from);
+        const auto alarms = flips() - before;
+        traffic.report(
+            fmt::format("{}, {} frames each way, {} questions, {} false alarms",
+                        busy ? "all CPUs busy" : "control", got.up.frames,
+                        pair().primary().counters().tx - pair().counter("tx_primary") - questions,
+                        alarms),
+            got);
+        EXPECT_EQ(alarms, 0U) << pair().controller().out();
     }
-    const Both got = traffic.since(from);
-    traffic.report("all CPUs busy for 8 s", got);
     EXPECT_GT(work, 1'000'000U);
-    EXPECT_EQ(flips(), before) << pair().controller().out();
 }
 
 TEST_P(Path, ProbingCostsNextToNothing) {

@@ -14,7 +14,6 @@ constexpr int first_wait = 30, next_wait = 20;
 constexpr int idle_wait = 10;       // the network sends the guest's frames here meanwhile: be brief
 constexpr unsigned questions = 3;   // to the primary before the standby is asked
 constexpr unsigned comparisons = 2; // questions to the standby
-constexpr int linger = 5;           // intervals without a frame until the guest counts as quiet
 constexpr Instant least_rest = milliseconds(300), target_search = milliseconds(100),
                   most_rest = std::chrono::seconds(10), most_patience = std::chrono::seconds(1);
 constexpr int way_in_timeouts = 5;   // answered, but nothing has come in yet
@@ -54,8 +53,6 @@ void Prover::answered(Side by, Instant asked, Instant now) {
 
 Prover::Orders Prover::step(const Probing &how, const Sight &seen, Instant now) {
     Moment moment{how, seen, now};
-    if (seen.sent != sent_) last_sent_ = now;
-    sent_ = seen.sent;
     enter(moment);
     if (phase_ == Phase::proving) prove(moment);
     if (phase_ == Phase::awaiting) await(moment);
@@ -157,7 +154,13 @@ void Prover::trust(Moment &moment) {
     if (how.interval.count() == 0 || paused(moment.seen.veto)) return;
     bool in_use = !moment.seen.veto;
     if (in_use) refuted_ = false;
-    bool quiet = in_use && moment.now - last_sent_ >= linger * how.interval;
+    // A frame since the last question is worth one question, an interval after the last; so a word
+    // of the guest's kernel now and then does not start the pace of a guest that sends.
+    if (moment.seen.sent != sent_)
+        quiet_ = false;
+    else if (moment.now >= round_ + how.interval)
+        quiet_ = true;
+    bool quiet = in_use && quiet_;
     orders.wake_on_frame = quiet;
     Instant pace = quiet ? how.rest : how.interval;
     if (mute_ && pace.count()) pace = std::max<Instant>(how.rest, least_rest);
@@ -165,6 +168,7 @@ void Prover::trust(Moment &moment) {
     if (pace.count() == 0) return;
     orders.again = round_ + pace;
     if (moment.now < *orders.again) return;
+    sent_ = moment.seen.sent;
     if (!moment.seen.has_target) {
         round_ = moment.now;
         orders.again = round_ + pace;

@@ -100,12 +100,12 @@ class Prover {
     Instant round_{0}, due_{0}; ///< when the last round began; while proving, when the next may
     Instant doubted_since_{0};
     Instant slowest_{0};    ///< answer of late
-    Instant last_sent_{0};  ///< when the guest was last seen to send
-    uint64_t sent_ = 0;     ///< Sight::sent then
+    uint64_t sent_ = 0;     ///< Sight::sent when the last question was asked
     uint64_t received_ = 0; ///< Sight::received when proving, or a round, began
     unsigned tries_ = 0;    ///< questions of this phase
     bool primary_answered_ = false, standby_answered_ = false; ///< in this round
     Instant standby_answered_at_{0};
+    bool quiet_ = false;        ///< no frame since the last question, an interval ago
     bool round_open_ = false;   ///< while proving: the primary is asked, the standby not yet
     bool way_out_ = false;      ///< while proving: answered at least once
     bool against_ = false;      ///< while proving: the standby was, in a round where it was not

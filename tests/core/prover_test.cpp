@@ -193,6 +193,27 @@ TEST(Prover, AQuietGuestIsAskedAtRestAndWakesUsWhenItSpeaks) {
     EXPECT_NEAR(net.asked_primary - before, 50, 3);
 }
 
+TEST(Prover, AWordNowAndThenIsNoPace) {
+    Net net = in_use(false);
+    unsigned before = net.asked_primary;
+    constexpr unsigned seconds = 10, words = 2 * seconds;
+    for (unsigned i = 0; i < words; i++) { // an ARP reply, a neighbour advertisement
+        net.sent++;
+        net.step();
+        net.live(500 * ms);
+    }
+    EXPECT_LE(net.asked_primary - before, seconds * 10 / 3 + words + 1);
+    EXPECT_EQ(net.asked_standby, Net(in_use(false)).asked_standby) << "nothing was doubted";
+}
+
+TEST(Prover, AHoleIsFoundByAWordNowAndThen) {
+    Net net = in_use(false);
+    net.out = net.in = false;
+    net.sent++;
+    net.step();
+    EXPECT_LE(net.until(false), 45 * ms);
+}
+
 TEST(Prover, WithoutProbesNothingWakesAnybody) {
     Net net;
     net.policy.probing.interval = net.policy.probing.rest = milliseconds(0);
