@@ -7,7 +7,9 @@
 #include "cli/show.hpp"
 #include "cli/signals.hpp"
 #include "loader/hitless.hpp"
+#include "loader/kernel/netns.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <memory>
 #include <ostream>
@@ -48,6 +50,34 @@ int check(const Options &options, Env &env) {
     return idle.empty() ? exit_ok : exit_degraded;
 }
 
+/// Only doubts stand against its primary, and time may still lift them.
+bool waits_for_proof(const PairStatus &pair, Instant since) {
+    constexpr uint64_t lifted_by_time = HL_VETO(UNPROVEN) | HL_VETO(HOLD_DOWN);
+    constexpr std::chrono::milliseconds slack{100};
+    const Probing &how = pair.policy.probing;
+    return (pair.veto & lifted_by_time) && !(pair.veto & ~lifted_by_time) &&
+           now() - since < how.up_delay + how.timeout + pair.policy.hold_down + slack;
+}
+
+/// After --once nobody is there to lift a doubt, so it is waited for as long as a controller that
+/// lives would take at most. A signal ends it sooner.
+void prove(Controller &controller, const Signals &signals) {
+    constexpr std::chrono::milliseconds look{5};
+    const Instant since = now();
+    auto waits = [&](const PairStatus &pair) { return waits_for_proof(pair, since); };
+    while (std::ranges::any_of(status(), waits) && !signals.wait_or(controller.fd(), look))
+        controller.process();
+}
+
+int run_once(Controller &controller, const Signals &signals) {
+    try {
+        prove(controller, signals);
+    } catch (const Error &) { // NOLINT(bugprone-empty-catch)
+        // Of another version, or incomplete: the controller has said so and left it alone.
+    }
+    return exit_ok;
+}
+
 int control(const Options &options, Env &env) {
     if (options.check) return check(options, env);
     Controller::Options with = configuration(options);
@@ -67,7 +97,7 @@ int control(const Options &options, Env &env) {
     Signals signals({SIGHUP});
     auto log = with.log;
     Controller controller(std::move(with));
-    if (options.once) return exit_ok;
+    if (options.once) return run_once(controller, signals);
     services.emplace(options.services, log);
     services->watch(controller.fd());
     manager.ready();
@@ -94,7 +124,7 @@ Run setup_run(CLI::App &app) {
                    "/etc/hitless/hitless.toml. Without any, every paravirtual NIC is paired with "
                    "the PCI NIC of the same MAC")
         ->type_name("FILE");
-    app.add_flag("--once", options->once, "make and adopt pairs, then end");
+    app.add_flag("--once", options->once, "make and adopt pairs, prove their paths, then end");
     app.add_flag("--check", options->check,
                  "read the configuration, say what is wrong or matches nothing, change nothing");
     Services::add_options(app, options->services);

@@ -17,6 +17,10 @@ std::vector<std::string_view> reason_names(uint64_t veto);
 
 std::string_view model_name(hl_model);
 std::string_view datapath_name(hl_datapath);
+/// Of a word in memory that others write, too: what is no actor is nobody.
+constexpr hl_actor actor_of(uint32_t word) {
+    return word < HL_ACTORS ? static_cast<hl_actor>(word) : HL_ACTOR_NOBODY;
+}
 constexpr std::string_view path_name(bool primary) {
     return primary ? "primary" : "standby";
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/names.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
 
@@ -21,7 +22,7 @@ Flip translate(const Followed &from, const hl_flip &raw) {
     flip.time = Instant(raw.time_ns);
     flip.to_primary = raw.veto_after == 0;
     flip.reasons = flip.to_primary ? raw.veto_before : raw.veto_after;
-    flip.actor = static_cast<hl_actor>(raw.actor);
+    flip.actor = actor_of(raw.actor);
     if (raw.lost) flip.lost = raw.lost - 1;
     if (from.last) flip.lasted = flip.time - *from.last;
     return flip;

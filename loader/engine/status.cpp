@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/names.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
@@ -120,8 +121,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     for (const VetoReason &reason : veto_reasons)
         if (out.veto & reason.bit) {
             const hl_note &note = state.note[std::countr_zero(reason.bit)];
-            out.vetoes.push_back(
-                {reason, Instant(note.time_ns), static_cast<hl_actor>(note.actor)});
+            out.vetoes.push_back({reason, Instant(note.time_ns), actor_of(note.actor)});
         }
     out.standby = nic_status(state.standby_id, find(rtnl, state.standby_id));
     out.primary = nic_status(state.primary_id, find(rtnl, state.primary_id));
