@@ -16,6 +16,13 @@ add_library(hitless_shared SHARED ${objects})
 target_link_libraries(hitless_shared PRIVATE PkgConfig::LIBXDP PkgConfig::LIBBPF PkgConfig::LIBMNL)
 target_link_options(hitless_shared PRIVATE LINKER:--version-script=${exports} LINKER:--gc-sections
   LINKER:--no-undefined LINKER:--as-needed)
+# "Fat" objects hold machine code too: the static library and the command are linked from that.
+if(HITLESS_LTO)
+  foreach(part hitless_capi hitless_loader hitless_core)
+    target_compile_options(${part} PRIVATE -flto=auto -ffat-lto-objects)
+  endforeach()
+  target_link_options(hitless_shared PRIVATE -flto=auto -Os)
+endif()
 set_target_properties(hitless_shared PROPERTIES SOVERSION 1 VERSION 1.${PROJECT_VERSION} LINK_DEPENDS ${exports})
 
 add_library(hitless_static STATIC ${objects})
