@@ -54,8 +54,7 @@ void Services::add_options(CLI::App &app, Options &options) {
 }
 
 Services::Services(const Options &options, std::function<void(const std::string &)> log)
-    : log_(std::move(log)), metrics_file_(options.metrics_file),
-      interval_(static_cast<int64_t>(options.metrics_interval_s * 1e9)),
+    : log_(std::move(log)), interval_(static_cast<int64_t>(options.metrics_interval_s * 1e9)),
       varlink_({[this] { return snapshot(); }, [] { return FlipReader().read(); },
                 [this](const std::string &standby, Target target) {
                     switch_path(standby, target);
@@ -77,8 +76,9 @@ Services::Services(const Options &options, std::function<void(const std::string 
         metrics_ = std::make_unique<Server>(options.metrics_socket, options.group, *page_);
         poller_.add(metrics_->fd(), 0);
     }
-    if (!metrics_file_.empty()) {
-        write_atomically(metrics_file_, page_->text()); // what cannot be written is said at once
+    if (!options.metrics_file.empty()) {
+        write_atomically(options.metrics_file, page_->text()); // what cannot be is said at once
+        writer_.emplace(options.metrics_file);
         timer_.arm(now() + interval_);
     }
 }
@@ -90,7 +90,7 @@ void Services::process() {
             } catch (const Error &error) {
                 log_(error.what()); // out of memory or descriptors: the engine goes on
             }
-    if (!metrics_file_.empty()) write_metrics();
+    if (writer_) write_metrics();
 }
 
 void Services::flipped(const Flip &flip) {
@@ -110,12 +110,13 @@ const std::vector<PairStatus> &Services::snapshot() {
 void Services::write_metrics() {
     if (!timer_.due()) return;
     timer_.arm(now() + interval_);
+    std::optional<std::string> failure = writer_->failure();
+    if (failure && !metrics_failed_) log_(fmt::format("{}, going on", *failure));
+    metrics_failed_ = failure.has_value();
     try {
-        write_atomically(metrics_file_, page_->text());
-        metrics_failed_ = false;
+        writer_->write(page_->text());
     } catch (const Error &error) {
-        if (!metrics_failed_) log_(fmt::format("{}, going on", error.what()));
-        metrics_failed_ = true;
+        log_(error.what()); // the pairs could not be read; the next time may be better
     }
 }
 

@@ -4,6 +4,7 @@
 // process(), like the controller; the engine always goes first.
 #pragma once
 
+#include "cli/observe/file_writer.hpp"
 #include "cli/observe/metrics.hpp"
 #include "cli/serve/server.hpp"
 #include "cli/serve/varlink.hpp"
@@ -40,7 +41,7 @@ class Services {
     void write_metrics();
 
     std::function<void(const std::string &)> log_;
-    std::string metrics_file_;
+    std::optional<FileWriter> writer_;
     std::chrono::nanoseconds interval_;
     bool metrics_failed_ = false;
     FlipDurations durations_;

@@ -112,6 +112,46 @@ class Metrics(NetCase):
         os.mkdir(folder)
         wait_until(lambda: os.path.exists(f"{folder}/hitless.prom"), "written again")
 
+    HANGS = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int rename(const char *from, const char *to)
+{
+    int (*real)(const char *, const char *) = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
+    char hung[4096];
+    snprintf(hung, sizeof(hung), "%s.hangs", to);
+    if (strstr(to, ".prom") && access(hung, F_OK) == 0) {
+        symlink("here", strcat(hung, ".now"));
+        for (;;)
+            pause();
+    }
+    return real(from, to);
+}
+"""
+
+    def test_a_file_system_that_hangs_delays_no_flip(self):
+        """rename() of the file never returns, once hitless.prom.hangs is there."""
+        file, shim = f"{self.state}/hitless.prom", f"{self.state}/hangs"
+        with open(f"{shim}.c", "w", encoding="utf-8") as source:
+            source.write(self.HANGS)
+        sh(f"cc -w -shared -fPIC -o {shim}.so {shim}.c")
+        self.attach("--hold-down", "20", "--proof-timeout", "20")
+        self.env["LD_PRELOAD"] = f"{shim}.so"
+        process = self.controller("--metrics-file", file, "--metrics-interval", "0.1")
+        del self.env["LD_PRELOAD"]
+        wait_until(lambda: os.path.exists(file), "written")
+        sh(f"touch {file}.hangs")
+        wait_until(lambda: os.path.islink(f"{file}.hangs.now"), "it hangs")
+        for _ in range(3):
+            sh("ip link set pri_far down")
+            wait_until(lambda: "link-down" in self.status(0, 2)[0]["veto"], "the controller has seen it", 2)
+            sh("ip link set pri_far up")
+            wait_until(lambda: self.status(0, 2)[0]["active"] == "primary", "and given it back", 2)
+        self.assertEqual(self.end(process), 0)
+
 
 if __name__ == "__main__":
     unittest.main()
