@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/names.hpp"
 #include "loader/engine/findings.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/probe.hpp"
@@ -6,6 +7,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace hitless {
 namespace {
@@ -32,16 +34,27 @@ void examine_primary(Findings &out, const NicStatus &nic) {
                                              nic.ifname)));
 }
 
+/// What stands against a primary that is not used though nobody decided so.
+std::string why_standby(const PairStatus &pair) {
+    std::vector<std::string_view> out;
+    for (const Veto &veto : pair.vetoes)
+        out.push_back(veto.reason.meaning);
+    if (out.empty()) out.push_back("the primary is dead");
+    return fmt::format("standby active: {}", fmt::join(out, "; "));
+}
+
 void examine_pair(Findings &out, const PairStatus &pair) {
     for (const std::string &problem : pair.problems)
         out.push_back(degraded("pair " + pair.name, problem,
                                fmt::format("hitless detach {0} && hitless attach {0} --primary {1}",
                                            pair.name, pair.selector.text())));
-    if (pair.problems.empty())
-        out.push_back(
-            fine("pair " + pair.name,
-                 fmt::format("{} active, liveness {}", pair.primary_active ? "primary" : "standby",
-                             liveness_names[pair.liveness])));
+    if (pair.healthy())
+        out.push_back(fine("pair " + pair.name,
+                           fmt::format("{} active, liveness {}", path_name(pair.primary_active),
+                                       liveness_names[pair.liveness])));
+    else if (pair.problems.empty())
+        out.push_back(degraded("pair " + pair.name, why_standby(pair),
+                               fmt::format("hitless explain {}", pair.name)));
     examine_member(out, pair.standby);
     examine_primary(out, pair.primary);
 }

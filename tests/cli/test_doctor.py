@@ -82,6 +82,19 @@ class Doctor(NetCase):
         pid = self.controller().pid
         self.assertEqual(self.examine()["controller"]["detail"], f"process {pid}")
 
+    def test_a_primary_that_is_not_used(self):
+        self.attach()
+        self.expect(0, "switch", "sby", "standby")
+        self.assertEqual(self.examine()["pair sby"]["grade"], "ok", "an operator decided so")
+        self.expect(0, "switch", "sby", "auto")
+        self.controller()
+        sh("ip link set pri down")
+        wait_until(lambda: "link-down" in self.status(2)[0]["veto"], "it is seen")
+        found = self.examine()["pair sby"]
+        self.assertEqual((found["grade"], found["remedy"]), ("degraded", "hitless explain sby"))
+        self.assertIn("standby active: the kernel reports the primary down", found["detail"])
+        self.expect(0, *found["remedy"].split()[1:], says="ip link set pri up")
+
     def test_foreign_filters_on_a_standby(self):
         self.attach()
         program = self.compiled("tc")
