@@ -117,10 +117,12 @@ class Picture {
     void panel(double top, const char *direction, double Sample::*primary,
                double Sample::*standby) {
         const double step = nice_step(most_, 5);
-        for (double frames = 0; frames <= most_; frames += step)
+        for (int line = 0; line * step <= most_; line++) {
+            const double frames = line * step;
             put("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
                 "<text class=\"small\" x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:g}</text>\n",
                 left, right, y(top, frames), left - 7, y(top, frames) + 4, frames);
+        }
         area(
             top, "primary", [](const Sample &) { return 0.0; },
             [=](const Sample &s) { return s.*primary; });
@@ -137,11 +139,13 @@ class Picture {
 
     void time_axis() {
         const double step = nice_step(length(), 12);
-        for (double s = 0; s <= length(); s += step)
+        for (int mark = 0; mark * step <= length(); mark++) {
+            const double s = mark * step;
             put("<line stroke=\"#888\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>"
                 "<text class=\"small\" x=\"{0:.1f}\" y=\"{3}\" "
                 "text-anchor=\"middle\">{4:g}</text>\n",
                 x_at(s), bottom, bottom + 5, bottom + 19, s);
+        }
         put("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">seconds</text>\n", (left + right) / 2,
             bottom + 38);
     }

@@ -129,9 +129,8 @@ TEST(Names, AreUniqueAndOfTheirBit) {
         all |= reason.bit;
     }
     EXPECT_EQ(all & HL_VETO_SOFT, HL_VETO_SOFT);
-    for (size_t i = 0; i < HL_COUNTERS; i++)
-        EXPECT_EQ(counter_names[i].name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"),
-                  std::string::npos)
+    for (const auto &counter : counter_names)
+        EXPECT_EQ(counter.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), std::string::npos)
             << "counters are keys of the JSON";
 }
 
