@@ -20,6 +20,7 @@ struct {
 } ports SEC(".maps");
 
 #define HL_NICS ports /* where the frame rules look */
+#include "bpf/lib/outward.h"
 #include "bpf/lib/xdp.h"
 
 static __always_inline int has_inner(void) {
@@ -28,22 +29,7 @@ static __always_inline int has_inner(void) {
 	return bpf_map_lookup_elem(&ports, &key) != NULL;
 }
 
-static __always_inline enum hl_counter sent_by(enum hl_role role) {
-	return role == HL_ROLE_PRIMARY ? HL_COUNT_TX_PRIMARY : HL_COUNT_TX_STANDBY;
-}
-
-static __always_inline enum hl_counter received_by(enum hl_role role) {
-	return role == HL_ROLE_PRIMARY ? HL_COUNT_RX_PRIMARY : HL_COUNT_RX_STANDBY;
-}
-
-/* On the failover device's egress, and on the inner end for what comes past that. */
-static __always_inline int outward(struct __sk_buff *skb, enum hl_liveness by) {
-	enum hl_role role = choose_path(by);
-
-	count(sent_by(role));
-	return bpf_redirect(nic_of(role)->ifindex, 0);
-}
-
+/* outward() stands on the failover device's egress, and on the inner end for what comes past that. */
 static __always_inline int inward(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
 	if (unlikely(!at_home(role, by) || !has_inner())) return TC_ACT_UNSPEC;
 	if (!accept(skb, role)) return TC_ACT_SHOT;

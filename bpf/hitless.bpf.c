@@ -3,7 +3,7 @@
  * The programs of one pair. Each is a few lines over bpf/lib; docs/datapath.md draws where they
  * sit. Return values serve tcx and clsact alike: TC_ACT_UNSPEC is TCX_NEXT, "not mine, go on".
  */
-#include "bpf/lib/path.h"
+#include "bpf/lib/outward.h"
 #include "bpf/lib/resolve.h"
 
 /* Says "the primary's ingress has already judged this frame" to the standby's ingress, which a
@@ -51,6 +51,38 @@ SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
 	if (!accept(skb, HL_ROLE_STANDBY)) return TC_ACT_SHOT;
 	count(HL_COUNT_RX_STANDBY);
 	return TC_ACT_UNSPEC;
+}
+
+/*
+ * The models with a failover device, whose outer end is the master and whose inner end stands in a
+ * private namespace (docs/models.md): the same rules, led elsewhere. redirect_peer stays within the
+ * driver's list of frames, but kernels from 6.15 on call every frame one for this host on that way;
+ * what is not keeps its type on the other one.
+ */
+static __always_inline int enter(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
+	if (unlikely(!at_home(role, by))) return TC_ACT_UNSPEC;
+	if (!accept(skb, role)) return TC_ACT_SHOT;
+	count(received_by(role));
+	if (likely(skb->pkt_type == PACKET_HOST)) return bpf_redirect_peer(knobs.entrance, 0);
+	return bpf_redirect(knobs.entrance, knobs.entrance_flags);
+}
+
+static __always_inline int enter_primary(struct __sk_buff *skb, enum hl_liveness by) {
+	return enter(skb, HL_ROLE_PRIMARY, by);
+}
+
+static __always_inline int enter_standby(struct __sk_buff *skb, enum hl_liveness by) {
+	return enter(skb, HL_ROLE_STANDBY, by);
+}
+
+LADDER(outward)
+LADDER(enter_primary)
+LADDER(enter_standby)
+
+/* redirect_peer must leave the NICs' namespace. Where that is the guest's own, it leads to the inner
+ * end, alone in another, and from there back in. */
+SEC("tc") int hl_bounce(struct __sk_buff *skb) {
+	return bpf_redirect_peer(knobs.inner, 0);
 }
 
 /* BPF_PROG_RUN by the loader: learn or forget where a NIC lives. Of the type of its neighbours, as

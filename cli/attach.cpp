@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
 #include "cli/policy.hpp"
+#include "loader/core/layout.hpp"
 #include "loader/core/names.hpp"
 #include "loader/hitless.hpp"
 
-#include <cerrno>
 #include <fmt/format.h>
 #include <map>
 #include <memory>
@@ -23,19 +23,6 @@ struct Options {
     std::string announce = "auto";
 };
 
-void check_combination(const Options &options) {
-    bool xdp = options.request.datapath == HL_DATAPATH_XDP;
-    if (xdp && options.model == "two")
-        throw Error(EINVAL, "attach with --model two --datapath xdp",
-                    "XDP sends frames out of a device and never into one, so what the primary "
-                    "receives could not reach the standby",
-                    "leave --model out: a failover device is made");
-    if (!xdp && options.model == "three")
-        throw Error(EINVAL, "attach with --model three", "it needs --datapath xdp", "add that");
-    if (xdp && options.request.gate)
-        throw Error(EINVAL, "attach with --gate", "it is for --datapath tc", "leave it out");
-}
-
 std::vector<std::string> words(std::span<const std::string_view> names) {
     return {names.begin(), names.end()};
 }
@@ -45,7 +32,8 @@ int attach_pair(Options &options, Env &env) {
     request.primary = Selector::parse(options.primary);
     request.liveness = parse_liveness(options.liveness);
     request.datapath = options.datapath == "xdp" ? HL_DATAPATH_XDP : HL_DATAPATH_TC;
-    check_combination(options);
+    bool xdp = request.datapath == HL_DATAPATH_XDP;
+    request.model = model_named(options.model).value_or(xdp ? HL_MODEL_THREE : HL_MODEL_TWO);
     request.policy.reselect =
         static_cast<hl_reselect>(place_of(options.reselect, reselect_names).value_or(0));
     request.policy.announce =
@@ -77,19 +65,19 @@ Run setup_attach(CLI::App &app) {
         ->capture_default_str()
         ->type_name("WHICH");
     app.add_option("--model", options->model, "what the guest sees")
-        ->check(CLI::IsMember({"two", "three"}))
+        ->check(CLI::IsMember({"two", "three", "hidden", "one"}))
         ->default_str("two, with xdp three");
     app.add_option("--datapath", options->datapath, "tc, or xdp for guests that forward")
         ->check(CLI::IsMember({"tc", "xdp"}))
         ->capture_default_str();
     app.add_option("--failover", options->request.failover,
-                   "with xdp: the name of the failover device that is made")
+                   "the name of the failover device that three and hidden make")
         ->default_str("fo-STANDBY")
         ->type_name("NAME");
     app.add_flag("--finished-frames", options->request.finished_frames,
                  "with xdp, on veth and taps: the other ends have tx and txvlan off");
     app.add_flag("--gate", options->request.gate,
-                 "with tc: an XDP program keeps twins from taps on the standby");
+                 "with two by tc: an XDP program keeps twins from taps on the standby");
     app.add_option("--liveness", options->liveness,
                    "how frames learn that the primary is dead; best takes the first that the "
                    "kernel accepts")

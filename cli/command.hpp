@@ -35,6 +35,7 @@ using Setup = Run (*)(CLI::App &);
 Run setup_run(CLI::App &);
 Run setup_attach(CLI::App &);
 Run setup_detach(CLI::App &);
+Run setup_convert(CLI::App &);
 Run setup_status(CLI::App &);
 Run setup_explain(CLI::App &);
 Run setup_switch(CLI::App &);

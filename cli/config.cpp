@@ -3,6 +3,7 @@
 #include "cli/policy.hpp"
 #include "cli/toml.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/layout.hpp"
 #include "loader/kernel/fd.hpp"
 
 #include <algorithm>
@@ -168,12 +169,24 @@ void read_primary(const toml::table &table, AttachRequest &request) {
     }
 }
 
+void read_model(const toml::table &table, AttachRequest &request) {
+    if (auto name = get<std::string>(table, "failover", "string")) request.failover = *name;
+    std::optional<std::string> word = get<std::string>(table, "model", "string");
+    if (!word) return;
+    std::optional<hl_model> model = model_named(*word);
+    if (!model)
+        refuse(table.get("model")->source(), fmt::format("'model' cannot be '{}'", *word),
+               "use two, three, hidden, one");
+    request.model = *model;
+}
+
 AttachRequest read_pair(const toml::table &table, const Policy &policy) {
-    only_keys(table, {"standby", "primary"});
+    only_keys(table, {"standby", "primary", "model", "failover"});
     AttachRequest request;
     read_standby(table, request);
     read_primary(table, request);
     request.policy = read_policy(table, policy);
+    read_model(table, request);
     request.origin = spot(table.get("standby")->source());
     return request;
 }

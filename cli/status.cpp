@@ -44,7 +44,9 @@ void print_pair(const PairStatus &pair, Env &env) {
             << fmt::format("  model {}, datapath {}, liveness {}, primary by {}, {} flips\n",
                            model_name(pair.model), datapath_name(pair.datapath),
                            liveness_names[pair.liveness], pair.selector.text(), pair.flips);
-    if (!pair.failover.empty()) env.out << fmt::format("  failover device {}\n", pair.failover);
+    if (!pair.failover.empty())
+        env.out << fmt::format("  failover device {}{}\n", pair.failover,
+                               pair.netns.empty() ? "" : ", other end in " + pair.netns);
     for (const std::string &problem : pair.problems)
         env.out << fmt::format("  problem: {}\n", problem);
 }

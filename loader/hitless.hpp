@@ -31,9 +31,10 @@ struct AttachRequest {
     Selector primary;
     Policy policy;
     std::optional<hl_liveness> liveness; ///< none: the best rung that the kernel takes
-    /// XDP: for guests that forward; makes a failover device, which the guest uses then.
+    hl_model model = HL_MODEL_TWO;       ///< docs/models.md
+    /// XDP: for guests that forward; of the model three alone.
     hl_datapath datapath = HL_DATAPATH_TC;
-    std::string failover{};       ///< its name; empty: "fo-" and the standby's
+    std::string failover{};       ///< name of the failover device; empty: "fo-" and the standby's
     bool finished_frames = false; ///< XDP on veth or tap: the other ends finish every frame
     bool gate = false;            ///< tc only: an XDP program keeps twins from taps on the standby
     std::vector<std::string> other_standbys{}; ///< a controller's choice, in this order, when
@@ -55,6 +56,18 @@ void detach(const std::string &standby, const Note &note = {});
 
 /// Ends all pairs of the namespace; returns how many there were.
 unsigned detach_all(const Note &note = {});
+
+struct ConvertRequest {
+    std::string standby; ///< or the failover device
+    hl_model model;
+    std::string failover{}; ///< as for attach
+    bool gap = false;       ///< though frames are lost on the way
+};
+
+/// Makes the pair one of another model; refuses (EBUSY, with the reason) what would lose frames,
+/// unless `gap`. When the new one cannot be made the old one is made again. Returns how long it
+/// took.
+Instant convert(const ConvertRequest &);
 
 struct NicStatus {
     std::string ifname;
@@ -80,6 +93,7 @@ struct Veto {
 struct PairStatus {
     std::string name;     ///< the standby's present name
     std::string failover; ///< the device that the guest uses; empty: the standby
+    std::string netns;    ///< the private namespace of a failover device's inner end, if any
     hl_model model = HL_MODEL_TWO;
     hl_datapath datapath = HL_DATAPATH_TC;
     hl_liveness liveness = HL_LIVENESS_CAST;

@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 #define HL_ABI_MAGIC 0x73736c68u /* "hlss" */
-#define HL_ABI_VERSION 4u
+#define HL_ABI_VERSION 5u
 
 /*
  * Reasons not to use the primary, one bit each: X(NAME, bit, "name", kind, "what it means").
@@ -168,9 +168,14 @@ struct hl_identity {
 /* More addresses than these and a NIC would go promiscuous itself. */
 #define HL_UNICASTS 8
 
-/* The primary's settings before the pair was made; given back at detach. Writer: loader. */
+/* A NIC's settings before the pair took it; given back at detach. Writer: loader. */
+enum hl_saved_state {
+	HL_SAVED_NOTHING,
+	HL_SAVED_HERE,
+	HL_SAVED_MOVED, /* and the NIC is in the private namespace */
+};
 struct hl_saved {
-	__u8 valid;
+	__u8 valid; /* enum hl_saved_state */
 	__u8 up;
 	__u8 addr_gen_mode;
 	__u8 programmed_mac; /* it had none of its own and got the master's */
@@ -200,12 +205,15 @@ enum hl_sync {
 #undef X
 };
 
+#define HL_NETNS 48
+
 /* The two ends of a failover device of our own; zero: the standby is the master. Writer: loader. */
 struct hl_failover {
 	__u32 outer;
 	__u32 inner;
 	__u32 finished_frames; /* somebody vouched for what core/native.hpp doubts */
 	__u32 reserved;
+	char netns[HL_NETNS]; /* the private namespace that inner is in; "": the guest's own */
 };
 
 /* One place where a program of ours sits. Writer: loader. */
@@ -215,6 +223,7 @@ enum hl_hook_kind {
 	HL_HOOK_CLSACT,
 	HL_HOOK_XDP,       /* beside other people's, by libxdp's dispatcher */
 	HL_HOOK_XDP_ALONE, /* where the kernel refuses the dispatcher */
+	HL_HOOK_NETKIT,    /* at the inner end of a netkit */
 };
 struct hl_hook {
 	__u32 ifindex;
@@ -293,6 +302,7 @@ struct hl_pair {
 	struct hl_identity standby_id;
 	struct hl_identity primary_id;
 	struct hl_saved primary_saved;
+	struct hl_saved standby_saved; /* nothing where the standby is the master, or XDP's */
 	struct hl_hook hook[HL_HOOKS];
 	char selector_arg[HL_ARG];
 
@@ -328,6 +338,8 @@ struct hl_notice {
 struct hl_knobs {
 	__u32 master;         /* ifindex of the device whose traffic this is */
 	__u32 inner;          /* ifindex of the failover device's inner end; 0: none */
+	__u32 entrance;       /* ifindex, beside the NICs, of the end by which frames reach the guest */
+	__u32 entrance_flags; /* of bpf_redirect() there */
 	__u64 twin_window_ns; /* how long a frame waits for its copy on the other NIC */
 	__u64 seed;           /* secret of the frame hash, so that nobody can aim collisions */
 };

@@ -51,10 +51,16 @@ Netns::Netns(std::string name) : name_(std::move(name)) {
 }
 
 Netns::Netns(Netns &&other) noexcept
-    : name_(std::exchange(other.name_, {})), fd_(std::move(other.fd_)) {}
+    : name_(std::exchange(other.name_, {})), fd_(std::move(other.fd_)), ours_(other.ours_) {}
+
+Netns Netns::of_others(std::string name) {
+    Fd fd(open(fmt::format("{}/{}", directory, name).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) throw Error(errno, "open network namespace " + name);
+    return {std::move(name), std::move(fd)};
+}
 
 Netns::~Netns() {
-    if (!name_.empty()) forget(name_);
+    if (ours_ && !name_.empty()) forget(name_);
 }
 
 void Netns::sysctl(std::string_view path, std::string_view value) const {

@@ -20,6 +20,8 @@ class Netns {
   public:
     explicit Netns(std::string name); ///< creates it; throws Error (EEXIST, EPERM, ...)
     Netns(Netns &&other) noexcept;
+    /// One that somebody else made and will remove. Throws Error(ENOENT).
+    static Netns of_others(std::string name);
     Netns &operator=(Netns &&) = delete;
     ~Netns(); ///< removes the name; failures are ignored
 
@@ -30,8 +32,10 @@ class Netns {
     void sysctl(std::string_view path, std::string_view value) const;
 
   private:
+    Netns(std::string name, Fd fd) : name_(std::move(name)), fd_(std::move(fd)), ours_(false) {}
     std::string name_; // empty once moved from
     Fd fd_;
+    bool ours_ = true;
 };
 
 /// The calling thread is in `target` for the life of this object.

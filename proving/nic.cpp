@@ -71,7 +71,12 @@ std::uint64_t Nic::swallowed() const {
 
 const Netns &Nic::where() const {
     if (!present()) throw Error(ENODEV, "find " + spec_.ifname, "add() it first");
-    return *where_;
+    const std::string name = hiding_ && where_ == &guest_ ? hiding_() : "";
+    if (name.empty()) return *where_;
+    hidden_ = std::make_unique<Netns>(Netns::of_others(name));
+    // In the guest's, another device may have its name.
+    const auto is_here = [&] { return if_nametoindex(spec_.ifname.c_str()) != 0; };
+    return in_netns(*hidden_, is_here) ? *hidden_ : *where_;
 }
 
 void Nic::link_set(const std::string &what) {

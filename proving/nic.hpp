@@ -12,6 +12,7 @@
 #include "proving/tap.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -52,6 +53,9 @@ class Nic {
     /// The namespace it is in, as far as this object moved it. Throws Error(ENODEV) when absent.
     const Netns &where() const;
 
+    /// Somebody may move it from the guest's namespace to another one, whose name this tells.
+    void may_hide(std::function<std::string()> where) { hiding_ = std::move(where); }
+
     void admin(bool up);           ///< `ip link set up/down` on the guest's side
     void carrier(bool on);         ///< the cable; both ends see it
     void move_to(const Netns &ns); ///< `ns` must outlive the NIC's stay there
@@ -87,6 +91,8 @@ class Nic {
     const Netns &guest_;
     const Netns &switch_;
     const Netns *where_ = nullptr; // null = absent
+    std::function<std::string()> hiding_;
+    mutable std::unique_ptr<Netns> hidden_;
     NicSpec spec_;
     std::string port_;
     unsigned lost_rx_ = 0, lost_tx_ = 0; // percent

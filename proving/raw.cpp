@@ -35,7 +35,7 @@ std::optional<CapturedFrame::Tag> tag_of(msghdr &header) {
 
 } // namespace
 
-PacketSocket::PacketSocket(const std::string &ifname, std::uint16_t ethertype)
+PacketSocket::PacketSocket(const std::string &ifname, std::uint16_t ethertype, bool sees_sent)
     // Protocol 0 at first: nothing is received before the socket knows its device.
     : socket_(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)), ifname_(ifname) {
     if (!socket_) throw Error(errno, "open a packet socket", "run as root");
@@ -45,7 +45,7 @@ PacketSocket::PacketSocket(const std::string &ifname, std::uint16_t ethertype)
     address.sll_ifindex = static_cast<int>(if_nametoindex(ifname.c_str()));
     if (address.sll_ifindex == 0) throw Error(errno, "open a packet socket on " + ifname);
     grow_buffer(socket_, SO_RCVBUFFORCE, SO_RCVBUF, 32 << 20);
-    set_option(socket_, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, "PACKET_IGNORE_OUTGOING");
+    set_option(socket_, SOL_PACKET, PACKET_IGNORE_OUTGOING, !sees_sent, "PACKET_IGNORE_OUTGOING");
     set_option(socket_, SOL_PACKET, PACKET_AUXDATA, 1, "PACKET_AUXDATA");
     if (bind(socket_.get(), reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
         throw Error(errno, "open a packet socket on " + ifname);

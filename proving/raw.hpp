@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Frames as they are on the wire: to send exactly these bytes out of a device, and to see exactly
-// what a device received, VLAN tag included. Sees no frame the machine itself sent. Beside the
-// stack, not in it: on the two-device model AF_PACKET on the standby runs before the datapath.
+// what a device received, VLAN tag included. Sees no frame the machine itself sent unless asked to.
+// Beside the stack, not in it: on the two-device model AF_PACKET on the standby runs before the
+// datapath.
 #pragma once
 
 #include "loader/kernel/fd.hpp"
@@ -31,7 +32,8 @@ class PacketSocket {
   public:
     /// On `ifname` of the calling thread's namespace. `ethertype` 0 = all (host order). Throws
     /// Error.
-    explicit PacketSocket(const std::string &ifname, std::uint16_t ethertype = 0);
+    explicit PacketSocket(const std::string &ifname, std::uint16_t ethertype = 0,
+                          bool sees_sent = false);
 
     /// A whole frame from the destination MAC on. Throws Error (ENETDOWN, EMSGSIZE, ...).
     void send(std::span<const std::uint8_t> frame);

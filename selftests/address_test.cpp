@@ -19,19 +19,21 @@ class Addresses : public PairTest {
         ASSERT_TRUE(pair().becomes("primary"));
     }
     std::string addresses(const std::string &ifname) const {
-        return spawn({"ip", "-n", pair_->guest().name(), "-6", "addr", "show", "dev", ifname});
+        return spawn({"ip", "-n", pair_->home_of(ifname), "-6", "addr", "show", "dev", ifname});
     }
 };
 
 TEST_P(Addresses, DuplicateDetectionSucceeds) {
-    ASSERT_TRUE(lab().addresses_ready());
+    ASSERT_TRUE(lab().addresses_ready(pair().master()));
     const auto echoes = pair().counter("drop_echo");
     for (const char *path : {"standby", "primary"}) {
         ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
         const std::string address = fmt::format("fd77::{}/64", *path == 's' ? "51" : "52");
-        spawn({"ip", "-n", lab().guest().name(), "addr", "add", address, "dev", "standby"});
-        ASSERT_NE(addresses("standby").find("tentative"), std::string::npos) << "detection is off";
-        EXPECT_TRUE(lab().addresses_ready()) << path << "\n" << addresses("standby");
+        spawn({"ip", "-n", lab().guest().name(), "addr", "add", address, "dev", pair().master()});
+        ASSERT_NE(addresses(pair().master()).find("tentative"), std::string::npos)
+            << "detection is off";
+        EXPECT_TRUE(lab().addresses_ready(pair().master())) << path << "\n"
+                                                            << addresses(pair().master());
     }
     EXPECT_GT(pair().counter("drop_echo"), echoes)
         << "no solicitation came back: nothing was proved";
@@ -39,12 +41,12 @@ TEST_P(Addresses, DuplicateDetectionSucceeds) {
 }
 
 TEST_P(Addresses, NeighboursAreFoundAndAnswerThroughBothPaths) {
-    ASSERT_TRUE(lab().addresses_ready());
+    ASSERT_TRUE(lab().addresses_ready(pair().master()));
     for (const char *path : {"standby", "primary"}) {
         ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
         const auto before = pair().counter(fmt::format("tx_{}", path));
         for (const char *far : {NetLab::far4, NetLab::far6}) {
-            spawn({"ip", "-n", lab().guest().name(), "neigh", "flush", "dev", "standby"});
+            spawn({"ip", "-n", lab().guest().name(), "neigh", "flush", "dev", pair().master()});
             spawn({"ip", "-n", lab().far().name(), "neigh", "flush", "dev", "lan"});
             EXPECT_TRUE(ping(lab().guest(), far, 1s)) << path << " " << far;
         }
@@ -53,7 +55,7 @@ TEST_P(Addresses, NeighboursAreFoundAndAnswerThroughBothPaths) {
     }
 }
 
-HL_INSTANTIATE(Addresses);
+HL_INSTANTIATE_MODELS(Addresses);
 
 } // namespace
 } // namespace hitless::selftest

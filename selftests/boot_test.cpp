@@ -16,13 +16,19 @@ class Boot : public PairTest {
         lab().primary().remove();
         lab().standby().remove();
         config_ = pair().config("auto_pair = false\n[[pair]]\nstandby = \"standby\"\nprimary = "
-                                "\"mac\"\nhold_down_ms = 20\n");
+                                "\"mac\"\nhold_down_ms = 20\nmodel = \"" +
+                                pair().model() + "\"\n");
     }
-    void standby_comes() {
+    /// With its addresses; where a controller makes a failover device at once, that has them.
+    void standby_comes(bool controller_runs = true) {
         lab().standby().add();
+        const bool takes_over = controller_runs && pair().layout().has_failover;
+        if (takes_over) {
+            ASSERT_TRUE(until([&] { return !pair().active().empty(); }, 5s));
+        }
         ip_batch(lab().guest().name(),
-                 fmt::format("link set dev standby up\naddr add {}/24 broadcast + dev standby\n",
-                             NetLab::guest4));
+                 fmt::format("link set dev {0} up\naddr add {1}/24 broadcast + dev {0}\n",
+                             takes_over ? pair().master() : "standby", NetLab::guest4));
     }
     /// The pair is whole, soon, after one switch at most; and carries frames.
     void expect_paired(const std::string &order) {
@@ -81,12 +87,18 @@ TEST_P(Boot, ASecondNicIsUsedSoon) {
 
 TEST_P(Boot, BothThere) {
     lab().primary().add();
-    standby_comes();
+    standby_comes(false);
     pair().start_controller({"--config", config_});
     expect_paired("both there");
 }
 
 HL_INSTANTIATE(Boot);
+// A tap gets its MAC after it is there, when its frames are another device's already.
+INSTANTIATE_TEST_SUITE_P(Model, Boot,
+                         testing::Values(Setting(NicKind::veth, HL_MODEL_THREE),
+                                         Setting(NicKind::veth, HL_MODEL_HIDDEN),
+                                         Setting(NicKind::veth, HL_MODEL_ONE)),
+                         [](const auto &with) { return name_of(with.param); });
 
 } // namespace
 } // namespace hitless::selftest

@@ -110,7 +110,7 @@ TEST_P(ControllerLife, TheSecondOneNamesTheFirst) {
     EXPECT_EQ(pair().active(), "primary");
 }
 
-HL_INSTANTIATE(ControllerLife);
+HL_INSTANTIATE_MODELS(ControllerLife);
 
 } // namespace
 } // namespace hitless::selftest

@@ -67,10 +67,11 @@ TEST_P(Frames, TagsAreUnchanged) {
     for (const char *path : {"standby", "primary"}) {
         use(path);
         for (const Tagged &t : tagged) {
-            expect_unchanged(t, fmt::format("up, {} by {}", t.name, path), lab().guest(), "standby",
-                             lab().far(), "lan", "ffffffffffff 525400770002");
+            expect_unchanged(t, fmt::format("up, {} by {}", t.name, path), lab().guest(),
+                             pair().master().c_str(), lab().far(), "lan",
+                             "ffffffffffff 525400770002");
             expect_unchanged(t, fmt::format("down, {} by {}", t.name, path), lab().far(), "lan",
-                             lab().guest(), "standby", "525400770002 525400770099");
+                             lab().guest(), pair().master().c_str(), "525400770002 525400770099");
         }
     }
 }
@@ -117,7 +118,7 @@ TEST_P(Frames, TcpIsByteExactAcrossSwitches) {
     EXPECT_LT(frames, up.report().bytes / 1448 + down.report().bytes / 1448);
 }
 
-HL_INSTANTIATE(Frames);
+HL_INSTANTIATE_MODELS(Frames);
 
 } // namespace
 } // namespace hitless::selftest

@@ -10,21 +10,21 @@ namespace {
 enum class Event { admin_down, carrier_loss, deletion, netns_move };
 enum class Controller { living, killed, never };
 
-using Params = std::tuple<NicKind, const char *, Controller, Event>;
+using Params = std::tuple<Setting, const char *, Controller, Event>;
 
 constexpr const char *event_names[] = {"AdminDown", "CarrierLoss", "Deletion", "NetnsMove"};
 constexpr const char *controller_names[] = {"living", "killed", "never"};
 
 class Loss : public testing::TestWithParam<Params> {
   protected:
-    NicKind kind() const { return std::get<0>(GetParam()); }
+    Setting with_nics() const { return std::get<0>(GetParam()); }
     std::string rung() const { return std::get<1>(GetParam()); }
     Controller with() const { return std::get<2>(GetParam()); }
     Event event() const { return std::get<3>(GetParam()); }
 
     void SetUp() override {
         if (rung() == "cast") HL_NEEDS_KERNEL(6, 2, "bpf_rdonly_cast");
-        pair_ = std::make_unique<Pair>(kind());
+        pair_ = std::make_unique<Pair>(with_nics());
         pair_->attach({"--hold-down", "20", "--liveness", rung()});
         ASSERT_TRUE(pair_->becomes("primary"));
         if (with() != Controller::never) pair_->start_controller();
@@ -98,11 +98,21 @@ std::string shown(const testing::TestParamInfo<Params> &test) {
                        event_names[static_cast<int>(event)]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Nic, Loss,
-                         testing::Combine(testing::Values(NicKind::veth, NicKind::tap),
-                                          testing::Values("cast", "probe-read"),
-                                          testing::Values(Controller::living, Controller::killed,
-                                                          Controller::never),
+INSTANTIATE_TEST_SUITE_P(
+    Nic, Loss,
+    testing::Combine(testing::Values(Setting(NicKind::veth), Setting(NicKind::tap)),
+                     testing::Values("cast", "probe-read"),
+                     testing::Values(Controller::living, Controller::killed, Controller::never),
+                     testing::Values(Event::admin_down, Event::carrier_loss, Event::deletion,
+                                     Event::netns_move)),
+    shown);
+
+INSTANTIATE_TEST_SUITE_P(Model, Loss,
+                         testing::Combine(testing::Values(Setting(NicKind::veth, HL_MODEL_THREE),
+                                                          Setting(NicKind::tap, HL_MODEL_HIDDEN),
+                                                          Setting(NicKind::veth, HL_MODEL_ONE)),
+                                          testing::Values("probe-read"),
+                                          testing::Values(Controller::living, Controller::never),
                                           testing::Values(Event::admin_down, Event::carrier_loss,
                                                           Event::deletion, Event::netns_move)),
                          shown);
@@ -136,7 +146,7 @@ TEST_P(Carrier, ThreeChangesInAHundredMilliseconds) {
     expect_nothing_lost("return", traffic.since(back));
 }
 
-HL_INSTANTIATE(Carrier);
+HL_INSTANTIATE_MODELS(Carrier);
 
 } // namespace
 } // namespace hitless::selftest

@@ -2,6 +2,8 @@
 #include "selftests/pair_test.hpp"
 
 #include "loader/core/error.hpp"
+#include "loader/core/names.hpp"
+#include "loader/hitless.hpp"
 #include "proving/spawn.hpp"
 
 #include <cerrno>
@@ -30,9 +32,28 @@ bool owns_namespace(const Process &controller) {
 
 } // namespace
 
-Pair::Pair(NicKind kind, unsigned mtu)
-    : kind_(kind), lab_(std::make_unique<NetLab>(LabSpec{kind, kind, mtu})) {
+std::string name_of(const Setting &with) {
+    const std::string kind = name_of(with.kind);
+    return with.model == HL_MODEL_TWO ? kind : fmt::format("{}_{}", model_name(with.model), kind);
+}
+
+Pair::Pair(Setting with, unsigned mtu)
+    : with_(with), lab_(std::make_unique<NetLab>(LabSpec{with.kind, with.kind, mtu})) {
+    for (Nic *nic : {&lab_->standby(), &lab_->primary()})
+        if (layout().nics == Place::hidden) nic->may_hide([this] { return private_netns(); });
     primary().add();
+}
+
+std::string Pair::model() const {
+    return std::string(model_name(with_.model));
+}
+
+std::string Pair::private_netns() const {
+    if (layout().nics != Place::hidden) return "";
+    return in_netns(guest(), [] {
+        const std::vector<PairStatus> pairs = hitless::status();
+        return pairs.empty() ? std::string() : pairs.front().netns;
+    });
 }
 
 Pair::~Pair() {
@@ -48,7 +69,7 @@ Outcome Pair::cli(std::vector<std::string> arguments) const {
 }
 
 void Pair::attach(std::vector<std::string> more) {
-    more.insert(more.begin(), {"attach", "standby", "--primary", "mac"});
+    more.insert(more.begin(), {"attach", "standby", "--primary", "mac", "--model", model()});
     const Outcome o = cli(more);
     ASSERT_EQ(o.code, 0) << o.shown();
 }
@@ -107,14 +128,19 @@ std::string Pair::config(const std::string &text) const {
     return file;
 }
 
+std::string Pair::home_of(const std::string &ifname) const {
+    const std::string hidden = ifname == lab_->primary().ifname() ? private_netns() : "";
+    return hidden.empty() ? guest().name() : hidden;
+}
+
 std::string Pair::link(const std::string &ifname) const {
-    return run({"ip", "-n", guest().name(), "link", "show", "dev", ifname}).out;
+    return run({"ip", "-n", home_of(ifname), "link", "show", "dev", ifname}).out;
 }
 
 std::uint64_t Pair::refused() const {
-    if (kind_ == NicKind::tap) return lab_->primary().swallowed();
+    if (kind() == NicKind::tap) return lab_->primary().swallowed();
     const std::string shown =
-        run({"ip", "-n", guest().name(), "-s", "-j", "link", "show", "dev", "primary"}).out;
+        run({"ip", "-n", home_of("primary"), "-s", "-j", "link", "show", "dev", "primary"}).out;
     const Json links = Json::parse(shown, nullptr, false);
     if (!links.is_array() || links.empty()) return 0;
     return links[0]["stats64"]["tx"]["dropped"];

@@ -6,6 +6,7 @@
 //   TEST_P(Switch, ...) { attach(); Traffic traffic(lab()); ... cli({"switch", ...}); }
 #pragma once
 
+#include "loader/core/layout.hpp"
 #include "proving/netlab.hpp"
 #include "proving/until.hpp"
 #include "selftests/needs.hpp"
@@ -25,10 +26,19 @@ using namespace proving;
 using namespace std::chrono_literals;
 using Json = nlohmann::json;
 
+/// What a suite is run with.
+struct Setting {
+    NicKind kind;
+    hl_model model;
+    // NOLINTNEXTLINE(google-explicit-constructor): suites that know of kinds alone
+    Setting(NicKind nic, hl_model m = HL_MODEL_TWO) : kind(nic), model(m) {}
+    operator NicKind() const { return kind; } // NOLINT(google-explicit-constructor)
+};
+
 /// The product and a laboratory; base of fixtures with parameters of their own.
 class Pair {
   public:
-    explicit Pair(NicKind kind, unsigned mtu = 1500);
+    explicit Pair(Setting, unsigned mtu = 1500);
     ~Pair(); ///< ends the controller and all pairs
     Pair(const Pair &) = delete;
     Pair &operator=(const Pair &) = delete;
@@ -36,7 +46,17 @@ class Pair {
     NetLab &lab() { return *lab_; }
     const Netns &guest() const { return lab_->guest(); }
     Nic &primary() { return lab_->primary(); }
-    NicKind kind() const { return kind_; }
+    NicKind kind() const { return with_.kind; }
+    const Layout &layout() const { return layout_of(with_.model); }
+    std::string model() const;
+    /// The device whose addresses the guest uses, once attached.
+    std::string master() const {
+        return layout().has_failover && !layout().takes_name ? "fo-standby" : "standby";
+    }
+    /// The namespace in which the pair's NICs are; "" while it is the guest's.
+    std::string private_netns() const;
+    /// Where the pair has a NIC of the guest.
+    std::string home_of(const std::string &ifname) const;
 
     Outcome cli(std::vector<std::string> arguments) const;
     /// `hitless attach standby --primary mac ...`; a failure of the test unless it succeeds.
@@ -57,7 +77,7 @@ class Pair {
     /// A file for `run --config`.
     std::string config(const std::string &text) const;
 
-    /// What the kernel says of the guest's device; "" when it is not there.
+    /// What the kernel says of the guest's device where the pair has it; "" when it is not there.
     std::string link(const std::string &ifname) const;
     bool has_carrier(const std::string &ifname) const;
     bool is_up(const std::string &ifname) const;
@@ -66,10 +86,10 @@ class Pair {
     std::uint64_t refused() const;
     /// A deleted veth takes along what its other end has not yet looked at (flush_backlog() in
     /// net/core/dev.c), and nobody counts it: part of a burst, that had left the guest.
-    std::uint64_t left_behind() const { return kind_ == NicKind::veth ? 20 : 0; }
+    std::uint64_t left_behind() const { return kind() == NicKind::veth ? 20 : 0; }
 
   private:
-    NicKind kind_;
+    Setting with_;
     std::unique_ptr<NetLab> lab_;
     std::unique_ptr<Process> controller_;
     double ready_after_ms_ = 0;
@@ -78,8 +98,9 @@ class Pair {
 inline std::string name_of(NicKind kind) {
     return kind == NicKind::veth ? "veth" : "tap";
 }
+std::string name_of(const Setting &);
 
-class PairTest : public testing::TestWithParam<NicKind> {
+class PairTest : public testing::TestWithParam<Setting> {
   protected:
     void SetUp() override { pair_ = std::make_unique<Pair>(GetParam()); }
     Pair &pair() { return *pair_; }
@@ -94,5 +115,14 @@ void set_up(const Netns &ns, const std::string &ifname, bool up);
 #define HL_INSTANTIATE(suite)                                                                      \
     INSTANTIATE_TEST_SUITE_P(Nic, suite, testing::Values(NicKind::veth, NicKind::tap),             \
                              [](const auto &nic) { return name_of(nic.param); })
+
+/// The other models as well, with both kinds of NIC between them.
+#define HL_INSTANTIATE_MODELS(suite)                                                               \
+    HL_INSTANTIATE(suite);                                                                         \
+    INSTANTIATE_TEST_SUITE_P(Model, suite,                                                         \
+                             testing::Values(Setting(NicKind::veth, HL_MODEL_THREE),               \
+                                             Setting(NicKind::tap, HL_MODEL_HIDDEN),               \
+                                             Setting(NicKind::veth, HL_MODEL_ONE)),                \
+                             [](const auto &with) { return name_of(with.param); })
 
 } // namespace hitless::selftest

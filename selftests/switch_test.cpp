@@ -60,7 +60,7 @@ TEST_P(Switch, ByTheCommandLineToo) {
     expect_nothing_lost("switches by CLI", got);
 }
 
-HL_INSTANTIATE(Switch);
+HL_INSTANTIATE_MODELS(Switch);
 
 } // namespace
 } // namespace hitless::selftest

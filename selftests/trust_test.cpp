@@ -187,7 +187,7 @@ TEST_P(Path, TheStandbyIsKeptWhenToldTo) {
     EXPECT_EQ(pair().cli({"switch", "standby", "primary", "--wait"}).code, 0);
 }
 
-HL_INSTANTIATE(Path);
+HL_INSTANTIATE_MODELS(Path);
 
 TEST(TxHang, IsLeftLongBeforeTheDriversWatchdog) {
     Pair pair(NicKind::tap);

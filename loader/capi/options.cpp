@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/capi/options.hpp"
+#include "loader/core/layout.hpp"
 #include "loader/core/names.hpp"
 
 #include <algorithm>
@@ -63,14 +64,13 @@ Policy policy_of(const hitless_policy *given) {
     return out;
 }
 
-/// Each datapath has one model so far; who names it must mean it.
-void check_model(const char *given, hl_datapath datapath) {
-    std::string_view wanted =
-        model_name(datapath == HL_DATAPATH_XDP ? HL_MODEL_THREE : HL_MODEL_TWO);
-    if (given && given != wanted)
-        throw Error(EINVAL, fmt::format("read the model '{}'", given),
-                    fmt::format("{} makes model {}", datapath_name(datapath), wanted),
-                    "leave it NULL");
+hl_model model_of(const char *given, hl_datapath datapath) {
+    if (!given) return datapath == HL_DATAPATH_XDP ? HL_MODEL_THREE : HL_MODEL_TWO;
+    std::optional<hl_model> model = model_named(given);
+    if (!model)
+        throw Error(EINVAL, fmt::format("read the model '{}'", given), "it is none",
+                    "use two, three, hidden, one");
+    return *model;
 }
 
 } // namespace
@@ -85,7 +85,7 @@ AttachRequest request_of(const hitless_attach_options &given) {
     if (options.liveness) out.liveness = parse_liveness(options.liveness);
     constexpr std::string_view datapaths[] = {"tc", "xdp"}; // as enum hl_datapath has them
     out.datapath = static_cast<hl_datapath>(word(options.datapath, datapaths, "datapath"));
-    check_model(options.model, out.datapath);
+    out.model = model_of(options.model, out.datapath);
     if (options.failover) out.failover = options.failover;
     out.gate = options.gate;
     out.finished_frames = options.finished_frames;

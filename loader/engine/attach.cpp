@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/attach.hpp"
+#include "loader/core/names.hpp"
+#include "loader/engine/assembly.hpp"
 #include "loader/engine/failover.hpp"
+#include "loader/engine/ground.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/hitless.hpp"
@@ -18,11 +21,13 @@ namespace {
 /// A pair being made. Unless it is committed, nothing of it remains.
 class Staging {
   public:
-    Staging(StateDir &dir, Rtnl &rtnl, const LoadOptions &options)
-        : dir_(dir), rtnl_(rtnl), pair(create(dir, options)) {}
+    Staging(StateDir &dir, Rtnl &rtnl, const LoadOptions &options, const hl_failover &ends)
+        : dir_(dir), places(rtnl, ends.netns), pair(create(dir, options)) {
+        pair.set_failover(ends);
+    }
     ~Staging() {
         if (committed_) return;
-        quietly([&] { take_off(pair, rtnl_); }); // what it cannot is no reason to leave the pins
+        quietly([&] { take_off(pair, places); }); // what it cannot is no reason to leave the pins
         quietly([&] { remove(dir_, dir_.stage()); });
     }
     Staging(const Staging &) = delete;
@@ -61,10 +66,10 @@ class Staging {
     }
 
     StateDir &dir_;
-    Rtnl &rtnl_;
     bool committed_ = false;
 
   public:
+    Places places;
     Pair pair;
 };
 
@@ -84,9 +89,13 @@ void check_free(const StateDir &dir, const Link &nic) {
         const hl_pair &state = pair.state();
         const char *owner = state.standby_id.ifname;
         std::string action = fmt::format("attach {}", nic.name);
+        std::string shows = fmt::format("`hitless status {}` shows it", owner);
+        if (state.failover.outer == number(nic.index))
+            throw Error(EEXIST, action, fmt::format("it is the failover device of {}", owner),
+                        shows);
+        if (pair.layout().nics == Place::hidden) continue; // with numbers of their own
         if (state.standby_id.ifindex == number(nic.index))
-            throw Error(EEXIST, action, "it is the standby of a pair already",
-                        fmt::format("`hitless status {}` shows it", owner));
+            throw Error(EEXIST, action, "it is the standby of a pair already", shows);
         if (state.primary_id.ifindex == number(nic.index))
             throw Error(EBUSY, action, fmt::format("it is the primary of {}", owner),
                         fmt::format("`hitless detach {}` first", owner));
@@ -116,6 +125,7 @@ const Link *find_primary(const Link &standby, const Selector &selector,
 /// A pair just made, and what keeps it until it is proved.
 struct Made {
     Pair pair;
+    Places places;
     Vigil vigil;
     std::string primary; ///< its name; empty when none is there yet
 };
@@ -133,7 +143,7 @@ void wait_for(const Vigil &vigil, Instant until) {
 
 /// Until there is evidence for the path or against it, or time to go by the timer. A controller
 /// does it, where there is one and it sees the pair.
-void prove(Pair &pair, Rtnl &rtnl, Vigil &vigil, bool published) {
+void prove(Pair &pair, Places &places, Vigil &vigil, bool published) {
     constexpr Instant look{std::chrono::milliseconds(2)}, slack{std::chrono::milliseconds(100)};
     const Probing how = policy_of(pair.state()).probing;
     const Instant end = now() + how.up_delay + how.timeout + slack;
@@ -144,13 +154,22 @@ void prove(Pair &pair, Rtnl &rtnl, Vigil &vigil, bool published) {
             continue;
         }
         wait_for(vigil, std::min(end, again.value_or(end)));
-        again = settle(pair, rtnl, vigil, HL_ACTOR_OPERATOR);
+        again = settle(pair, places, vigil, HL_ACTOR_OPERATOR);
     }
 }
 
 void check_datapath(const AttachRequest &request, const Link &standby, const Link *primary) {
+    bool xdp = request.datapath == HL_DATAPATH_XDP;
+    if (xdp && request.model != HL_MODEL_THREE)
+        throw Error(EINVAL, fmt::format("make the model {} by XDP", model_name(request.model)),
+                    "XDP sends frames out of a device and never into one: it needs a failover "
+                    "device beside the NICs",
+                    "use the model three");
+    if (request.gate && (xdp || request.model != HL_MODEL_TWO))
+        throw Error(EINVAL, fmt::format("put the gate on {}", standby.name),
+                    "it is for the model two by tc", "leave it out");
     if (request.gate) check_gate(standby);
-    if (request.datapath != HL_DATAPATH_XDP) return;
+    if (!xdp) return;
     check_native(standby, request.finished_frames);
     if (primary) check_native(*primary, request.finished_frames);
 }
@@ -161,23 +180,30 @@ void attach_gate(Pair &pair, const Link &standby) {
         throw Error(EBUSY, fmt::format("put the gate on {}", standby.name),
                     "it is the active path, and attaching may flap its link",
                     "attach when the primary is there and up, or without --gate");
-    pair.attach(HL_HOOK_XDP_STANDBY, standby.index, standby.name);
+    pair.attach(HL_HOOK_XDP_STANDBY, standby);
 }
 
-/// Who carries what, from the standby to the master; nothing flows before the last step.
-void put_together(Pair &pair, Rtnl &rtnl, const AttachRequest &request, const Link &standby,
+/// Who carries what, from the standby to the master; where the standby is the master, nothing flows
+/// before the last step.
+void put_together(Pair &pair, Places &places, const AttachRequest &request, const Link &standby,
                   const Link *primary, Vigil &vigil) {
-    pair.resolve(HL_ROLE_STANDBY, standby.index);
-    pair.attach(HL_HOOK_INGRESS_STANDBY, standby.index, standby.name);
-    if (primary) install_primary(pair, rtnl, standby, *primary);
+    bool xdp = request.datapath == HL_DATAPATH_XDP;
+    if (has_ground(pair)) {
+        take_over(pair, places, standby);
+    } else {
+        pair.resolve(HL_ROLE_STANDBY, standby.index);
+        pair.attach(HL_HOOK_INGRESS_STANDBY, standby);
+    }
+    std::optional<Link> master = look(places, pair).master;
+    if (primary && master) install(pair, places, HL_ROLE_PRIMARY, *primary, *master);
     if (primary) accelerate(pair, HL_ROLE_PRIMARY, *primary);
-    settle(pair, rtnl, vigil, HL_ACTOR_OPERATOR); // the up-delay runs while the last hook goes on
-    if (!pair.state().failover.outer) pair.attach(HL_HOOK_EGRESS, standby.index, standby.name);
-    if (!request.gate && !pair.state().failover.outer) return;
-    prove(pair, rtnl, vigil, false); // XDP comes to the standby while the primary carries
+    settle(pair, places, vigil, HL_ACTOR_OPERATOR); // the up-delay runs while the last hook goes on
+    if (!pair.layout().has_failover) pair.attach(HL_HOOK_EGRESS, standby);
+    if (!request.gate && !xdp) return;
+    prove(pair, places, vigil, false); // XDP comes to the standby while the primary carries
     if (request.gate) attach_gate(pair, standby);
     accelerate(pair, HL_ROLE_STANDBY, standby);
-    if (pair.state().failover.outer) join_failover(pair, rtnl);
+    if (xdp) join_failover(pair, places.rtnl(Place::guest));
 }
 
 Made make(const AttachRequest &request, Rtnl &rtnl) {
@@ -200,28 +226,27 @@ Made make(const AttachRequest &request, Rtnl &rtnl) {
 
     check_datapath(request, standby, primary);
 
-    std::optional<NewFailover> failover;
-    LoadOptions load{number(standby.index), 0, request.liveness};
-    if (request.datapath == HL_DATAPATH_XDP) {
-        std::string name =
-            request.failover.empty() ? failover_name(standby.name) : request.failover;
-        failover.emplace(rtnl, name, standby, request.finished_frames);
-        load.master = failover->ends().outer;
-        load.inner = failover->ends().inner;
+    const Layout &layout = layout_of(request.model);
+    std::optional<Ground> ground;
+    hl_failover ends{};
+    if (layout.has_failover) {
+        ground.emplace(rtnl, request, standby);
+        ends = ground->ends();
     }
-    Staging staging(dir, rtnl, load);
+    LoadOptions load{.master = ends.outer ? ends.outer : number(standby.index),
+                     .inner = ends.inner,
+                     .model = request.model,
+                     .datapath = request.datapath,
+                     .liveness = request.liveness};
+    Staging staging(dir, rtnl, load, ends);
     Pair &pair = staging.pair;
     describe_pair(pair, standby, request.primary, request.policy);
-    if (failover) {
-        pair.set_failover(failover->ends());
-        pair.state().model = HL_MODEL_THREE;
-        pair.state().datapath = HL_DATAPATH_XDP;
-    }
-    Vigil vigil;
-    put_together(pair, rtnl, request, standby, primary, vigil);
-    if (failover) failover->keep();
+    Vigil vigil(pair, staging.places);
+    put_together(pair, staging.places, request, standby, primary, vigil);
+    if (ground) ground->keep();
     staging.commit(StateDir::pair_name(netns_cookie(), number(standby.index)));
-    return {std::move(pair), std::move(vigil), primary ? primary->name : ""};
+    return {std::move(pair), std::move(staging.places), std::move(vigil),
+            primary ? primary->name : ""};
 }
 
 } // namespace
@@ -234,7 +259,7 @@ std::string make_pair(const AttachRequest &request) {
 std::string attach(const AttachRequest &request) {
     Rtnl rtnl;
     Made made = make(request, rtnl);
-    prove(made.pair, rtnl, made.vigil, true);
+    prove(made.pair, made.places, made.vigil, true);
     return made.primary;
 }
 

@@ -4,8 +4,7 @@
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
 #include "loader/engine/attach.hpp"
 #include "loader/engine/failover.hpp"
-#include "loader/engine/filters.hpp"
-#include "loader/engine/herald.hpp"
+#include "loader/engine/kept.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/rules.hpp"
@@ -31,27 +30,12 @@ std::string lock_path(const StateDir &dir) {
 
 enum Wake : uint64_t {
     wake_links,
+    wake_hidden,
     wake_timer,
     wake_directory,
     wake_bells,
     wake_answers,
     wake_notice
-};
-
-/// A pair under care.
-struct Kept {
-    Pair pair;
-    BellReader bell;
-    Vigil vigil;
-    std::optional<Instant> again; ///< settle
-    bool reconsider = false;      ///< a better primary may be there
-    uint64_t primary_lost = 0;    ///< its counter when it was last seen in use
-    uint64_t counted;             ///< flips whose cost was looked at
-    Herald herald;
-
-    explicit Kept(Pair &&adopted)
-        : pair(std::move(adopted)), bell(pair.bell_fd()), counted(pair.view().flips()),
-          herald(pair) {}
 };
 
 } // namespace
@@ -83,6 +67,7 @@ class Controller::Engine {
         poller_.add(bells_.fd(), wake_bells);
         poller_.add(answers_.fd(), wake_answers);
         if (notice_.fd() >= 0) poller_.add(notice_.fd(), wake_notice);
+        poller_.add(hidden_.fd(), wake_hidden);
         flips_.read(); // what happened before us is history
         look_at_everything();
         malloc_trim(0); // loading parsed the kernel's type information; give it back
@@ -97,6 +82,7 @@ class Controller::Engine {
         poller_.ready([&](uint64_t what) {
             switch (what) {
             case wake_links: rescan |= !drain_links(touched); break;
+            case wake_hidden: drain_hidden(touched); break;
             case wake_timer: timer_.acknowledge(); break;
             case wake_directory: rescan |= directory_->changed(StateDir::stage_name); break;
             case wake_bells: drain_bells(touched); break;
@@ -128,15 +114,11 @@ class Controller::Engine {
         bool known = true;
         auto touch = [&](Ifindex index) {
             bool found = false;
-            for (auto &[name, kept] : pairs_) {
-                const hl_pair &state = kept.pair.state();
-                if (state.standby_id.ifindex == number(index) ||
-                    state.failover.outer == number(index) ||
-                    state.primary_id.ifindex == number(index)) {
+            for (auto &[name, kept] : pairs_)
+                if (kept.owns(index)) {
                     touched.insert(name);
                     found = true;
                 }
-            }
             return found;
         };
         bool complete = monitor_.drain({
@@ -145,6 +127,17 @@ class Controller::Engine {
         });
         if (!complete) log("link events were lost; looking at every device again");
         return complete && known;
+    }
+
+    /// What happens in a private namespace concerns its pair, whatever it is.
+    void drain_hidden(std::set<std::string> &touched) {
+        hidden_.ready([&](uint64_t key) {
+            for (auto &[name, kept] : pairs_)
+                if (kept.hidden && static_cast<uint64_t>(kept.hidden->fd()) == key) {
+                    kept.hidden->drain({[](const Link &) {}, [](Ifindex) {}});
+                    touched.insert(name);
+                }
+        });
     }
 
     static bool is_due(const std::optional<Instant> &at) { return at && *at <= now(); }
@@ -156,7 +149,7 @@ class Controller::Engine {
     /// The short way of look_at(), for the path alone. True when the long one must follow.
     bool tick(Kept &kept) {
         bool news = false;
-        guarded([&] { news = kept.vigil.tick(kept.pair, rtnl_); });
+        guarded([&] { news = kept.vigil.tick(kept.pair, kept.places); });
         return news;
     }
 
@@ -186,10 +179,11 @@ class Controller::Engine {
         adopt();
         make_missing_pairs();
         std::vector<std::string> names;
-        std::vector<Link> links = rtnl_.links();
         for (auto &[name, kept] : pairs_) {
             follow_rule(kept);
-            guarded([&, &pair = kept.pair] { let_through(pair, links); });
+            guarded([&, &kept = kept] {
+                follow_filters(kept.pair, kept.places, look(kept.places, kept.pair));
+            });
             names.push_back(name);
         }
         for (const std::string &name : names)
@@ -206,12 +200,15 @@ class Controller::Engine {
         for (const std::string &name : names) {
             if (pairs_.contains(name)) continue;
             guarded([&] {
-                auto [at, fresh] = pairs_.try_emplace(name, Pair::open(dir_.path(name)));
-                int bell = at->second.pair.bell_fd();
-                bells_.add(bell, static_cast<uint64_t>(bell));
-                int answers = at->second.vigil.fd();
-                answers_.add(answers, static_cast<uint64_t>(answers));
-                log(fmt::format("{}: in our care", at->second.pair.state().standby_id.ifname));
+                auto [at, fresh] = pairs_.try_emplace(name, Pair::open(dir_.path(name)), rtnl_);
+                Kept &kept = at->second;
+                auto wait = [](Poller &for_it, int fd) {
+                    for_it.add(fd, static_cast<uint64_t>(fd));
+                };
+                wait(bells_, kept.pair.bell_fd());
+                wait(answers_, kept.vigil.fd());
+                if (kept.hidden) wait(hidden_, kept.hidden->fd());
+                log(fmt::format("{}: in our care", kept.pair.state().standby_id.ifname));
             });
         }
         flips_.rescan();
@@ -243,51 +240,50 @@ class Controller::Engine {
         kept.reconsider = selector_of(state).kind == HL_SELECT_LIST || rule;
     }
 
-    /// A VLAN or macvlan may have come to the master, or gone.
-    void let_through(Pair &pair, const std::vector<Link> &links) {
-        std::optional<Link> standby = find(rtnl_, pair.state().standby_id);
-        std::optional<Link> primary = find(rtnl_, pair.state().primary_id);
-        if (standby && primary) follow_filters(pair, rtnl_, *standby, *primary, links);
-    }
-
     void look_at(const std::string &name) {
         auto at = pairs_.find(name);
         if (at == pairs_.end()) return;
         guarded([&] {
             Kept &kept = at->second;
-            const hl_pair &state = kept.pair.state();
-            std::optional<Link> standby = find(rtnl_, state.standby_id);
-            if (!standby) return bury(name, "the standby");
-            if (state.failover.outer && !rtnl_.link(Ifindex{state.failover.outer}))
-                return bury(name, "the failover device");
-            keep_primary(kept, *standby);
-            kept.again = settle(kept.pair, rtnl_, kept.vigil, HL_ACTOR_CONTROLLER);
+            Members members = look(kept.places, kept.pair);
+            if (!members.standby) return bury(name, "the standby");
+            if (!members.master) return bury(name, "the failover device");
+            keep_primary(kept, members);
+            kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
         });
     }
 
     /// Lets a vanished primary go, and takes one that appeared.
-    void keep_primary(Kept &kept, const Link &standby) {
+    void keep_primary(Kept &kept, const Members &members) {
         hl_pair &state = kept.pair.state();
-        std::optional<Link> primary = find(rtnl_, state.primary_id);
+        const Link &master = *members.master;
+        const std::optional<Link> &primary = members.primary;
         if (primary && !kept.pair.resolved(HL_ROLE_PRIMARY))
-            retake_primary(kept.pair, rtnl_, standby, *primary);
+            retake_primary(kept.pair, kept.places, *primary, master);
         if (primary && kept.pair.view().veto() == 0) kept.primary_lost = primary->tx_dropped;
-        bool reconsider = std::exchange(kept.reconsider, false);
-        if (primary && !reconsider) return follow_master(kept.pair, rtnl_, standby, *primary);
-        std::vector<Link> links = rtnl_.links();
-        learn_hardware(links);
-        std::erase_if(links, [&](const Link &link) { // has the pair's MAC
-            return number(link.index) == state.failover.outer;
-        });
-        Choice choice = choose_primary(standby, selector_of(state), links);
-        bool better = choice.primary && primary && choice.primary->index != primary->index;
-        if (primary && !better) return follow_master(kept.pair, rtnl_, standby, *primary);
+        follow_master(kept.pair, kept.places, members);
+        if (primary && !std::exchange(kept.reconsider, false)) return;
+        Candidates others = candidates(kept.places, kept.pair, members);
+        Link standby = seen_from_guest(kept.pair, *members.standby);
+        Choice choice = choose_primary(standby, selector_of(state), others.links);
+        bool better =
+            choice.primary && primary &&
+            choice.primary != &others.links[std::min(others.present, others.links.size() - 1)];
+        if (primary && !better) return;
         if (state.primary_id.ifindex) let_go(kept, standby, better);
         if (!choice.primary) return;
         check_pair(standby, *choice.primary);
-        install_primary(kept.pair, rtnl_, standby, *choice.primary);
-        log(fmt::format("{}: {} is the primary", standby.name, choice.primary->name));
-        guarded([&] { accelerate(kept.pair, HL_ROLE_PRIMARY, *choice.primary); });
+        take(kept, standby, *choice.primary, master);
+    }
+
+    void take(Kept &kept, const Link &standby, const Link &primary, const Link &master) {
+        Instant took = install(kept.pair, kept.places, HL_ROLE_PRIMARY, primary, master);
+        std::string moved;
+        if (kept.pair.layout().nics == Place::hidden)
+            moved = fmt::format(", moved to {} in {:.1f} ms", kept.pair.state().failover.netns,
+                                static_cast<double>(took.count()) / 1e6);
+        log(fmt::format("{}: {} is the primary{}", standby.name, primary.name, moved));
+        guarded([&] { accelerate(kept.pair, HL_ROLE_PRIMARY, primary); });
     }
 
     void let_go(Kept &kept, const Link &standby, bool better) {
@@ -296,7 +292,7 @@ class Controller::Engine {
                                   static_cast<uint64_t>(now().count()));
         log(fmt::format("{}: the primary {} {}", standby.name, state.primary_id.ifname,
                         better ? "gives way to a better one" : "is gone"));
-        release_primary(kept.pair, rtnl_);
+        release(kept.pair, kept.places, HL_ROLE_PRIMARY);
     }
 
     /// A device that the pair cannot be without is gone for good, and the pair with it.
@@ -321,7 +317,7 @@ class Controller::Engine {
     void count_losses(Kept &kept) {
         uint64_t flips = kept.pair.view().flips();
         if (flips == std::exchange(kept.counted, flips)) return;
-        if (auto primary = find(rtnl_, kept.pair.state().primary_id))
+        if (auto primary = look(kept.places, kept.pair).primary)
             kept.pair.view().note_loss(primary->tx_dropped -
                                        std::min(primary->tx_dropped, kept.primary_lost));
     }
@@ -352,7 +348,7 @@ class Controller::Engine {
     Rtnl rtnl_;
     LinkMonitor monitor_;
     Timer timer_;
-    Poller poller_, bells_, answers_;
+    Poller poller_, bells_, answers_, hidden_;
     std::optional<OwnerLock> owner_;
     std::optional<DirectoryWatch> directory_;
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself

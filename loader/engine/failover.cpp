@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/failover.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/devices.hpp"
 #include "loader/kernel/offload.hpp"
 
 #include <cerrno>
@@ -9,18 +10,10 @@
 namespace hitless {
 namespace {
 
-constexpr auto inner_suffix = "-in";
-constexpr size_t longest_name = HL_IFNAME - 1 - 3; // room for the suffix
-
-uint32_t index_of(Rtnl &rtnl, const std::string &name) {
-    std::optional<Link> link = rtnl.link(name);
-    if (!link) throw Error(ENODEV, fmt::format("find {}", name));
-    return number(link->index);
-}
-
-std::string shown(Rtnl &rtnl, uint32_t index) {
+Link must_find(Rtnl &rtnl, uint32_t index) {
     std::optional<Link> link = rtnl.link(Ifindex{index});
-    return link ? link->name : fmt::format("device {}", index);
+    if (!link) throw Error(ENODEV, fmt::format("find device {}", index), "somebody removed it", "");
+    return *link;
 }
 
 hl_hook_place xdp_place(hl_role role) {
@@ -32,31 +25,6 @@ uint8_t bit(hl_role role) {
 }
 
 } // namespace
-
-NewFailover::NewFailover(Rtnl &rtnl, const std::string &name, const Link &standby,
-                         bool finished_frames)
-    : rtnl_(rtnl) {
-    if (name.empty() || name.size() > longest_name)
-        throw Error(EINVAL, fmt::format("make the failover device {}", name),
-                    fmt::format("its name must have 1 to {} letters", longest_name),
-                    "choose another: --failover NAME");
-    std::string inner = name + inner_suffix;
-    rtnl.make_veth(name, inner, standby.mac, standby.mtu);
-    ends_ = {index_of(rtnl, name), index_of(rtnl, inner), finished_frames, 0};
-    prepare_failover(name);
-}
-
-NewFailover::~NewFailover() {
-    if (kept_ || !ends_.outer) return;
-    try {
-        rtnl_.remove(Ifindex{ends_.outer});
-    } catch (const Error &) { // NOLINT(bugprone-empty-catch): what brought us here says more
-    }
-}
-
-std::string failover_name(const std::string &standby) {
-    return ("fo-" + standby).substr(0, longest_name);
-}
 
 void check_native(const Link &nic, bool finished_frames) {
     NicAbilities able = abilities(nic);
@@ -76,13 +44,12 @@ void check_gate(const Link &standby) {
 
 void join_failover(Pair &pair, Rtnl &rtnl) {
     const hl_failover &ends = pair.state().failover;
-    Ifindex outer{ends.outer}, inner{ends.inner};
-    std::string outer_name = shown(rtnl, ends.outer), inner_name = shown(rtnl, ends.inner);
-    pair.attach(HL_HOOK_EGRESS, outer, outer_name);
-    pair.attach(HL_HOOK_INNER, inner, inner_name);
-    pair.attach(HL_HOOK_XDP_INNER, inner, inner_name);
-    rtnl.change(inner, inner_name, {.up = true});
-    rtnl.change(outer, outer_name, {.up = true});
+    Link outer = must_find(rtnl, ends.outer), inner = must_find(rtnl, ends.inner);
+    pair.attach(HL_HOOK_EGRESS, outer);
+    pair.attach(HL_HOOK_INNER, inner);
+    pair.attach(HL_HOOK_XDP_INNER, inner);
+    rtnl.change(inner.index, inner.name, {.up = true});
+    rtnl.change(outer.index, outer.name, {.up = true});
 }
 
 void part_failover(Pair &pair, Rtnl &rtnl) {
@@ -90,7 +57,7 @@ void part_failover(Pair &pair, Rtnl &rtnl) {
     if (!ends.outer) return;
     pair.detach(HL_HOOK_XDP_INNER);
     pair.detach(HL_HOOK_INNER);
-    rtnl.remove(Ifindex{ends.outer});
+    remove_device(rtnl, Ifindex{ends.outer});
 }
 
 void accelerate(Pair &pair, hl_role role, const Link &nic) {
@@ -99,7 +66,7 @@ void accelerate(Pair &pair, hl_role role, const Link &nic) {
     NicAbilities able = abilities(nic);
     if (why_no_native_receive(able, state.failover.finished_frames)) return;
     try {
-        pair.attach(xdp_place(role), nic.index, nic.name);
+        pair.attach(xdp_place(role), nic);
     } catch (const Error &error) {
         if (error.code() != EOPNOTSUPP) throw;
         return; // kernels that cannot tell beforehand: tc goes on

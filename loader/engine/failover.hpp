@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The failover device of guests that forward: a veth whose outer end is the guest's. tc joins its
-// inner end to the NICs; XDP in front of tc takes the frames that it can take unbroken.
+// The failover device with the datapath xdp, for guests that forward: tc joins its inner end to the
+// NICs; XDP in front of tc takes the frames that it can take unbroken.
 #pragma once
 
 #include "loader/core/native.hpp"
@@ -9,26 +9,6 @@
 #include "loader/kernel/rtnl.hpp"
 
 namespace hitless {
-
-/// Both ends, down; deleted with the object unless keep() was called.
-class NewFailover {
-  public:
-    NewFailover(Rtnl &, const std::string &name, const Link &standby, bool finished_frames);
-    ~NewFailover();
-    NewFailover(const NewFailover &) = delete;
-    NewFailover &operator=(const NewFailover &) = delete;
-
-    const hl_failover &ends() const { return ends_; }
-    void keep() { kept_ = true; }
-
-  private:
-    Rtnl &rtnl_;
-    hl_failover ends_{};
-    bool kept_ = false;
-};
-
-/// The name of the failover device unless the user chose one.
-std::string failover_name(const std::string &standby);
 
 /// Throws what somebody can mend: frames of this NIC would be broken by XDP.
 void check_native(const Link &nic, bool finished_frames);

@@ -74,22 +74,22 @@ bool pass_vlans(const Link &primary, hl_saved &saved, bool wanted) {
 
 } // namespace
 
-void follow_filters(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary,
-                    const std::vector<Link> &links) {
-    hl_saved &saved = pair.state().primary_saved;
-    Ifindex master = master_of(pair.state());
-    std::vector<Mac> wanted = rtnl.filter(master);
-    std::erase(wanted, standby.mac);
-    bool vlans = std::ranges::any_of(links, [&](const Link &l) { return is_vlan_of(l, master); });
-    bool told = let_through(rtnl, primary, saved, wanted);
-    told &= pass_vlans(primary, saved, vlans);
+void follow_filters(hl_saved &saved, Places &places, Rtnl &rtnl, const Link &master,
+                    const Link &nic) {
+    Rtnl &guest = places.rtnl(Place::guest);
+    std::vector<Mac> wanted = guest.filter(master.index);
+    std::erase(wanted, master.mac);
+    std::vector<Link> links = guest.links();
+    bool vlans =
+        std::ranges::any_of(links, [&](const Link &l) { return is_vlan_of(l, master.index); });
+    bool told = let_through(rtnl, nic, saved, wanted);
+    told &= pass_vlans(nic, saved, vlans);
     saved.promisc_for_filters = !told;
 }
 
-void give_filters_back(Pair &pair, Rtnl &rtnl, const Link &primary) {
-    hl_saved &saved = pair.state().primary_saved;
-    let_through(rtnl, primary, saved, {});
-    pass_vlans(primary, saved, false);
+void give_filters_back(hl_saved &saved, Rtnl &rtnl, const Link &nic) {
+    let_through(rtnl, nic, saved, {});
+    pass_vlans(nic, saved, false);
 }
 
 } // namespace hitless

@@ -3,20 +3,17 @@
 #include "loader/core/error.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/sync.hpp"
+#include "loader/kernel/devices.hpp"
+#include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
 
 namespace hitless {
 namespace {
-
-template <size_t N>
-void copy_text(char (&to)[N], const std::string &from) {
-    std::memset(to, 0, N);
-    std::memcpy(to, from.data(), std::min(from.size(), N - 1));
-}
 
 void copy_mac(__u8 (&to)[6], const Mac &from) {
     std::memcpy(to, from.bytes.data(), from.bytes.size());
@@ -28,6 +25,44 @@ void describe_nic(hl_identity &id, const Link &link) {
     id.ifindex = number(link.index);
     copy_text(id.bus, link.bus);
     copy_text(id.ifname, link.name);
+}
+
+hl_identity &id_of(hl_pair &state, hl_role role) {
+    return role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id;
+}
+
+hl_hook_place hook_of(hl_role role) {
+    return role == HL_ROLE_PRIMARY ? HL_HOOK_INGRESS_PRIMARY : HL_HOOK_INGRESS_STANDBY;
+}
+
+/// Into the private namespace, under the same number where that is free.
+Link move_in(Places &places, const Link &nic) {
+    move_device(places.rtnl(Place::guest), nic, places.fd(Place::hidden), nic.index);
+    std::optional<Link> there = places.rtnl(Place::hidden).link(nic.name);
+    if (!there) throw Error(ENODEV, fmt::format("find {} after it moved", nic.name));
+    return *there;
+}
+
+/// Back to the guest. It may have another name and number there, if its own are taken.
+std::optional<Link> move_out(Places &places, const Link &nic) {
+    move_device(places.rtnl(Place::hidden), nic, places.fd(Place::guest), nic.index);
+    auto same = [&](const Link &link) {
+        return link.mac == nic.mac && link.bus == nic.bus && link.kind == nic.kind;
+    };
+    Rtnl &guest = places.rtnl(Place::guest);
+    std::optional<Link> there = guest.link(nic.name);
+    if (there && same(*there)) return there;
+    std::vector<Link> links = guest.links();
+    auto at = std::ranges::find_if(links, same);
+    return at == links.end() ? std::nullopt : std::optional(*at);
+}
+
+/// Where it is: moved, not yet moved, or fallen back when its namespace was destroyed, which only
+/// hardware survives and only hardware can be known again by.
+std::optional<Link> find_to_release(Places &places, const hl_identity &id, const hl_saved &saved) {
+    if (saved.valid != HL_SAVED_MOVED) return find(places.rtnl(Place::guest), id);
+    if (places.has(Place::hidden)) return find(places.rtnl(Place::hidden), id);
+    return id.bus[0] ? find(places.rtnl(Place::guest), id) : std::nullopt;
 }
 
 } // namespace
@@ -47,8 +82,6 @@ void describe_pair(Pair &pair, const Link &standby, const Selector &selector,
     hl_pair &state = pair.state();
     state.veto = HL_VETO(ABSENT);
     state.note[HL_VETO_BIT_ABSENT] = {static_cast<uint64_t>(now().count()), HL_ACTOR_OPERATOR, 0};
-    state.model = HL_MODEL_TWO;
-    state.datapath = HL_DATAPATH_TC;
     adopt_rule(state, selector, policy);
     state.netns_cookie = netns_cookie();
     state.attached_ns = static_cast<uint64_t>(now().count());
@@ -84,40 +117,90 @@ void adopt_rule(hl_pair &state, const Selector &selector, const Policy &policy) 
     state.announce = static_cast<uint8_t>(policy.announce);
 }
 
-void install_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
-    hl_pair &state = pair.state();
-    describe_nic(state.primary_id, primary);
-    save_settings(pair, primary);
-    // Ours first: once the device is up, its frames belong to the master.
-    pair.resolve(HL_ROLE_PRIMARY, primary.index);
-    pair.attach(HL_HOOK_INGRESS_PRIMARY, primary.index, primary.name);
-    prepare_primary(pair, rtnl, standby, primary);
+hl_saved &saved_of(hl_pair &state, hl_role role) {
+    return role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
 }
 
-void retake_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
-    pair.resolve(HL_ROLE_PRIMARY, primary.index);
-    if (!pair.attached(HL_HOOK_INGRESS_PRIMARY))
-        pair.attach(HL_HOOK_INGRESS_PRIMARY, primary.index, primary.name);
-    prepare_primary(pair, rtnl, standby, primary);
+Instant install(Pair &pair, Places &places, hl_role role, const Link &nic, const Link &master) {
+    Instant start = now();
+    Place where = pair.layout().nics;
+    hl_identity &id = id_of(pair.state(), role);
+    describe_nic(id, nic);
+    save_settings(saved_of(pair.state(), role), nic);
+    Link link = where == Place::hidden ? move_in(places, nic) : nic;
+    if (where == Place::hidden) saved_of(pair.state(), role).valid = HL_SAVED_MOVED;
+    id.ifindex = number(link.index);
+    Instant moved = now();
+    places.at(where, [&] {
+        // Ours first: once the device is up, its frames belong to the master.
+        pair.resolve(role, link.index);
+        pair.attach(hook_of(role), link);
+        prepare_nic(pair, places, role, master, link);
+    });
+    return moved - start;
 }
 
-void release_primary(Pair &pair, Rtnl &rtnl) {
-    hl_pair &state = pair.state();
-    pair.resolve(HL_ROLE_PRIMARY, Ifindex::none);
-    std::optional<Link> primary = find(rtnl, state.primary_id);
-    state.primary_id.ifindex = 0;
-    if (primary) give_settings_back(pair, rtnl, *primary);
-    state.primary_saved = {};
-    decelerate(pair, HL_ROLE_PRIMARY);
-    pair.detach(HL_HOOK_INGRESS_PRIMARY);
+void retake_primary(Pair &pair, Places &places, const Link &primary, const Link &master) {
+    places.at(pair.layout().nics, [&] {
+        pair.resolve(HL_ROLE_PRIMARY, primary.index);
+        if (!pair.attached(HL_HOOK_INGRESS_PRIMARY)) pair.attach(HL_HOOK_INGRESS_PRIMARY, primary);
+        prepare_nic(pair, places, HL_ROLE_PRIMARY, master, primary);
+    });
 }
 
-void take_off(Pair &pair, Rtnl &rtnl) {
-    pair.detach(HL_HOOK_EGRESS);
-    release_primary(pair, rtnl);
-    decelerate(pair, HL_ROLE_STANDBY);
-    pair.detach(HL_HOOK_INGRESS_STANDBY);
-    part_failover(pair, rtnl);
+std::optional<Link> release(Pair &pair, Places &places, hl_role role, const Settings *settings) {
+    hl_identity &id = id_of(pair.state(), role);
+    hl_saved &saved = saved_of(pair.state(), role);
+    pair.resolve(role, Ifindex::none);
+    std::optional<Link> nic = find_to_release(places, id, saved);
+    // It goes down on its way, so its frames are ours to the last.
+    if (nic && saved.valid == HL_SAVED_MOVED && places.has(Place::hidden))
+        nic = move_out(places, *nic);
+    id.ifindex = nic && role == HL_ROLE_STANDBY ? number(nic->index) : 0;
+    if (nic && settings) settings->give_sysctls(nic->name);
+    if (nic) give_settings_back(saved, places.rtnl(Place::guest), id, *nic);
+    saved = {};
+    decelerate(pair, role);
+    pair.detach(hook_of(role));
+    return nic;
+}
+
+Members look(Places &places, const Pair &pair) {
+    const hl_pair &state = pair.state();
+    Members out;
+    if (!places.has(pair.layout().nics)) return out;
+    Rtnl &nics = places.rtnl(pair.layout().nics);
+    out.standby = find(nics, state.standby_id);
+    out.primary = find(nics, state.primary_id);
+    out.master = pair.layout().has_failover
+                     ? places.rtnl(Place::guest).link(Ifindex{state.failover.outer})
+                     : out.standby;
+    return out;
+}
+
+Candidates candidates(Places &places, const Pair &pair, const Members &members) {
+    Candidates out{places.rtnl(Place::guest).links(), 0};
+    std::erase_if(out.links, [&](const Link &link) {
+        return pair.layout().has_failover && number(link.index) == pair.state().failover.outer;
+    });
+    learn_hardware(out.links);
+    out.present = out.links.size();
+    if (!members.primary) return out;
+    if (pair.layout().nics == Place::guest) {
+        auto at = std::ranges::find(out.links, members.primary->index, &Link::index);
+        out.present = static_cast<size_t>(at - out.links.begin());
+        return out;
+    }
+    std::vector<Link> hidden{*members.primary};
+    places.at(Place::hidden, [&] { learn_hardware(hidden); });
+    out.links.push_back(hidden.front());
+    return out;
+}
+
+Link seen_from_guest(const Pair &pair, const Link &standby) {
+    Link out = standby;
+    if (pair.layout().nics == Place::hidden) out.index = Ifindex::none;
+    return out;
 }
 
 std::optional<Link> find(Rtnl &rtnl, const hl_identity &id) {
@@ -128,20 +211,20 @@ std::optional<Link> find(Rtnl &rtnl, const hl_identity &id) {
     return link;
 }
 
-std::optional<Instant> settle(Pair &pair, Rtnl &rtnl, Vigil &vigil, hl_actor actor) {
+std::optional<Instant> settle(Pair &pair, Places &places, Vigil &vigil, hl_actor actor) {
     hl_pair &state = pair.state();
-    std::optional<Link> standby = find(rtnl, state.standby_id);
-    std::optional<Link> primary = find(rtnl, state.primary_id);
+    Members members = look(places, pair);
     Observation seen;
-    seen.present = primary.has_value();
-    if (primary && standby) {
-        seen.usable = primary->usable();
+    seen.present = members.primary.has_value();
+    if (members.primary && members.standby && members.master) {
+        const Link &primary = *members.primary, &master = *members.master;
+        seen.usable = primary.usable();
         seen.configured = state.primary_saved.valid;
-        seen.mtu_fits = primary->mtu >= standby->mtu;
-        seen.mac_matches = primary->mac == standby->mac;
-        copy_text(state.primary_id.ifname, primary->name);
-        copy_text(state.standby_id.ifname, standby->name);
-        vigil.observe(pair, rtnl, *standby, *primary, seen);
+        seen.mtu_fits = primary.mtu >= master.mtu;
+        seen.mac_matches = primary.mac == master.mac;
+        copy_text(state.primary_id.ifname, primary.name);
+        copy_text(state.standby_id.ifname, members.standby->name);
+        vigil.observe(pair, places, members, seen);
     } else {
         vigil.rest();
     }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Steps that attach, detach and the controller share: bring a primary into a pair or let it go, and
-// ask policy what to think of it.
+// Steps that attach, detach and the controller share: bring a NIC into a pair or let it go, and ask
+// policy what to think of the primary.
 #pragma once
 
 #include "loader/core/pairing.hpp"
 #include "loader/core/policy.hpp"
+#include "loader/engine/places.hpp"
 #include "loader/engine/vigil.hpp"
 #include "loader/kernel/pair.hpp"
-#include "loader/kernel/rtnl.hpp"
+#include "loader/kernel/settings.hpp"
+
+#include <algorithm>
+#include <vector>
 
 namespace hitless {
 
@@ -19,31 +23,52 @@ Policy policy_of(const hl_pair &);
 /// Writes another rule and policy into a pair that exists.
 void adopt_rule(hl_pair &, const Selector &, const Policy &);
 
-/// Saves the primary's settings, brings them in line with the standby's, and puts our program on
-/// it. The veto word is left alone: settle() judges.
-void install_primary(Pair &, Rtnl &, const Link &standby, const Link &primary);
+/// The devices of a pair as they are now; nothing where one is not there.
+struct Members {
+    std::optional<Link> master, standby, primary;
+};
+Members look(Places &, const Pair &);
+
+/// Takes a NIC of the guest's namespace: saves its settings, moves it where the model has it, puts
+/// our program on it and brings it in line with the master. The veto word is left alone: settle()
+/// judges. Returns how long the NIC was the pair's but not yet in place.
+Instant install(Pair &, Places &, hl_role, const Link &nic, const Link &master);
 
 /// The same device after it was away, in another namespace say: the kernel took it out of the
 /// datapath, and its clsact filters with it.
-void retake_primary(Pair &, Rtnl &, const Link &standby, const Link &primary);
+void retake_primary(Pair &, Places &, const Link &primary, const Link &master);
 
-/// Takes our program off the primary, if it is still there, and gives its settings back.
-void release_primary(Pair &, Rtnl &);
-
-/// Takes every program of ours off, in the order that keeps frames flowing: outward first, so that
-/// new frames take the standby while the primary still delivers what is on its way.
-void take_off(Pair &, Rtnl &);
+/// The other way round; also when the NIC is gone, or only half installed. One that moves gets its
+/// sysctls from `settings`, if any. Returns it as it is now.
+std::optional<Link> release(Pair &, Places &, hl_role, const Settings *settings = nullptr);
 
 /// Asks policy with what the NICs and the vigil say now, and applies the verdict. Returns when to
 /// ask again.
-std::optional<Instant> settle(Pair &, Rtnl &, Vigil &, hl_actor);
+std::optional<Instant> settle(Pair &, Places &, Vigil &, hl_actor);
 
 /// The link that an identity names, if it still is that device.
 std::optional<Link> find(Rtnl &, const hl_identity &);
 
+/// Every link that could be a pair's primary: the guest's but its failover device, and the primary
+/// that it has, which may be elsewhere. Numbers of two namespaces mean two things: `present` is the
+/// place of that one, or past the end.
+struct Candidates {
+    std::vector<Link> links;
+    size_t present;
+};
+Candidates candidates(Places &, const Pair &, const Members &);
+/// The standby as pairing compares it with them.
+Link seen_from_guest(const Pair &, const Link &standby);
+
 /// The device that the guest uses.
 Ifindex master_of(const hl_pair &);
 
+hl_saved &saved_of(hl_pair &, hl_role);
 Mac mac_of(const __u8 (&bytes)[6]);
+template <size_t N>
+void copy_text(char (&to)[N], const std::string &from) {
+    std::fill(std::begin(to), std::end(to), '\0');
+    std::copy_n(from.data(), std::min(from.size(), N - 1), to);
+}
 
 } // namespace hitless

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/pairs.hpp"
 #include "loader/core/error.hpp"
+#include "loader/engine/assembly.hpp"
+#include "loader/engine/ground.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/kernel/announce.hpp"
 #include "loader/kernel/netns.hpp"
@@ -27,8 +29,9 @@ void leave_primary(Pair &pair, Rtnl &rtnl) {
 void take_off(const std::string &dir, Rtnl &rtnl) {
     Pair pair = Pair::open(dir);
     if (pair.state().netns_cookie != netns_cookie()) return; // its NICs are out of reach from here
+    Places places(rtnl, pair.state().failover.netns);
     leave_primary(pair, rtnl);
-    take_off(pair, rtnl);
+    take_off(pair, places);
 }
 
 /// Also what is incomplete or of another version: removing its pins frees its tcx links all the
@@ -43,6 +46,41 @@ std::string take_apart(const std::string &dir, Rtnl &rtnl) {
     }
     StateDir::remove(dir);
     return why;
+}
+
+/// The pair's standby out of sight, or its failover device: the pair is named after the former.
+bool is_of(const std::string &dir, const std::string &ifname, const std::optional<Link> &link) {
+    try {
+        Pair pair = Pair::open(dir);
+        const hl_pair &state = pair.state();
+        if (link) return state.failover.outer == number(link->index);
+        return pair.layout().nics == Place::hidden && ifname == state.standby_id.ifname;
+    } catch (const Error &) {
+        return false; // one that cannot be opened is found by its directory's name alone
+    }
+}
+
+/// Names of the private namespaces of all pairs of this one.
+std::vector<std::string> grounds(const StateDir &dir) {
+    std::vector<std::string> out;
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            out.emplace_back(Pair::open(dir.path(name)).state().failover.netns);
+        } catch (const Error &error) {
+            if (error.code() == EPROTO) throw; // of another version: we cannot know
+        }
+    }
+    return out;
+}
+
+/// What a crash left before there was a stage, or what lost its pins.
+bool clear_grounds(const StateDir &dir, Rtnl &rtnl) {
+    try {
+        return sweep_grounds(rtnl, grounds(dir));
+    } catch (const Error &error) {
+        if (error.code() != EPROTO) throw;
+        return false;
+    }
 }
 
 } // namespace
@@ -65,6 +103,8 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
         if (name == standby) return name;
         if (link && name == StateDir::pair_name(netns_cookie(), number(link->index))) return name;
     }
+    for (const std::string &name : pairs)
+        if (is_of(dir.path(name), standby, link)) return name;
     throw Error(link ? ENOENT : ENODEV, fmt::format("find the pair of {}", standby),
                 link ? "none is attached to it" : "there is no such interface",
                 pairs.empty() ? fmt::format("`hitless attach {}` makes one", standby)
@@ -72,9 +112,9 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
 }
 
 bool clear_stage(StateDir &dir, Rtnl &rtnl) {
-    if (!dir.has_stage()) return false;
-    take_apart(dir.stage(), rtnl);
-    return true;
+    bool found = dir.has_stage();
+    if (found) take_apart(dir.stage(), rtnl);
+    return clear_grounds(dir, rtnl) || found;
 }
 
 void clear_incomplete(StateDir &dir, Rtnl &rtnl) {

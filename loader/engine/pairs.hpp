@@ -16,11 +16,12 @@ namespace hitless {
 /// Directory names of the pairs made in the caller's network namespace.
 std::vector<std::string> own_pairs(const StateDir &);
 
-/// The directory name of the pair of this standby; throws ENOENT with what to do.
+/// The directory name of the pair of this standby or failover device; throws ENOENT with what to
+/// do.
 std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 
-/// Takes apart what a crash left in the stage directory; true when there was something. Under the
-/// lock.
+/// Takes apart what a crash left in the stage directory, and private namespaces that no pair has.
+/// True when there was something. Under the lock.
 bool clear_stage(StateDir &, Rtnl &);
 
 /// Takes apart pairs whose pins somebody removed; they could not be opened, and would bar every

@@ -40,16 +40,12 @@ bool primary_active(const PairStatus &pair) {
     return doubtful && !standby_works && primary_works;
 }
 
-/// What a pair with a failover device has lost of it, or of native XDP.
-void find_forwarding_problems(std::vector<std::string> &out, const Pair &pair, Rtnl &rtnl) {
+/// What a failover device has lost of native XDP.
+void find_native_problems(std::vector<std::string> &out, const Pair &pair, Rtnl &rtnl) {
     const hl_pair &state = pair.state();
     std::optional<Link> inner = rtnl.link(Ifindex{state.failover.inner});
-    std::optional<Link> outer = rtnl.link(Ifindex{state.failover.outer});
-    if (!inner || !outer) {
-        out.emplace_back("the failover device is gone; detach and attach again");
-        return;
-    }
-    if (!pair.attached(HL_HOOK_INNER) || !pair.attached(HL_HOOK_XDP_INNER))
+    if (!inner) return;
+    if (!pair.attached(HL_HOOK_XDP_INNER))
         out.push_back(
             fmt::format("{} no longer runs our programs; detach and attach again", inner->name));
     if (why_no_native_send(abilities(*inner)))
@@ -57,32 +53,72 @@ void find_forwarding_problems(std::vector<std::string> &out, const Pair &pair, R
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
         std::optional<Link> nic =
             find(rtnl, role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id);
-        if (nic && nic->mtu < outer->mtu)
-            out.push_back(fmt::format("{} carries frames up to {}, and {} sends up to {}",
-                                      nic->name, nic->mtu, outer->name, outer->mtu));
         std::string why = nic ? why_not_native(pair, role, *nic) : "";
         if (!why.empty())
             out.push_back(fmt::format("tc carries the frames of {}: {}", nic->name, why));
     }
 }
 
-std::vector<std::string> find_problems(const Pair &pair, Rtnl &rtnl, const PairStatus &status) {
-    std::vector<std::string> out;
-    auto check = [&](hl_hook_place place, const std::string &what) {
-        if (!pair.attached(place))
+/// Programs of ours that are gone, in the namespaces of their devices.
+void find_lost_programs(std::vector<std::string> &out, const Pair &pair, Places &places,
+                        const PairStatus &status) {
+    auto check = [&](Place place, hl_hook_place hook, const std::string &what) {
+        if (!places.at(place, [&] { return pair.attached(hook); }))
             out.push_back(
                 fmt::format("{} no longer runs our program; detach and attach again", what));
     };
-    if (!status.standby.present) {
-        out.push_back(fmt::format("the standby {} is gone", status.standby.ifname));
-        return out;
+    Place nics = pair.layout().nics;
+    bool apart = pair.state().failover.netns[0];
+    const std::string &master = status.failover.empty() ? status.name : status.failover;
+    if (nics == Place::guest) check(Place::guest, HL_HOOK_EGRESS, master + " (egress)");
+    if (pair.layout().has_failover)
+        check(apart ? Place::hidden : Place::guest, HL_HOOK_INNER, master + " (inner end)");
+    check(nics, HL_HOOK_INGRESS_STANDBY, status.standby.ifname + " (ingress)");
+    if (status.primary.present)
+        check(nics, HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
+}
+
+/// Programs and filters of others on the master that frames led away by ours do not come by.
+void find_missed(std::vector<std::string> &out, const Pair &pair, const Link &master) {
+    if (pair.layout().nics == Place::hidden) return; // ours is behind the device
+    auto missed = [&](const char *whose) {
+        out.push_back(fmt::format("{} has {} that miss redirected frames; detach and attach again",
+                                  master.name, whose));
+    };
+    if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
+        has_foreign_filters(number(master.index), Direction::egress, -1))
+        missed("clsact filters");
+    if (pair.passes_over_others(HL_HOOK_EGRESS)) missed("tcx programs behind ours");
+}
+
+/// What of the NICs does not go together with the master.
+void find_misfits(std::vector<std::string> &out, const hl_pair &state, const Members &members) {
+    for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
+        const std::optional<Link> &nic =
+            role == HL_ROLE_PRIMARY ? members.primary : members.standby;
+        const Link &master = *members.master;
+        if (!nic) continue;
+        if (members.standby->index != master.index && nic->mtu < master.mtu)
+            out.push_back(fmt::format("{} carries frames up to {}, and {} sends up to {}",
+                                      nic->name, nic->mtu, master.name, master.mtu));
+        const hl_saved &saved = role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
+        for (const std::string &what : unsynced(saved))
+            out.push_back(fmt::format("the {} {} refuses to follow the master's {}",
+                                      path_name(role == HL_ROLE_PRIMARY), nic->name, what));
     }
-    const hl_failover &failover = pair.state().failover;
-    std::string master = failover.outer ? status.failover : status.standby.ifname;
-    uint32_t master_index = failover.outer ? failover.outer : number(status.standby.index);
-    if (failover.outer) find_forwarding_problems(out, pair, rtnl);
-    if (!master.empty()) check(HL_HOOK_EGRESS, master + " (egress)");
-    check(HL_HOOK_INGRESS_STANDBY, status.standby.ifname + " (ingress)");
+}
+
+std::vector<std::string> find_problems(const Pair &pair, Places &places, const Members &members,
+                                       const PairStatus &status) {
+    std::vector<std::string> out;
+    if (!members.standby)
+        out.push_back(fmt::format("the standby {} is gone", status.standby.ifname));
+    else if (!members.master)
+        out.emplace_back("the failover device is gone; detach and attach again");
+    if (!out.empty()) return out;
+    if (status.datapath == HL_DATAPATH_XDP)
+        find_native_problems(out, pair, places.rtnl(Place::guest));
+    find_lost_programs(out, pair, places, status);
     if (status.primary.present && !status.primary.known)
         out.push_back(
             fmt::format("the primary {} was away and nobody has taken it back; `hitless run`",
@@ -91,19 +127,8 @@ std::vector<std::string> find_problems(const Pair &pair, Rtnl &rtnl, const PairS
         out.push_back(
             fmt::format("the primary {} is {} and no controller has noticed; `hitless run`",
                         status.primary.ifname, status.primary.present ? "down" : "gone"));
-    if (status.primary.present)
-        check(HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
-    for (const std::string &what : unsynced(pair.state()))
-        out.push_back(fmt::format("the primary {} refuses to follow the master's {}",
-                                  status.primary.ifname, what));
-    auto missed = [&](const char *whose) {
-        out.push_back(fmt::format("{} has {} that miss redirected frames; detach and attach again",
-                                  master, whose));
-    };
-    if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
-        has_foreign_filters(master_index, Direction::egress, -1))
-        missed("clsact filters");
-    if (pair.passes_over_others(HL_HOOK_EGRESS)) missed("tcx programs behind ours");
+    find_misfits(out, pair.state(), members);
+    find_missed(out, pair, *members.master);
     return out;
 }
 
@@ -123,18 +148,19 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
             const hl_note &note = state.note[std::countr_zero(reason.bit)];
             out.vetoes.push_back({reason, Instant(note.time_ns), actor_of(note.actor)});
         }
-    out.standby = nic_status(state.standby_id, find(rtnl, state.standby_id));
-    out.primary = nic_status(state.primary_id, find(rtnl, state.primary_id));
+    out.netns = state.failover.netns;
+    Places places(rtnl, out.netns);
+    Members members = look(places, pair);
+    out.standby = nic_status(state.standby_id, members.standby);
+    out.primary = nic_status(state.primary_id, members.primary);
     out.primary.known = pair.resolved(HL_ROLE_PRIMARY);
     out.primary.native = state.hook[HL_HOOK_XDP_PRIMARY].kind && pair.attached(HL_HOOK_XDP_PRIMARY);
     out.standby.native = state.hook[HL_HOOK_XDP_STANDBY].kind && pair.attached(HL_HOOK_XDP_STANDBY);
     out.name = out.standby.present ? out.standby.ifname : name;
     out.counters = pair.counters();
     out.primary_active = primary_active(out);
-    if (state.failover.outer)
-        if (std::optional<Link> outer = rtnl.link(Ifindex{state.failover.outer}))
-            out.failover = outer->name;
-    out.problems = find_problems(pair, rtnl, out);
+    if (pair.layout().has_failover && members.master) out.failover = members.master->name;
+    out.problems = find_problems(pair, places, members, out);
     return out;
 }
 

@@ -16,8 +16,8 @@ namespace {
 constexpr uint8_t answer_nothing = 8; // arp_ignore of ip-sysctl.txt
 
 /// Runs a change that a NIC may refuse.
-void attempt(Pair &pair, Rtnl &rtnl, const Link &nic, const LinkChange &change, hl_sync what) {
-    uint8_t &refused = pair.state().primary_saved.unsynced;
+void attempt(hl_saved &saved, Rtnl &rtnl, const Link &nic, const LinkChange &change, hl_sync what) {
+    uint8_t &refused = saved.unsynced;
     try {
         rtnl.change(nic.index, nic.name, change);
         refused &= ~what;
@@ -38,109 +38,133 @@ void program_mac(Rtnl &rtnl, const Link &nic, const Mac &mac) {
     }
 }
 
-void give_mac(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
-    if (primary.mac == standby.mac || !lacks_mac(primary)) return;
+void give_mac(hl_saved &saved, Rtnl &rtnl, const Link &master, const Link &nic) {
+    if (nic.mac == master.mac || !lacks_mac(nic)) return;
     try {
-        program_mac(rtnl, primary, standby.mac);
+        program_mac(rtnl, nic, master.mac);
     } catch (const Error &error) {
-        throw Error(error.code(),
-                    fmt::format("give {} the MAC {}", primary.name, standby.mac.text()),
+        throw Error(error.code(), fmt::format("give {} the MAC {}", nic.name, master.mac.text()),
                     fmt::format("the NIC refuses it ({})", strerror(error.code())),
                     "have the host assign it (`ip link set PF vf N mac ...`) or trust the VF");
     }
-    pair.state().primary_saved.programmed_mac = 1;
+    saved.programmed_mac = 1;
 }
 
-/// The master's MAC was changed: the echo rule needs the new one, and the primary too. One that
-/// refuses is vetoed for it.
-void follow_mac(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
-    hl_pair &state = pair.state();
-    if (mac_of(state.mac) == standby.mac) return;
-    std::memcpy(state.mac, standby.mac.bytes.data(), sizeof(state.mac));
-    if (primary.mac == standby.mac) return;
+/// The master's MAC was changed: the NIC needs it, too. A primary that refuses is vetoed for it.
+void follow_mac(hl_saved &saved, Rtnl &rtnl, const Link &master, const Link &nic) {
+    if (nic.mac == master.mac) return;
     try {
-        program_mac(rtnl, primary, standby.mac);
-        state.primary_saved.programmed_mac = 1;
+        program_mac(rtnl, nic, master.mac);
+        saved.programmed_mac = 1;
     } catch (const Error &) { // NOLINT(bugprone-empty-catch)
     }
 }
 
-void follow_mtu(Rtnl &rtnl, const Link &standby, const Link &primary) {
-    if (standby.mtu == primary.mtu) return;
+void follow_mtu(Rtnl &rtnl, const Link &master, const Link &nic) {
+    if (master.mtu == nic.mtu) return;
     try {
-        rtnl.change(primary.index, primary.name, {.mtu = standby.mtu});
+        rtnl.change(nic.index, nic.name, {.mtu = master.mtu});
     } catch (const Error &) { // NOLINT(bugprone-empty-catch): settle() vetoes if it carries less
     }
 }
 
-} // namespace
-
-void save_settings(Pair &pair, const Link &primary) {
-    hl_saved saved{};
-    saved.valid = 1;
-    saved.up = primary.up;
-    saved.addr_gen_mode = primary.addr_gen_mode;
-    saved.mtu = primary.mtu;
-    saved.tx_queue_len = primary.tx_queue_len;
-    saved.promisc = primary.promisc;
-    saved.allmulti = primary.allmulti;
-    saved.arp_ignore = primary.arp_ignore;
-    pair.state().primary_saved = saved;
+void follow(hl_saved &saved, Rtnl &rtnl, const Link &master, const Link &nic) {
+    follow_mtu(rtnl, master, nic);
+    if (nic.tx_queue_len != master.tx_queue_len)
+        attempt(saved, rtnl, nic, {.tx_queue_len = master.tx_queue_len}, HL_SYNC_TX_QUEUE);
+    bool promisc = saved.promisc || saved.promisc_for_filters || master.promiscuity > 0;
+    if (nic.promisc != promisc) attempt(saved, rtnl, nic, {.promisc = promisc}, HL_SYNC_PROMISC);
+    // The kernel tells nobody when the master joins a group: take them all.
+    if (!nic.allmulti) attempt(saved, rtnl, nic, {.allmulti = true}, HL_SYNC_MULTICAST);
 }
 
-void prepare_primary(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
-    // The primary has the master's MAC: left alone, the kernel would give it the same link-local
+/// NICs that follow the master; in some models the standby is the master itself.
+template <typename Step>
+void each_follower(hl_pair &state, const Members &members, Step step) {
+    if (members.primary && state.primary_saved.valid) step(state.primary_saved, *members.primary);
+    if (members.standby && state.standby_saved.valid) step(state.standby_saved, *members.standby);
+}
+
+} // namespace
+
+void save_settings(hl_saved &to, const Link &nic) {
+    hl_saved saved{};
+    saved.valid = HL_SAVED_HERE;
+    saved.up = nic.up;
+    saved.addr_gen_mode = nic.addr_gen_mode;
+    saved.mtu = nic.mtu;
+    saved.tx_queue_len = nic.tx_queue_len;
+    saved.promisc = nic.promisc;
+    saved.allmulti = nic.allmulti;
+    saved.arp_ignore = nic.arp_ignore;
+    to = saved;
+}
+
+void prepare_nic(Pair &pair, Places &places, hl_role role, const Link &master, const Link &nic) {
+    hl_saved &saved = saved_of(pair.state(), role);
+    Rtnl &rtnl = places.rtnl(pair.layout().nics);
+    // The NIC has the master's MAC: left alone, the kernel would give it the same link-local
     // address and fail duplicate detection on one of the two.
     LinkChange silence;
     silence.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
     try {
-        rtnl.change(primary.index, primary.name, silence);
+        rtnl.change(nic.index, nic.name, silence);
     } catch (const Error &error) {
         if (error.code() != EAFNOSUPPORT) throw; // no IPv6 in this kernel: nothing to silence
     }
-    attempt(pair, rtnl, primary, {.arp_ignore = answer_nothing}, HL_SYNC_ARP);
-    give_mac(pair, rtnl, standby, primary);
-    follow_filters(pair, rtnl, standby, primary, rtnl.links());
-    if (!primary.up) rtnl.change(primary.index, primary.name, {.up = true});
-    follow_master(pair, rtnl, standby, primary);
+    attempt(saved, rtnl, nic, {.arp_ignore = answer_nothing}, HL_SYNC_ARP);
+    give_mac(saved, rtnl, master, nic);
+    follow_filters(saved, places, rtnl, master, nic);
+    if (!nic.up) rtnl.change(nic.index, nic.name, {.up = true});
+    follow(saved, rtnl, master, nic);
 }
 
-void follow_master(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary) {
-    const hl_saved &saved = pair.state().primary_saved;
-    follow_mac(pair, rtnl, standby, primary);
-    follow_mtu(rtnl, standby, primary);
-    if (primary.tx_queue_len != standby.tx_queue_len)
-        attempt(pair, rtnl, primary, {.tx_queue_len = standby.tx_queue_len}, HL_SYNC_TX_QUEUE);
-    bool promisc = saved.promisc || saved.promisc_for_filters || standby.promiscuity > 0;
-    if (primary.promisc != promisc)
-        attempt(pair, rtnl, primary, {.promisc = promisc}, HL_SYNC_PROMISC);
-    // The kernel tells nobody when the master joins a group: take them all.
-    if (!primary.allmulti) attempt(pair, rtnl, primary, {.allmulti = true}, HL_SYNC_MULTICAST);
+void follow_master(Pair &pair, Places &places, const Members &members) {
+    if (!members.master) return;
+    hl_pair &state = pair.state();
+    const Link &master = *members.master;
+    Rtnl &rtnl = places.rtnl(pair.layout().nics);
+    bool new_mac = mac_of(state.mac) != master.mac;
+    std::memcpy(state.mac, master.mac.bytes.data(), sizeof(state.mac)); // the echo rule needs it
+    each_follower(state, members, [&](hl_saved &saved, const Link &nic) {
+        if (new_mac) follow_mac(saved, rtnl, master, nic);
+        follow(saved, rtnl, master, nic);
+    });
 }
 
-void give_settings_back(Pair &pair, Rtnl &rtnl, const Link &primary) {
-    const hl_saved saved = pair.state().primary_saved;
+void follow_filters(Pair &pair, Places &places, const Members &members) {
+    if (!members.master) return;
+    Place where = pair.layout().nics;
+    each_follower(pair.state(), members, [&](hl_saved &saved, const Link &nic) {
+        places.at(where,
+                  [&] { follow_filters(saved, places, places.rtnl(where), *members.master, nic); });
+    });
+}
+
+void give_settings_back(hl_saved &kept, Rtnl &rtnl, const hl_identity &id, const Link &nic) {
+    const hl_saved saved = kept;
     if (!saved.valid) return;
-    give_filters_back(pair, rtnl, primary);
+    give_filters_back(kept, rtnl, nic);
     // Down before our program leaves, so that no frame reaches a stack that is not its own.
-    if (!saved.up) rtnl.change(primary.index, primary.name, {.up = false});
+    if (!saved.up) rtnl.change(nic.index, nic.name, {.up = false});
     LinkChange back;
-    if (primary.mtu != saved.mtu) back.mtu = saved.mtu;
-    if (primary.addr_gen_mode != saved.addr_gen_mode) back.addr_gen_mode = saved.addr_gen_mode;
-    if (primary.tx_queue_len != saved.tx_queue_len) back.tx_queue_len = saved.tx_queue_len;
-    if (primary.promisc != saved.promisc) back.promisc = saved.promisc;
-    if (primary.allmulti != saved.allmulti) back.allmulti = saved.allmulti;
-    rtnl.change(primary.index, primary.name, back);
-    if (primary.arp_ignore != saved.arp_ignore)
-        rtnl.change(primary.index, primary.name, {.arp_ignore = saved.arp_ignore});
-    Mac own = mac_of(pair.state().primary_id.mac);
-    if (saved.programmed_mac && !own.empty() && primary.mac != own) program_mac(rtnl, primary, own);
+    if (nic.mtu != saved.mtu) back.mtu = saved.mtu;
+    if (nic.addr_gen_mode != saved.addr_gen_mode) back.addr_gen_mode = saved.addr_gen_mode;
+    if (nic.tx_queue_len != saved.tx_queue_len) back.tx_queue_len = saved.tx_queue_len;
+    if (nic.promisc != saved.promisc) back.promisc = saved.promisc;
+    if (nic.allmulti != saved.allmulti) back.allmulti = saved.allmulti;
+    rtnl.change(nic.index, nic.name, back);
+    if (nic.arp_ignore != saved.arp_ignore)
+        rtnl.change(nic.index, nic.name, {.arp_ignore = saved.arp_ignore});
+    Mac own = mac_of(id.mac);
+    if (saved.programmed_mac && !own.empty() && nic.mac != own) program_mac(rtnl, nic, own);
+    if (saved.up && !nic.up) rtnl.change(nic.index, nic.name, {.up = true}); // a move took it down
 }
 
-std::vector<std::string> unsynced(const hl_pair &state) {
+std::vector<std::string> unsynced(const hl_saved &saved) {
     std::vector<std::string> out;
     for (size_t bit = 0; bit < std::size(sync_names); bit++)
-        if (state.primary_saved.unsynced >> bit & 1) out.emplace_back(sync_names[bit]);
+        if (saved.unsynced >> bit & 1) out.emplace_back(sync_names[bit]);
     return out;
 }
 

@@ -12,6 +12,11 @@ constexpr Instant learn_again = std::chrono::seconds(5),
 
 } // namespace
 
+Vigil::Vigil(const Pair &pair, const Places &places)
+    : prober_(pair.layout().nics == Place::hidden && places.has(Place::hidden)
+                  ? places.fd(Place::hidden)
+                  : -1) {}
+
 void Vigil::rest() {
     prover_ = {};
     primary_ = Ifindex::none;
@@ -20,32 +25,33 @@ void Vigil::rest() {
     again_.reset();
 }
 
-void Vigil::observe(Pair &pair, Rtnl &rtnl, const Link &standby, const Link &primary,
-                    Observation &seen) {
+void Vigil::observe(Pair &pair, Places &places, const Members &members, Observation &seen) {
+    const Link &primary = *members.primary;
     const hl_pair &state = pair.state();
     if (primary_ != primary.index) answers_ = true;
     if (!answers_) answers_ = answers_on_bus(primary.bus);
     primary_ = primary.index;
     usable_ = seen.usable && answers_;
-    step(pair, rtnl);
+    step(pair, places);
     seen.answers = answers_;
     seen.completes = completes_;
     seen.path = prover_.belief();
-    if (state.reselect == HL_RESELECT_BETTER) {
-        std::optional<uint32_t> theirs = link_speed(standby.name), its = link_speed(primary.name);
+    if (state.reselect != HL_RESELECT_BETTER) return;
+    places.at(pair.layout().nics, [&] {
+        std::optional<uint32_t> theirs = link_speed(members.standby->name),
+                                its = link_speed(primary.name);
         seen.faster = !theirs || !its || *its > *theirs;
-    }
+    });
 }
 
-bool Vigil::tick(Pair &pair, Rtnl &rtnl) {
+bool Vigil::tick(Pair &pair, Places &places) {
     Belief before = prover_.belief();
-    step(pair, rtnl);
+    step(pair, places);
     return prover_.belief() != before || !answers_;
 }
 
-void Vigil::step(Pair &pair, Rtnl &rtnl) {
+void Vigil::step(Pair &pair, Places &places) {
     const hl_pair &state = pair.state();
-    Ifindex master{state.standby_id.ifindex};
     Probing how = policy_of(state).probing;
     prober_.read([&](bool second_path, Instant asked) {
         prover_.answered(second_path ? Side::standby : Side::primary, asked, now());
@@ -54,7 +60,7 @@ void Vigil::step(Pair &pair, Rtnl &rtnl) {
     if (usable_ && how.interval.count() &&
         at - learnt_ >= (prober_.has_target() ? learn_again : learn_first)) {
         learnt_ = at;
-        prober_.learn(rtnl, master, mac_of(state.mac));
+        prober_.learn(places.rtnl(Place::guest), master_of(state), mac_of(state.mac));
     }
     hl_counters counted = pair.counters();
     Prover::Orders orders = prover_.step(how,
@@ -65,16 +71,16 @@ void Vigil::step(Pair &pair, Rtnl &rtnl) {
                                           .received = counted.frames[HL_COUNT_RX_PRIMARY]},
                                          at);
     again_ = orders.again;
-    if (orders.suspicious) examine(pair, rtnl);
+    if (orders.suspicious) examine(pair, places);
     if (orders.next_target) prober_.next_target();
     if (orders.ask_primary) prober_.ask(primary_, false, at);
-    if (orders.ask_standby) prober_.ask(master, true, at);
+    if (orders.ask_standby) prober_.ask(Ifindex{state.standby_id.ifindex}, true, at);
     if (orders.wake_on_frame) pair.view().wake_on_frame(true);
 }
 
 /// A question was not answered. Is the device still there, and does it send at all?
-void Vigil::examine(Pair &pair, Rtnl &rtnl) {
-    std::optional<Link> primary = rtnl.link(primary_);
+void Vigil::examine(Pair &pair, Places &places) {
+    std::optional<Link> primary = places.rtnl(pair.layout().nics).link(primary_);
     if (!primary) return; // the link event is on its way
     answers_ = answers_on_bus(pair.state().primary_id.bus);
     if (examined_ != prover_.doubted_since()) completed_ = primary->tx_packets;

@@ -10,8 +10,13 @@
 
 namespace hitless {
 
+class Places;
+struct Members;
+
 class Vigil {
   public:
+    Vigil(const Pair &, const Places &);
+
     Trust trust;
 
     /// Readable when an answer came in: tick() is due.
@@ -19,18 +24,19 @@ class Vigil {
     /// When tick() is due though nothing came in.
     std::optional<Instant> again() const { return again_; }
 
-    /// Fills in what is known of the path. `seen` says what the links are like.
-    void observe(Pair &, Rtnl &, const Link &standby, const Link &primary, Observation &seen);
+    /// Fills in what is known of the path, while all members are there. `seen` says what the links
+    /// are like.
+    void observe(Pair &, Places &, const Members &, Observation &seen);
     /// There is no primary.
     void rest();
     /// Something came in, or it is time. True when policy must be asked.
-    bool tick(Pair &, Rtnl &);
+    bool tick(Pair &, Places &);
     /// The driver says that a transmission does not end. Policy must be asked.
     void hangs() { prover_.refute(); }
 
   private:
-    void step(Pair &, Rtnl &);
-    void examine(Pair &, Rtnl &);
+    void step(Pair &, Places &);
+    void examine(Pair &, Places &);
 
     Prober prober_;
     Prover prover_;

@@ -73,11 +73,11 @@ struct hitless_attach_options {
 	size_t size;
 	const char *standby;   /* interface name */
 	const char *primary;   /* auto (NULL) | mac | IFNAME | pci:ADDRESS | slot:NUMBER */
-	const char *model;     /* NULL: what the datapath wants, two for tc, three for xdp */
+	const char *model;     /* two, three, hidden, one; NULL: two for tc, three for xdp */
 	const char *datapath;  /* NULL: tc | xdp, for guests that forward */
 	const char *liveness;  /* NULL: best | cast | probe-read | netlink */
 	const struct hitless_policy *policy; /* NULL: the defaults */
-	const char *failover;  /* xdp: the name of the device that is made; NULL: "fo-" and the standby's */
+	const char *failover;  /* name of the device that a model makes; NULL: "fo-" and the standby's */
 	int gate;              /* flag; tc: an XDP program keeps twins from taps on the standby */
 	int finished_frames;   /* flag; xdp on veth or tap: the other ends finish every frame */
 	/* Of a controller's rules only: */

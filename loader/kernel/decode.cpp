@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/decode.hpp"
+#include "loader/kernel/message.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <fmt/format.h>
-#include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
@@ -13,38 +13,9 @@
 #include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/pkt_cls.h>
-#include <linux/rtnetlink.h>
 
 namespace hitless {
 namespace {
-
-// libmnl's own loops rely on C's conversion from void *.
-template <typename Visit>
-void each(const char *first, const char *end, Visit visit) {
-    auto *attr = reinterpret_cast<const nlattr *>(first);
-    auto left = [&] { return static_cast<int>(end - reinterpret_cast<const char *>(attr)); };
-    for (; mnl_attr_ok(attr, left()); attr = mnl_attr_next(attr))
-        visit(attr);
-}
-
-template <typename Visit>
-void each_nested(const nlattr *nest, Visit visit) {
-    const auto *first = static_cast<const char *>(mnl_attr_get_payload(nest));
-    each(first, first + mnl_attr_get_payload_len(nest), visit);
-}
-
-/// Those behind a fixed header of type T.
-template <typename T, typename Visit>
-void each_of(const nlmsghdr *message, Visit visit) {
-    each(static_cast<const char *>(mnl_nlmsg_get_payload_offset(message, sizeof(T))),
-         static_cast<const char *>(mnl_nlmsg_get_payload_tail(message)), visit);
-}
-
-template <typename T>
-const T *header(const nlmsghdr *message) {
-    bool whole = message->nlmsg_len >= NLMSG_LENGTH(sizeof(T));
-    return whole ? static_cast<const T *>(mnl_nlmsg_get_payload(message)) : nullptr;
-}
 
 /// What stands `at` bytes into an attribute, which need not be aligned there; all zero when it ends
 /// before.

@@ -19,6 +19,7 @@ namespace {
 // include/uapi/linux/bpf.h of 6.6; Debian 12's headers and libbpf 1.1 stop at 6.1.
 constexpr uint32_t attach_tcx_ingress = 46;
 constexpr uint32_t attach_tcx_egress = 47;
+constexpr uint32_t attach_netkit_peer = 55; // 6.7
 constexpr uint32_t flag_before = 1u << 3;
 constexpr uint32_t flag_after = 1u << 4;
 struct TcxLinkCreate {
@@ -54,7 +55,9 @@ int tcx_attach(const HookPoint &at, int program_fd) {
     TcxLinkCreate create{};
     create.prog_fd = static_cast<uint32_t>(program_fd);
     create.target_ifindex = at.ifindex;
-    create.attach_type = in ? attach_tcx_ingress : attach_tcx_egress;
+    create.attach_type = at.netkit ? attach_netkit_peer
+                         : in      ? attach_tcx_ingress
+                                   : attach_tcx_egress;
     create.flags = in ? flag_before : flag_after;
     long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &create, sizeof(create));
     return fd < 0 ? -errno : static_cast<int>(fd);
@@ -126,11 +129,13 @@ hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin)
                             has_foreign_filters(at.ifindex, at.direction, program_fd);
     int fd = yield_to_filters ? -EINVAL : tcx_attach(at, program_fd);
     // EINVAL: a kernel before 6.6 does not know the attach type.
-    if (fd == -EINVAL) return clsact_attach(at, program_fd);
-    if (fd < 0) throw Error(-fd, describe(at, "tcx"), fd == -EPERM ? "run as root" : "");
+    if (fd == -EINVAL && !at.netkit) return clsact_attach(at, program_fd);
+    if (fd < 0)
+        throw Error(-fd, describe(at, at.netkit ? "netkit" : "tcx"),
+                    fd == -EPERM ? "run as root" : "");
     Fd link(fd);
     if (bpf_obj_pin(link.get(), pin.c_str()) < 0) throw Error(errno, fmt::format("pin {}", pin));
-    return {at.ifindex, HL_HOOK_TCX, 0, {}};
+    return {at.ifindex, static_cast<uint8_t>(at.netkit ? HL_HOOK_NETKIT : HL_HOOK_TCX), 0, {}};
 }
 
 void detach_hook(const hl_hook &hook, Direction direction, const std::string &pin) {
@@ -150,12 +155,13 @@ bool hook_alive(const hl_hook &hook, Direction direction, int program_fd, const 
         bpf_tc_opts opts = clsact_opts(direction);
         return bpf_tc_query(&at, &opts) == 0 && opts.prog_id == program_id(program_fd);
     }
-    Fd link(hook.kind == HL_HOOK_TCX ? bpf_obj_get(pin.c_str()) : -1);
+    Fd link(hook.kind != HL_HOOK_NONE ? bpf_obj_get(pin.c_str()) : -1);
     bpf_link_info info{};
     uint32_t size = sizeof(info);
     // info.tcx.ifindex, which these headers do not name, stands where info.xdp.ifindex does.
-    return link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 &&
-           info.xdp.ifindex == hook.ifindex;
+    if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size)) return false;
+    // A netkit's link tells the number of the other end, in another namespace.
+    return hook.kind == HL_HOOK_NETKIT ? info.xdp.ifindex != 0 : info.xdp.ifindex == hook.ifindex;
 }
 
 bool passed_over(const hl_hook &hook, Direction direction, int program_fd) {

@@ -20,6 +20,8 @@ struct HookPoint {
     uint32_t ifindex;
     Direction direction;
     std::string shown; ///< the device's name, for errors
+    /// It is one: what its other end sends is seen there, not at its ingress.
+    bool netkit = false;
 };
 
 /// Attaches and, for tcx, pins the link at `pin`. Returns what detach() needs.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/object.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/layout.hpp"
 #include "loader/kernel/forward.hpp"
 #include "loader/kernel/probe.hpp"
 #include "loader/kernel/silence.hpp"
 #include "maps/pair_view.hpp"
 
-#include <array>
 #include <bpf/bpf.h>
 #include <cerrno>
 #include <fcntl.h>
@@ -37,6 +37,7 @@ constexpr PinName pin_names[] = {
     {"egress", &Objects::egress},
     {"ingress_primary", &Objects::ingress_primary},
     {"ingress_standby", &Objects::ingress_standby},
+    {"bounce", &Objects::bounce},
     {"resolve", &Objects::resolve},
     {"ring", &Objects::ring},
 };
@@ -46,20 +47,37 @@ struct DestroySkeleton {
 };
 using Skeleton = std::unique_ptr<hitless_bpf, DestroySkeleton>;
 
-/// The programs of which there is one a rung.
-struct Rung {
-    hl_liveness liveness;
-    bpf_program *egress, *ingress_primary;
+/// The programs of hitless.bpf.c that a pair runs; null where it has none there.
+struct Programs {
+    bpf_program *egress = nullptr, *ingress_primary = nullptr, *ingress_standby = nullptr,
+                *bounce = nullptr;
 };
 
-std::array<Rung, 3> rungs(hitless_bpf &skeleton) {
-    auto &p = skeleton.progs;
-    return {{{HL_LIVENESS_CAST, p.hl_egress_cast, p.hl_ingress_primary_cast},
-             {HL_LIVENESS_PROBE_READ, p.hl_egress_probe_read, p.hl_ingress_primary_probe_read},
-             {HL_LIVENESS_NETLINK, p.hl_egress_netlink, p.hl_ingress_primary_netlink}}};
+Programs choose(const hitless_bpf &skeleton, const LoadOptions &options, hl_liveness liveness) {
+    if (options.datapath == HL_DATAPATH_XDP) return {}; // of the other object
+    auto find = [&](const char *name, const char *rung) {
+        std::string full = fmt::format("hl_{}{}", name, rung);
+        return bpf_object__find_program_by_name(skeleton.obj, full.c_str());
+    };
+    constexpr const char *rungs[] = {"_cast", "_probe_read", "_netlink"};
+    const char *rung = rungs[liveness];
+    const Layout &layout = layout_of(options.model);
+    if (!layout.has_failover)
+        return {find("egress", rung), find("ingress_primary", rung),
+                skeleton.progs.hl_ingress_standby};
+    return {find("outward", rung), find("enter_primary", rung), find("enter_standby", rung),
+            layout.bounces ? skeleton.progs.hl_bounce : nullptr};
 }
 
-/// Opened and configured for one rung; the other rungs' programs are left out.
+void load_only(const hitless_bpf &skeleton, const Programs &wanted) {
+    bpf_program *program = nullptr;
+    bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(program, false);
+    for (bpf_program *one : {wanted.egress, wanted.ingress_primary, wanted.ingress_standby,
+                             wanted.bounce, skeleton.progs.hl_resolve, skeleton.progs.hl_ring})
+        if (one) bpf_program__set_autoload(one, true);
+}
+
+/// Opened and configured for one rung; the programs of others are left out.
 Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     Skeleton skeleton(hitless_bpf__open());
     if (!skeleton) throw Error(errno, "open the built-in BPF object");
@@ -69,21 +87,22 @@ Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     knobs.twin_window_ns = twin_window_ns;
     if (getrandom(&knobs.seed, sizeof(knobs.seed), 0) != sizeof(knobs.seed))
         throw Error(errno, "draw a random seed");
-    for (const Rung &rung : rungs(*skeleton))
-        for (bpf_program *program : {rung.egress, rung.ingress_primary})
-            bpf_program__set_autoload(program, !options.inner && rung.liveness == liveness);
-    bpf_program__set_autoload(skeleton->progs.hl_ingress_standby, !options.inner);
+    bool same_netns = layout_of(options.model).nics == Place::guest;
+    knobs.entrance = same_netns ? options.master : options.inner;
+    knobs.entrance_flags = same_netns ? BPF_F_INGRESS : 0;
+    load_only(*skeleton, choose(*skeleton, options, liveness));
     return skeleton;
 }
 
 /// The programs on the NICs: of this object, or of the failover device's.
 int take_programs(Objects &out, hitless_bpf &skeleton, const LoadOptions &options,
                   hl_liveness liveness) {
-    if (options.inner) return load_forward(out, liveness);
-    const Rung rung = rungs(skeleton)[liveness];
-    out.egress = duplicate(bpf_program__fd(rung.egress));
-    out.ingress_primary = duplicate(bpf_program__fd(rung.ingress_primary));
-    out.ingress_standby = duplicate(bpf_program__fd(skeleton.progs.hl_ingress_standby));
+    if (options.datapath == HL_DATAPATH_XDP) return load_forward(out, liveness);
+    const Programs chosen = choose(skeleton, options, liveness);
+    out.egress = duplicate(bpf_program__fd(chosen.egress));
+    out.ingress_primary = duplicate(bpf_program__fd(chosen.ingress_primary));
+    out.ingress_standby = duplicate(bpf_program__fd(chosen.ingress_standby));
+    if (chosen.bounce) out.bounce = duplicate(bpf_program__fd(chosen.bounce));
     return 0;
 }
 
@@ -137,7 +156,8 @@ Objects open_objects(const std::string &dir) {
     for (const PinName &pin : pin_names) {
         std::string path = dir + "/" + pin.name;
         out.*pin.fd = Fd(bpf_obj_get(path.c_str()));
-        if (!(out.*pin.fd) && (errno != ENOENT || pin.fd != &Objects::ports))
+        bool optional = pin.fd == &Objects::ports || pin.fd == &Objects::bounce;
+        if (!(out.*pin.fd) && (errno != ENOENT || !optional))
             throw Error(errno, fmt::format("open {}", path),
                         errno == ENOENT ? "the pair is incomplete: `hitless detach` removes it"
                                         : "run as root");
@@ -147,7 +167,7 @@ Objects open_objects(const std::string &dir) {
 
 void pin_objects(const Objects &objects, const std::string &dir) {
     for (const PinName &pin : pin_names) {
-        if (!(objects.*pin.fd)) continue; // only a failover device has an inner end
+        if (!(objects.*pin.fd)) continue; // which some models lack
         std::string path = dir + "/" + pin.name;
         if (bpf_obj_pin((objects.*pin.fd).get(), path.c_str()) < 0)
             throw Error(errno, fmt::format("pin {}", path));

@@ -16,12 +16,15 @@ struct Objects {
     Fd pair, nics, counters, bell, twins, knobs; // maps
     Fd ports;                                    // of a failover device; empty without one
     Fd egress, ingress_primary, ingress_standby; // on the NICs
+    Fd bounce;                                   // on an inner end, in the model three by tc
     Fd resolve, ring;                            // run by us
 };
 
 struct LoadOptions {
-    uint32_t master = 0;                 ///< ifindex in the caller's namespace
-    uint32_t inner = 0;                  ///< the failover device's inner end; 0: there is none
+    uint32_t master = 0; ///< ifindex in the caller's namespace
+    uint32_t inner = 0;  ///< the failover device's inner end; 0: there is none
+    hl_model model = HL_MODEL_TWO;
+    hl_datapath datapath = HL_DATAPATH_TC;
     std::optional<hl_liveness> liveness; ///< none: the best that this kernel takes
 };
 

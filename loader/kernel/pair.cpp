@@ -46,6 +46,8 @@ Pair Pair::create(const LoadOptions &options, const std::string &dir) {
     Pair pair(std::move(loaded.objects), dir);
     pair.state().magic = HL_ABI_MAGIC;
     pair.state().abi_version = HL_ABI_VERSION;
+    pair.state().model = options.model;
+    pair.state().datapath = options.datapath;
     pair.state().liveness = static_cast<uint8_t>(loaded.liveness);
     pin_objects(pair.objects_, dir);
     return pair;
@@ -114,6 +116,7 @@ int Pair::program(hl_hook_place place) const {
     switch (place) {
     case HL_HOOK_INGRESS_STANDBY: return objects_.ingress_standby.get();
     case HL_HOOK_INGRESS_PRIMARY: return objects_.ingress_primary.get();
+    case HL_HOOK_INNER: return objects_.bounce ? objects_.bounce.get() : objects_.egress.get();
     default: return objects_.egress.get();
     }
 }
@@ -122,8 +125,8 @@ std::string Pair::pin(hl_hook_place place) const {
     return fmt::format("{}/{}", dir_, hook_pins[place]);
 }
 
-void Pair::attach(hl_hook_place place, Ifindex index, const std::string &shown) {
-    HookPoint at{number(index), direction(place), shown};
+void Pair::attach(hl_hook_place place, const Link &link) {
+    HookPoint at{number(link.index), direction(place), link.name, link.kind == "netkit"};
     if (is_xdp(place)) {
         XdpObject object(objects_, place, static_cast<hl_liveness>(state().liveness));
         state().hook[place] = attach_xdp(at, object, !objects_.ports, pin(place));

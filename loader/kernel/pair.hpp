@@ -7,6 +7,7 @@
 //   pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, now().count());
 #pragma once
 
+#include "loader/core/layout.hpp"
 #include "loader/core/types.hpp"
 #include "loader/kernel/hook.hpp"
 #include "loader/kernel/mapping.hpp"
@@ -46,10 +47,13 @@ class Pair {
 
     hl_counters counters() const;
 
+    const Layout &layout() const { return layout_of(static_cast<hl_model>(state().model)); }
+
     /// Tells the datapath of the failover device's ends, and writes them down.
     void set_failover(const hl_failover &);
 
-    void attach(hl_hook_place, Ifindex, const std::string &shown);
+    /// Hooks: the caller is in the namespace of the device.
+    void attach(hl_hook_place, const Link &);
     void detach(hl_hook_place);
     bool attached(hl_hook_place) const;
     /// Programs of others stand behind ours, where redirected frames do not come by.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/prober.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/private_netns.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -29,6 +30,12 @@ Fd packet_socket(uint16_t protocol) {
     Fd out(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(protocol)));
     if (!out && errno != EPERM) throw Error(errno, "open a packet socket");
     return out; // none without CAP_NET_RAW
+}
+
+Fd way_out(int netns) {
+    if (netns < 0) return packet_socket(0);
+    InNetns there(netns);
+    return packet_socket(0);
 }
 
 /// Frames of one ICMP type with our identifier; the rest is not even queued. `ip`: they start with
@@ -83,7 +90,8 @@ std::optional<Address> own_address(const Address &peer, Ifindex master) {
 
 } // namespace
 
-Prober::Prober() : answers_(epoll_create1(EPOLL_CLOEXEC)), out_(packet_socket(0)) {
+Prober::Prober(int netns_of_nics)
+    : answers_(epoll_create1(EPOLL_CLOEXEC)), out_(way_out(netns_of_nics)) {
     fill_random(&id_, sizeof(id_));
     if (!answers_) throw Error(errno, "create an epoll set");
     if (!out_) return; // paths are then used by the timer alone

@@ -18,9 +18,9 @@ namespace hitless {
 
 class Prober {
   public:
-    /// Opens its sockets in the caller's network namespace. Without CAP_NET_RAW there is never
-    /// anybody to ask.
-    Prober();
+    /// Opens its sockets in the caller's network namespace, and the one that asks in that of the
+    /// NICs (-1: the same). Without CAP_NET_RAW there is never anybody to ask.
+    explicit Prober(int netns_of_nics = -1);
 
     /// Readable when an answer came in.
     int fd() const { return answers_.get(); }

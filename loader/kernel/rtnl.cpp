@@ -2,19 +2,18 @@
 #include "loader/kernel/rtnl.hpp"
 #include "loader/core/error.hpp"
 #include "loader/kernel/decode.hpp"
+#include "loader/kernel/message.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
-#include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/pkt_sched.h>
-#include <linux/rtnetlink.h>
 
 namespace hitless {
 namespace {
@@ -24,16 +23,6 @@ constexpr size_t buffer_size = 1 << 16;
 // 1,000 link events of about 1.5 kB before the kernel drops one.
 constexpr int monitor_buffer = 2 << 20;
 constexpr int dump_tries = 5;
-
-nlmsghdr *link_request(char *buffer, uint16_t type, uint16_t flags, Ifindex index) {
-    nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-    message->nlmsg_type = type;
-    message->nlmsg_flags = NLM_F_REQUEST | flags;
-    auto *info = static_cast<ifinfomsg *>(mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));
-    info->ifi_family = AF_UNSPEC;
-    info->ifi_index = static_cast<int>(number(index));
-    return message;
-}
 
 MnlSocket open_route_socket(int flags) {
     MnlSocket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | flags));
@@ -62,7 +51,6 @@ void Rtnl::send(nlmsghdr *message) {
         throw Error(errno, "send a netlink request");
 }
 
-/// Sends and reads the whole answer. Returns 0 or the kernel's errno, positive.
 int Rtnl::transact(nlmsghdr *message, const std::function<void(const nlmsghdr *)> &each) {
     send(message);
     auto visit = [](const nlmsghdr *part, void *fn) {

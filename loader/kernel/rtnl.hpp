@@ -64,13 +64,6 @@ class Rtnl {
     /// Throws Error with the kernel's reason; `shown` names the device in it.
     void change(Ifindex, std::string_view shown, const LinkChange &);
 
-    /// Makes two joined devices, both down. `mac` is the outer end's; the inner end takes no IPv6
-    /// address. Both get `mtu`. (rtnl_veth.cpp)
-    void make_veth(const std::string &outer, const std::string &inner, const Mac &mac,
-                   uint32_t mtu);
-    /// Deletes a virtual device; quiet when it is gone.
-    void remove(Ifindex);
-
     /// Unicast addresses, other than its own, that a device lets through: a macvlan's, say.
     /// (rtnl_filter.cpp)
     std::vector<Mac> filter(Ifindex);
@@ -86,10 +79,13 @@ class Rtnl {
     /// Traffic control filters below `parent` (a TC_H_* pair) that are not `except_program`.
     unsigned count_filters(Ifindex, uint32_t parent, uint32_t except_program);
 
+    /// Sends a request and shows each message of the whole answer. Returns 0 or the kernel's errno,
+    /// positive. For what speaks of more than links (kernel/devices.hpp, kernel/settings.hpp).
+    int transact(nlmsghdr *, const std::function<void(const nlmsghdr *)> &);
+
   private:
     void send(nlmsghdr *);
     std::optional<Address> gateway(Ifindex);
-    int transact(nlmsghdr *, const std::function<void(const nlmsghdr *)> &);
 
     MnlSocket socket_;
     uint32_t seq_ = 0;

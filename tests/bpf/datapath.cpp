@@ -36,7 +36,7 @@ int on_ring(void *count, void *, size_t) {
 void Datapath::open(const Options &options) {
     skel_.reset(hitless_bpf::open());
     if (!skel_) throw Error(errno, "open the BPF object");
-    skel_->rodata_knobs->knobs = {options.master, 0, options.window_ns, options.seed};
+    skel_->rodata_knobs->knobs = {options.master, 0, 0, 0, options.window_ns, options.seed};
     memcpy(pair().mac, own_mac.data(), own_mac.size());
     for (bpf_program *cast : {skel_->progs.hl_egress_cast, skel_->progs.hl_ingress_primary_cast})
         bpf_program__set_autoload(cast, has_cast_);

@@ -54,7 +54,7 @@ class WithoutPrivilege(Case):
         self.refused(errno.EINVAL, "size is not set", abi.Attach(0, b"sby"))
         self.refused(errno.EINVAL, "no standby", abi.Attach(c.sizeof(abi.Attach)))
         self.refused(errno.EINVAL, "liveness 'hope'", abi.attach(b"sby", liveness=b"hope"))
-        self.refused(errno.EINVAL, "tc makes model two", abi.attach(b"sby", model=b"five"))
+        self.refused(errno.EINVAL, "it is none", abi.attach(b"sby", model=b"five"))
         self.refused(errno.EINVAL, "datapath 'dpdk'", abi.attach(b"sby", datapath=b"dpdk"))
         self.refused(errno.EINVAL, "reselect 'never'", abi.attach(b"sby", policy=abi.policy(reselect=b"never")))
         self.refused(errno.EINVAL, "announce 'all'", abi.attach(b"sby", policy=abi.policy(announce=b"all")))

@@ -5,7 +5,7 @@ import unittest
 
 from bed import Case
 
-SUBCOMMANDS = ["run", "attach", "detach", "status", "explain", "switch", "events", "watch", "metrics", "doctor", "demo",
+SUBCOMMANDS = ["run", "attach", "detach", "convert", "status", "explain", "switch", "events", "watch", "metrics", "doctor", "demo",
                "bugreport"]
 
 WRONG = [  # command line, what must be said

@@ -23,6 +23,9 @@ PEERS = {
     "bond": peers.PEERS["bond-100"],
     "hitless, cast": peers.hitless("cast"),
     "hitless, probe-read": peers.hitless("probe-read"),
+    "hitless, three": peers.hitless("cast", "three"),
+    "hitless, hidden": peers.hitless("cast", "hidden"),
+    "hitless, one": peers.hitless("cast", "one"),
 }
 FAR_NIC = "farnic"
 

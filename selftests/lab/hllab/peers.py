@@ -74,11 +74,11 @@ def _bond(miimon: int) -> Peer:
         leave="ip link set bond0 type bond primary $STANDBY")
 
 
-def hitless(liveness: str = "best") -> Peer:
+def hitless(liveness: str = "best", model: str = "two") -> Peer:
     return Peer(
-        "$STANDBY",
+        "fo-$STANDBY" if model in ("three", "hidden") else "$STANDBY",
         "ip link set $STANDBY up; ip link set $PRIMARY up\n"
-        f"hitless attach $STANDBY --primary mac --liveness {liveness}\n"
+        f"hitless attach $STANDBY --primary mac --liveness {liveness} --model {model}\n"
         "setsid hitless run >/tmp/hitless-run.log 2>&1 &",
         prefer="hitless switch $STANDBY auto",
         leave="hitless switch $STANDBY standby --wait",

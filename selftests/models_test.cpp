@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What the models promise beyond frames: the user's settings travel, captures are complete, and
+// what is refused or destroyed leaves nothing behind.
+#include "proving/bulk.hpp"
+#include "proving/raw.hpp"
+#include "proving/spawn.hpp"
+#include "selftests/pair_test.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <sys/socket.h>
+
+namespace hitless::selftest {
+namespace {
+
+class Models : public PairTest {
+  protected:
+    std::string shown(const std::vector<std::string> &what) const {
+        std::vector<std::string> command{"ip", "-n", pair_->guest().name()};
+        command.insert(command.end(), what.begin(), what.end());
+        return run(command).out;
+    }
+    /// Nothing of ours: no namespace, no device.
+    bool nothing_left() const {
+        for (const auto &entry : std::filesystem::directory_iterator("/run/netns"))
+            if (entry.path().filename().string().starts_with(
+                    fmt::format("hitless-{}-", in_netns(pair_->guest(), netns_cookie))))
+                return false;
+        return shown({"link"}).find("fo-") == std::string::npos;
+    }
+    static std::uint64_t netns_cookie() {
+        const Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        std::uint64_t cookie = 0;
+        socklen_t size = sizeof(cookie);
+        getsockopt(probe.get(), SOL_SOCKET, 71 /* SO_NETNS_COOKIE */, &cookie, &size);
+        return cookie;
+    }
+};
+
+TEST_P(Models, SettingsTravelThereAndBack) {
+    ASSERT_TRUE(lab().addresses_ready());
+    const std::string guest = lab().guest().name();
+    ip_batch(guest, "addr add 10.77.0.77/24 dev standby\n"
+                    "addr add 192.0.2.1/32 dev standby valid_lft 5000 preferred_lft 4000\n"
+                    "route add default via 10.77.0.1 metric 50\n"
+                    "route add 198.51.100.0/24 via 10.77.0.1 src 10.77.0.77 metric 70\n"
+                    "route add 2001:db8::/32 via fd77::1 dev standby\n"
+                    "neigh add 10.77.0.50 lladdr 52:54:00:00:00:50 nud permanent dev standby\n");
+    lab().guest().sysctl("net/ipv4/conf/standby/arp_notify", "1");
+    const auto state = [&](const std::string &dev) {
+        std::string all = shown({"route"}) + shown({"-6", "route"}) +
+                          shown({"neigh", "show", "nud", "permanent"});
+        for (std::size_t at = 0; (at = all.find(dev, at)) != all.npos;)
+            all.replace(at, dev.size(), "DEV");
+        std::vector<std::string> lines;
+        std::istringstream text(all);
+        for (std::string line; std::getline(text, line);)
+            lines.push_back(line);
+        std::ranges::sort(lines);
+        return fmt::format("{}", fmt::join(lines, "\n"));
+    };
+    const auto addresses = [&](const std::string &dev) {
+        const std::string all = shown({"-o", "addr", "show", "dev", dev});
+        return std::ranges::count(all, '\n');
+    };
+    const std::string before = state("standby");
+    const auto count = addresses("standby");
+    pair().attach();
+    EXPECT_EQ(state(pair().master()), before);
+    EXPECT_EQ(addresses(pair().master()), count) << shown({"addr"});
+    std::string value = run({"ip", "netns", "exec", guest, "cat",
+                             "/proc/sys/net/ipv4/conf/" + pair().master() + "/arp_notify"})
+                            .out;
+    EXPECT_EQ(value, "1\n");
+    ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_EQ(state("standby"), before);
+    EXPECT_EQ(addresses("standby"), count) << shown({"addr"});
+    EXPECT_TRUE(nothing_left());
+}
+
+// TCP that was open before, in both directions, byte by byte.
+TEST_P(Models, TcpSurvivesAttachAndDetach) {
+    ASSERT_TRUE(lab().addresses_ready());
+    Bulk up(lab().guest(), lab().far(),
+            {.to = NetLab::far4, .port = 7720, .bytes_per_s = 5'000'000});
+    Bulk down(lab().far(), lab().guest(),
+              {.to = NetLab::guest6, .port = 7721, .bytes_per_s = 5'000'000});
+    const auto flows = [&] {
+        const auto a = up.report().bytes + 500'000, b = down.report().bytes + 500'000;
+        return until([&] { return up.report().bytes > a && down.report().bytes > b; }, 20s);
+    };
+    ASSERT_TRUE(flows());
+    pair().attach();
+    EXPECT_TRUE(flows()) << "attached";
+    ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_TRUE(flows()) << "detached";
+    for (Bulk *bulk : {&up, &down}) {
+        const BulkReport r = bulk->finish();
+        fmt::print("  TCP {}: longest stall {:.1f} ms\n", bulk == &up ? "up" : "down",
+                   static_cast<double>(r.longest_stall_ns) / 1e6);
+        EXPECT_EQ(r.error, 0);
+        EXPECT_FALSE(r.wrong_at);
+    }
+}
+
+// A capture on the failover device sees every frame of both directions; in the model three what is
+// sent is seen on the NICs, which stand beside it.
+TEST_P(Models, CapturesAreComplete) {
+    pair().attach();
+    for (const char *path : {"primary", "standby"}) {
+        ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
+        const bool beside = pair().layout().nics == Place::guest;
+        const std::string sent_on = beside ? path : pair().master();
+        PacketSocket capture =
+            in_netns(lab().guest(), [&] { return PacketSocket(pair().master()); });
+        PacketSocket out = in_netns(lab().guest(), [&] { return PacketSocket(sent_on, 0, true); });
+        PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b5); });
+        PacketSocket guest =
+            in_netns(lab().guest(), [&] { return PacketSocket(pair().master(), 0x88b5); });
+        const auto count = [](PacketSocket &socket, const std::vector<std::uint8_t> &mark) {
+            int found = 0;
+            while (auto got = socket.next(50ms))
+                found += !std::ranges::search(got->bytes, mark).empty();
+            return found;
+        };
+        auto up = from_hex("ffffffffffff 525400770002 88b5 7570"),
+             down = from_hex("525400770002 525400770099 88b5 646f776e");
+        up.resize(60);
+        down.resize(60);
+        for (int i = 0; i < 20; ++i) {
+            guest.send(up);
+            far.send(down);
+        }
+        EXPECT_EQ(count(out, from_hex("88b57570")), 20) << "sent by the " << path;
+        EXPECT_EQ(count(capture, from_hex("88b5646f776e")), 20) << "received by the " << path;
+    }
+}
+
+TEST_P(Models, AHotAddedPrimaryIsTakenAtOnce) {
+    pair().primary().remove();
+    pair().attach();
+    pair().start_controller();
+    lab().primary().add();
+    ASSERT_TRUE(pair().becomes("primary")) << pair().controller().out();
+    EXPECT_EQ(pair().controller().out().find("moved to hitless-") != std::string::npos,
+              pair().layout().nics == Place::hidden)
+        << pair().controller().out();
+    fmt::print("  {}", pair().controller().out());
+    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+}
+
+TEST_P(Models, ConvertsWithAGapThatTcpSurvives) {
+    ASSERT_EQ(pair().cli({"attach", "standby", "--primary", "mac", "--hold-down", "20"}).code, 0);
+    Bulk up(lab().guest(), lab().far(),
+            {.to = NetLab::far4, .port = 7720, .bytes_per_s = 5'000'000});
+    const auto flows = [&] {
+        const auto more = up.report().bytes + 500'000;
+        return until([&] { return up.report().bytes > more; }, 20s);
+    };
+    ASSERT_TRUE(flows());
+    const std::string model = pair().model();
+    const Outcome refused = pair().cli({"convert", "standby", "--model", model});
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_NE(refused.err.find("--gap"), std::string::npos) << refused.shown();
+    EXPECT_EQ(pair().status()["model"], "two");
+    const Outcome there = pair().cli({"convert", "standby", "--model", model, "--gap"});
+    EXPECT_EQ(there.code, 0) << there.shown();
+    EXPECT_EQ(pair().status()["model"], model);
+    EXPECT_TRUE(flows()) << model;
+    const Outcome back = pair().cli({"convert", pair().master(), "--model", "two", "--gap"});
+    EXPECT_EQ(back.code, 0) << back.shown();
+    EXPECT_TRUE(flows()) << "two";
+    const BulkReport r = up.finish();
+    EXPECT_EQ(r.error, 0);
+    EXPECT_FALSE(r.wrong_at);
+    EXPECT_TRUE(nothing_left());
+}
+
+TEST_P(Models, WhatFailsLeavesNothingBehind) {
+    const auto links = [&] { return shown({"-d", "link"}) + shown({"addr"}) + shown({"route"}); };
+    ASSERT_TRUE(lab().addresses_ready());
+    const std::string before = links();
+    ip_batch(lab().guest().name(), "link set dev primary address 52:54:00:99:00:01\n");
+    EXPECT_EQ(
+        pair().cli({"attach", "standby", "--primary", "primary", "--model", pair().model()}).code,
+        1);
+    ip_batch(lab().guest().name(), "link set dev primary address 52:54:00:77:00:02\n");
+    EXPECT_EQ(links(), before);
+    EXPECT_TRUE(nothing_left());
+}
+
+class HiddenNics : public Models {};
+
+TEST_P(HiddenNics, ADestroyedNamespaceIsSaidAndCleared) {
+    pair().attach();
+    const std::string netns = pair().private_netns();
+    spawn({"ip", "netns", "del", netns});
+    // Virtual NICs die with it.
+    ASSERT_TRUE(until([&] { return shown({"link"}).find("fo-standby") == std::string::npos; }, 5s));
+    EXPECT_NE(pair().cli({"status"}).code, 0);
+    EXPECT_EQ(pair().cli({"detach", "--all"}).code, 0);
+    EXPECT_EQ(pair().cli({"status"}).code, 3);
+    EXPECT_TRUE(nothing_left());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Model, Models,
+    testing::Values(Setting(NicKind::veth, HL_MODEL_THREE), Setting(NicKind::tap, HL_MODEL_THREE),
+                    Setting(NicKind::veth, HL_MODEL_HIDDEN), Setting(NicKind::tap, HL_MODEL_HIDDEN),
+                    Setting(NicKind::veth, HL_MODEL_ONE), Setting(NicKind::tap, HL_MODEL_ONE)),
+    [](const auto &with) { return name_of(with.param); });
+
+INSTANTIATE_TEST_SUITE_P(Model, HiddenNics,
+                         testing::Values(Setting(NicKind::veth, HL_MODEL_HIDDEN),
+                                         Setting(NicKind::veth, HL_MODEL_ONE)),
+                         [](const auto &with) { return name_of(with.param); });
+
+} // namespace
+} // namespace hitless::selftest
