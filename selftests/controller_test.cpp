@@ -47,12 +47,12 @@ TEST_P(ControllerLife, KilledAtAnyPointOfAnEvent) {
     std::mt19937 random(20230601); // the same points every time, as far as a scheduler allows
     const Marks from = traffic.mark();
     for (unsigned i = 0; i < rounds; ++i) {
-        set_up(lab().guest(), "primary", false);
+        set_up(pair().primary().where(), "primary", false);
         pace(now_ns() + random() % 3'000'000);
         pair().kill_controller();
         ASSERT_FALSE(pair().is_up("primary"));
         pair().start_controller();
-        set_up(lab().guest(), "primary", true);
+        set_up(pair().primary().where(), "primary", true);
         pace(now_ns() + random() % 30'000'000); // the hold-down ends in here
         pair().kill_controller();
         pair().start_controller();

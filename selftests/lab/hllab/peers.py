@@ -59,8 +59,10 @@ def _both_present() -> str:
 
 
 def _sh(guest: Machine, script: str) -> str:
-    standby, primary = guest.ifname(nics.STANDBY), guest.ifname(nics.PRIMARY)
-    return guest.agent.sh(f"set -e; STANDBY={standby} PRIMARY={primary}\n{script}")
+    names = vars(guest).setdefault("peer_names", {})
+    for slot in (nics.STANDBY, nics.PRIMARY):
+        names[slot] = guest.ifname(slot) or names.get(slot, "")  # a model may have hidden it since
+    return guest.agent.sh(f"set -e; STANDBY={names[nics.STANDBY]} PRIMARY={names[nics.PRIMARY]}\n{script}")
 
 
 def _bond(miimon: int) -> Peer:
