@@ -3,7 +3,9 @@
 #include "loader/core/error.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <sys/socket.h>
@@ -53,21 +55,31 @@ void admit(const std::string &path, const std::string &group) {
 
 } // namespace
 
+// Whoever sees the name can connect: it is given to a socket that listens already.
 Fd listen_at(const std::string &path, const std::string &group) {
-    sockaddr_un address = address_of(path);
+    const std::string stage = path + ".new";
+    const sockaddr_un published = address_of(path), address = address_of(stage);
     const auto *generic = reinterpret_cast<const sockaddr *>(&address);
     Fd fd = make_socket();
-    remove_stale(path, generic, sizeof(address));
+    remove_stale(path, reinterpret_cast<const sockaddr *>(&published), sizeof(published));
+    unlink(stage.c_str());
     mode_t before = umask(0177); // never open wider than it will be
     int bound = fd ? bind(fd.get(), generic, sizeof(address)) : -1;
     int error = errno;
     umask(before);
     if (bound < 0)
         throw Error(error, fmt::format("listen at {}", path),
-                    error == EADDRINUSE ? "the name is in use; choose another"
-                                        : "name a file in a directory that can be written");
-    if (!group.empty()) admit(path, group);
-    if (listen(fd.get(), SOMAXCONN) < 0) throw Error(errno, fmt::format("listen at {}", path));
+                    "name a file in a directory that can be written");
+    try {
+        if (!group.empty()) admit(stage, group);
+        if (listen(fd.get(), SOMAXCONN) < 0 ||
+            renameat2(AT_FDCWD, stage.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) < 0)
+            throw Error(errno, fmt::format("listen at {}", path),
+                        "the name is in use; choose another");
+    } catch (const Error &) {
+        unlink(stage.c_str());
+        throw;
+    }
     return fd;
 }
 
