@@ -27,8 +27,16 @@ class Socket(NetCase):
 
     def serve(self, *args):
         process = self.controller(*args)
-        wait_until(lambda: os.path.exists(self.path), "the socket is there")
+        wait_until(self.answers, "somebody listens")
         return process
+
+    def answers(self):
+        """A name alone may be that of a controller which is no more."""
+        try:
+            with Client(self.path):
+                return True
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def call(self, method, parameters=None, **flags):
         with Client(self.path) as client:
