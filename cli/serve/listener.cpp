@@ -74,7 +74,7 @@ Fd listen_at(const std::string &path, const std::string &group) {
         if (!group.empty()) admit(stage, group);
         if (listen(fd.get(), SOMAXCONN) < 0 ||
             renameat2(AT_FDCWD, stage.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) < 0)
-            throw Error(errno, fmt::format("listen at {}", path),
+            throw Error(errno == EEXIST ? EADDRINUSE : errno, fmt::format("listen at {}", path),
                         "the name is in use; choose another");
     } catch (const Error &) {
         unlink(stage.c_str());
