@@ -60,6 +60,7 @@ TEST_P(Storm, MoreLinkEventsThanTheSocketHolds) {
     pair().attach();
     pair().start_controller();
     ASSERT_TRUE(pair().becomes("primary"));
+    Traffic(lab(), 2000).pass(2000); // it has learnt by then whom to tell of a flip
     const auto files = open_files(pair().controller().pid());
     ip_batch(lab().guest().name(), "link add name noise type veth peer name noise2\n");
     pair().controller().signal(SIGSTOP);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <linux/bpf.h>
+#include <string_view>
 #include <unistd.h>
 
 namespace hitless::test {
@@ -38,8 +39,11 @@ void Datapath::open(const Options &options) {
     if (!skel_) throw Error(errno, "open the BPF object");
     skel_->rodata_knobs->knobs = {options.master, 0, 0, 0, options.window_ns, options.seed};
     memcpy(pair().mac, own_mac.data(), own_mac.size());
-    for (bpf_program *cast : {skel_->progs.hl_egress_cast, skel_->progs.hl_ingress_primary_cast})
-        bpf_program__set_autoload(cast, has_cast_);
+    bpf_program *program = nullptr;
+    bpf_object__for_each_program(program, skel_->obj) {
+        const bool casts = std::string_view(bpf_program__name(program)).ends_with("_cast");
+        if (casts) bpf_program__set_autoload(program, has_cast_);
+    }
 }
 
 Datapath::Datapath(Options options) {
