@@ -59,14 +59,16 @@ def where(caption: dict) -> str:
 
 # The figures to reach: event, silent receiver, most frames lost up and down, remark.
 FIGURES = (
-    ("carrier off", False, 0, 3, ""),
+    ("carrier off", False, 0, 3, "e1000e says so a tick and a work item after its link is gone: e1000_intr() "
+     "arms watchdog_timer, which schedules the carrier's change; what is sent meanwhile is in a dead NIC"),
     ("carrier off", True, None, 10, ""),
     ("planned unplug, told first", False, 0, 0, "with the host's help: the guest is told first"),
     ("planned unplug", False, 5, 5, "alone"),
     ("planned unplug", True, None, 10, "alone"),
     ("hot-add", False, None, 0, ""),
     ("silent surprise eject", False, 50, 50, "needs the path to be probed: no event, carrier stays 1"),
-    ("silent surprise eject", True, None, 50, "needs the path to be probed"),
+    ("silent surprise eject", True, None, 50, "needs the path to be probed; a guest that sends nothing has "
+     "its primary asked at the resting pace, and once more when frames stay away"),
     ("migration, unplug", False, 0, 0, "with the host's help: the guest is told first"),
     ("migration, re-plug", False, 0, 0, ""),
 )
