@@ -106,7 +106,11 @@ void Nic::blackhole(Direction direction, bool on) {
 
 void Nic::lose(Direction direction, unsigned percent) {
     where();
-    // What the guest sends enters the switch by this port, and the other way round.
+    // What the guest sends enters the switch by this port, and the other way round. The switch
+    // moves the guest's address as soon as it hears of it here: the way to the guest opens before
+    // that.
+    const bool opens = percent < lost_tx_;
+    if (opens && direction != Direction::tx) drop("egress", lost_rx_, percent);
     if (direction != Direction::rx) drop("ingress", lost_tx_, percent);
     if (direction != Direction::tx) drop("egress", lost_rx_, percent);
 }

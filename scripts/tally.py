@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tally.py CTEST.xml [LIST.xml...]: adds up JUnit files.
+"""tally.py CTEST.xml LISTS: adds up JUnit files.
 
-A program that left a list of its own cases (LIST.xml, named after it) counts by those; ctest's line
-about it counts only when it failed. Names what failed and why what skipped did. The last line is
-the total.
+A test that left lists of its own cases (LISTS/TEST.xml or LISTS/TEST/*.xml) counts by those; ctest's
+line about it counts only when it failed. A case that was run again counts as it came out at last.
+Names what failed and why what skipped did. The last line is the total.
 """
 
-import os
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 
 def outcome(case):
@@ -30,15 +30,21 @@ def reason(case):
 
 
 def results(ctest, lists):
-    listed = {os.path.basename(file).removesuffix(".xml") for file in lists}
-    for file in [ctest, *lists]:
+    """(case, outcome) of each case, once."""
+    last = {}
+    for file in sorted(lists.rglob("*.xml")):  # gtest calls them NAME.xml, NAME_1.xml, ...
+        test = file.relative_to(lists).parts[0].removesuffix(".xml")
         for case in ET.parse(file).iter("testcase"):
-            told = file == ctest and case.get("name") in listed
-            if not told or outcome(case) == "failed":
-                yield case, outcome(case)
+            last[test, case.get("classname"), case.get("name")] = case
+    listed = {test for test, *_ in last}
+    for case in ET.parse(ctest).iter("testcase"):
+        if case.get("name") not in listed or outcome(case) == "failed":
+            yield case, outcome(case)
+    for case in last.values():
+        yield case, outcome(case)
 
 
-def main(ctest, *lists):
+def main(ctest, lists):
     counts = dict.fromkeys(("passed", "failed", "skipped"), 0)
     for case, result in results(ctest, lists):
         counts[result] += 1
@@ -52,6 +58,6 @@ def main(ctest, *lists):
 
 
 if __name__ == "__main__":
-    if not os.path.exists(sys.argv[1]):
+    if not Path(sys.argv[1]).exists():
         sys.exit("no results: the tests did not run to their end")
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -124,7 +124,7 @@ class Restore : public PairTest {
         pair().start_controller();
         ASSERT_TRUE(pair().becomes("primary"));
         pair().controller().signal(SIGTERM);
-        ASSERT_EQ(pair().controller().wait(2s), 0);
+        ASSERT_EQ(pair().controller().wait(10s), 0);
         const Outcome o = pair().cli({"detach", "standby"});
         ASSERT_EQ(o.code, 0) << o.shown();
         until([&] { return snapshot() == before; },

@@ -190,7 +190,8 @@ Settings Settings::read(Rtnl &rtnl, const Link &link) {
                         [&](const nlmsghdr *m) { return is_route_of(m, link.index); }));
     }
     // A gateway must be reachable before a route may lead to it.
-    std::ranges::stable_partition(out.routes_, [](const Message &m) { return !has_gateway(m); });
+    std::stable_partition(out.routes_.begin(), out.routes_.end(),
+                          [](const Message &m) { return !has_gateway(m); });
     out.qdiscs_ = dump<tcmsg>(rtnl, RTM_GETQDISC, AF_UNSPEC, link.index, [&](const nlmsghdr *m) {
         const auto *qdisc = header<tcmsg>(m);
         return qdisc->tcm_ifindex == index && qdisc->tcm_parent == TC_H_ROOT && qdisc->tcm_handle;

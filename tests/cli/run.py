@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs one file of tests: `run.py help` runs test_help.py. Ends with 77 and the reason when all were
+"""Runs one file of tests: `run.py cli.help` runs test_help.py. Ends with 77 and the reason when all were
 skipped. Like a GoogleTest program it lists its cases where GTEST_OUTPUT says (scripts/tally.py)."""
 import os
 import re
@@ -45,11 +45,11 @@ class Listed(unittest.TextTestResult):
 
 
 def main(name):
-    tests = unittest.defaultTestLoader.loadTestsFromName(f"test_{name}")
+    tests = unittest.defaultTestLoader.loadTestsFromName("test_" + name.partition(".")[2])
     result = unittest.TextTestRunner(verbosity=2, resultclass=Listed).run(tests)
     folder = os.environ.get("GTEST_OUTPUT", "").removeprefix("xml:")
     if folder.endswith("/"):
-        ET.ElementTree(result.list).write(f"{folder}cli.{name}.xml")
+        ET.ElementTree(result.list).write(f"{folder}{name}.xml")
     if not result.wasSuccessful():
         return 1
     if result.skipped and len(result.skipped) == result.testsRun:
