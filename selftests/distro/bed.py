@@ -97,7 +97,8 @@ class Guest:
             os.symlink("/dev/null", f"{systemd}/{unit}")
         os.makedirs(f"{systemd}/multi-user.target.wants")
         for unit in managers:
-            os.symlink(f"/lib/systemd/system/{unit}", f"{systemd}/multi-user.target.wants/{unit}")
+            template = re.sub("@.*[.]", "@.", unit)
+            os.symlink(f"/lib/systemd/system/{template}", f"{systemd}/multi-user.target.wants/{unit}")
         for path, text in {f"/etc/systemd/system/systemd-udev-trigger.service.d/net.conf": COLDPLUG,
                            "/etc/hitless/hitless.toml": CONFIG,
                            "/etc/default/hitless": "HITLESS_RUN=--config /etc/hitless/hitless.toml\n",

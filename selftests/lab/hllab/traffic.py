@@ -38,8 +38,8 @@ class FarEnd:
         return self._process.stdout.readline()
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        with self._process:  # waits, and closes what we spoke by
+            self._process.kill()
 
 
 class Traffic:
