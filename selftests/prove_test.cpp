@@ -3,7 +3,7 @@
 // A carrier says that a cable is plugged in, not that frames pass. The path must be proved before
 // it is used, and left when it turns out a hole.
 #include "proving/raw.hpp"
-#include "selftests/pair_test.hpp"
+#include "selftests/hole.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -52,44 +52,11 @@ class BlackHole : public testing::TestWithParam<Params> {
         ASSERT_TRUE(pair().becomes("primary"));
     }
 
-    /// Milliseconds of frames that went into the hole, both ways; what came after did not.
-    static double swallowed_ms(const Both &got) {
-        return static_cast<double>(std::max(got.up.lost, got.down.lost)) * 1e3 / rate;
-    }
-
-    /// Opens the hole under traffic, waits until it is left for its own reason.
-    Both fall(Traffic &traffic) {
-        EXPECT_TRUE(pair().becomes("primary"));
-        const Marks from = traffic.mark();
-        pair().primary().blackhole(direction(), true);
-        EXPECT_TRUE(until([&] { return pair().veto().contains("black-hole"); }, 5s))
-            << pair().cli({"status"}).out;
-        EXPECT_EQ(pair().active(), "standby");
-        EXPECT_TRUE(traffic.pass(2000));
-        const Both got = traffic.since(from);
-        EXPECT_GT(got.up.lost + got.down.lost, 0U) << "there was no hole";
-        return got;
-    }
-
-    /// The hole is left within `limit_ms`, and the mended path used again.
     void expect_left_within(double limit_ms, Traffic &traffic) {
-        expect_within("ms of frames in the hole", limit_ms + opening_ms, [&] {
-            const Both got = fall(traffic);
-            const double took = swallowed_ms(got);
-            traffic.report(fmt::format("hole, {:.0f} ms of frames", took), got);
-            const Marks back = traffic.mark();
-            pair().primary().blackhole(direction(), false);
-            EXPECT_TRUE(pair().becomes("primary", 20s)) << pair().controller().out();
-            EXPECT_TRUE(traffic.pass(500));
-            traffic.report("  mended", traffic.since(back));
-            return HasFailure() ? std::nullopt : std::optional(took);
-        });
+        expect_hole_left_within(limit_ms, pair(), direction(), traffic);
     }
 
-    static constexpr unsigned rate = 20'000;
-    /// A hole in both directions is made in two steps, and the first may be found before the
-    /// second.
-    static constexpr double opening_ms = 5;
+    static constexpr unsigned rate = hole_rate;
     std::unique_ptr<Pair> pair_;
 };
 

@@ -23,14 +23,6 @@ constexpr unsigned control_share = 5; // of a second
 // comes too late to count, and the machine is called starved.
 constexpr auto patience = 400ms;
 
-FlowSpec up_spec(unsigned rate, unsigned size) {
-    return {.from = NetLab::guest4, .to = NetLab::far4, .rate = rate, .size = size};
-}
-
-FlowSpec down_spec(unsigned rate, unsigned size) {
-    return {.from = NetLab::far4, .to = NetLab::guest4, .rate = rate, .size = size};
-}
-
 } // namespace
 
 unsigned usual_rate() {
@@ -39,9 +31,11 @@ unsigned usual_rate() {
     return rate > 0 ? static_cast<unsigned>(rate) : 20'000;
 }
 
-Traffic::Traffic(NetLab &lab, unsigned rate, unsigned size)
-    : rate_(rate), up_(lab.guest(), lab.far(), up_spec(rate, size)),
-      down_(lab.far(), lab.guest(), down_spec(rate, size)) {
+Traffic::Traffic(NetLab &lab, unsigned rate, unsigned size, const Ends &ends)
+    : rate_(rate),
+      up_(lab.guest(), lab.far(), {.from = ends.guest, .to = ends.far, .rate = rate, .size = size}),
+      down_(lab.far(), lab.guest(),
+            {.from = ends.far, .to = ends.guest, .rate = rate, .size = size}) {
     up_.start();
     if (!until([&] { return up_.receiver().arrivals() > 0; }, 5s))
         throw Error(ETIMEDOUT, "send from the guest");

@@ -25,6 +25,11 @@ struct Both {
     proving::Tally up, down; ///< up: guest to far
 };
 
+/// Between whom it flows.
+struct Ends {
+    std::string guest = proving::NetLab::guest4, far = proving::NetLab::far4;
+};
+
 /// Frames a second each way, unless a test asks for its own: $HITLESS_SELFTEST_RATE, else 20,000.
 /// An emulated guest carries a tenth of that.
 unsigned usual_rate();
@@ -32,7 +37,8 @@ unsigned usual_rate();
 class Traffic {
   public:
     /// Starts, and returns when frames arrive both ways (addresses resolved, switch has learned).
-    explicit Traffic(proving::NetLab &lab, unsigned rate = usual_rate(), unsigned size = 64);
+    explicit Traffic(proving::NetLab &lab, unsigned rate = usual_rate(), unsigned size = 64,
+                     const Ends &ends = {});
 
     Marks mark() const { return {up_.mark(), down_.mark()}; }
     Both since(const Marks &from) const;

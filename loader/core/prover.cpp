@@ -42,7 +42,7 @@ Belief Prover::belief() const {
 
 void Prover::answered(Side by, Instant asked, Instant now) {
     slowest_ = std::max(now - asked, slowest_ - slowest_ / 8);
-    mute_ = false;
+    mute_ = 0;
     if (by == Side::standby) {
         standby_answered_ = true;
         standby_answered_at_ = now;
@@ -107,7 +107,7 @@ void Prover::prove(Moment &moment) {
         phase_ = Phase::trusted;
         return;
     }
-    if (how.interval.count() == 0 || !moment.seen.has_target) {
+    if (how.interval.count() == 0 || !moment.seen.ways) {
         Instant end =
             since_ + how.up_delay + (how.interval.count() ? how.timeout : milliseconds(0));
         moment.orders.again = end;
@@ -136,7 +136,7 @@ bool Prover::is_proved(const Moment &moment) const {
     if (waited < Instant(0)) return false;
     if (how.interval.count() == 0) return true; // nothing is ever asked
     bool way_in = moment.seen.received != received_;
-    if (!moment.seen.has_target) return way_in || waited >= how.timeout;
+    if (!moment.seen.ways) return way_in || waited >= how.timeout;
     if (way_out_) return way_in || (!refuted_ && waited >= way_in_timeouts * how.timeout);
     if (against_ || standby_answered_) return false;
     return waited >= (refuted_ ? refuted_timeouts : 1) * how.timeout;
@@ -163,13 +163,14 @@ void Prover::trust(Moment &moment) {
     bool quiet = in_use && quiet_;
     orders.wake_on_frame = quiet;
     Instant pace = quiet ? how.rest : how.interval;
-    if (mute_ && pace.count()) pace = std::max<Instant>(how.rest, least_rest);
-    if (!moment.seen.has_target && pace.count()) pace = quiet ? most_rest : target_search;
+    if (mute_ && mute_ >= moment.seen.ways && pace.count())
+        pace = std::max<Instant>(how.rest, least_rest);
+    if (!moment.seen.ways && pace.count()) pace = quiet ? most_rest : target_search;
     if (pace.count() == 0) return;
     orders.again = round_ + pace;
     if (moment.now < *orders.again) return;
     sent_ = moment.seen.sent;
-    if (!moment.seen.has_target) {
+    if (!moment.seen.ways) {
         round_ = moment.now;
         orders.again = round_ + pace;
         return;
@@ -248,7 +249,7 @@ void Prover::compare(Moment &moment) {
 /// Nothing is concluded, and this neighbour's silence means nothing until it answers again.
 void Prover::give_up(Moment &moment) {
     target_known_ = false;
-    mute_ = true;
+    mute_++;
     moment.orders.next_target = true;
     phase_ = Phase::trusted;
 }

@@ -40,16 +40,16 @@ class Prover {
   public:
     /// The pair at one moment.
     struct Sight {
-        bool usable = false;     ///< the primary is up, with carrier
-        bool has_target = false; ///< there is somebody to ask
-        uint64_t veto = 0;       ///< the veto word as it stands
-        uint64_t sent = 0;       ///< frames that left by the primary, ever
-        uint64_t received = 0;   ///< frames that came in by it, ever
+        bool usable = false;   ///< the primary is up, with carrier
+        unsigned ways = 0;     ///< of asking somebody; 0: there is nobody
+        uint64_t veto = 0;     ///< the veto word as it stands
+        uint64_t sent = 0;     ///< frames that left by the primary, ever
+        uint64_t received = 0; ///< frames that came in by it, ever
     };
     struct Orders {
         bool ask_primary = false;
         bool ask_standby = false;
-        bool next_target = false;     ///< the present one answers nobody
+        bool next_target = false;     ///< the present way is not answered: take the next
         bool suspicious = false;      ///< a question was not answered: look at the hardware, too
         bool wake_on_frame = false;   ///< step() is due as soon as the guest sends
         std::optional<Instant> again; ///< when step() is due though nothing happened
@@ -111,7 +111,7 @@ class Prover {
     bool against_ = false;      ///< while proving: the standby was, in a round where it was not
     bool refuted_ = false;      ///< since it was last in use
     bool target_known_ = false; ///< the target answers; silence is news
-    bool mute_ = false;         ///< nobody answered lately: no hurry to ask
+    unsigned mute_ = 0;         ///< ways that were not answered lately; all: no hurry to ask
     bool late_once_ = false;    ///< we were late: one more wait was granted
     bool stood_ = false;        ///< our veto was seen standing
     bool accused_ = false;      ///< refute() was called since the last step

@@ -58,14 +58,14 @@ void Vigil::step(Pair &pair, Places &places) {
     });
     Instant at = now();
     if (usable_ && how.interval.count() &&
-        at - learnt_ >= (prober_.has_target() ? learn_again : learn_first)) {
+        at - learnt_ >= (prober_.ways() ? learn_again : learn_first)) {
         learnt_ = at;
         prober_.learn(places.rtnl(Place::guest), master_of(state), mac_of(state.mac));
     }
     hl_counters counted = pair.counters();
     Prover::Orders orders = prover_.step(how,
                                          {.usable = usable_,
-                                          .has_target = prober_.has_target(),
+                                          .ways = prober_.ways(),
                                           .veto = pair.view().veto(),
                                           .sent = counted.frames[HL_COUNT_TX_PRIMARY],
                                           .received = counted.frames[HL_COUNT_RX_PRIMARY]},

@@ -136,6 +136,7 @@ std::optional<Neighbour> decode_neighbour(const nlmsghdr *message, Ifindex index
         return std::nullopt;
     Neighbour out;
     out.router = info->ndm_flags & NTF_ROUTER;
+    out.permanent = info->ndm_state & NUD_PERMANENT;
     each_of<ndmsg>(message, [&](const nlattr *attr) {
         switch (mnl_attr_get_type(attr)) {
         case NDA_LLADDR: out.mac = mac(attr); break;

@@ -14,6 +14,8 @@ constexpr Mac everybody{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 constexpr Mac all_nodes_mac{{0x33, 0x33, 0, 0, 0, 1}};
 constexpr Address all_nodes{true, {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
+constexpr Address solicited_node{true, {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff}};
+
 constexpr Address mld2_routers{true, {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16}};
 constexpr Address igmp3_routers{false, {224, 0, 0, 22}};
 
@@ -131,11 +133,16 @@ Frame arp_request(const Ends &ends, bool probe) {
     return arp(ends.peer, ETH_P_ARP, 1, in);
 }
 
-Frame neighbour_solicitation(const Ends &ends) {
+Frame neighbour_solicitation(const Ends &ends, bool probe) {
     Writer icmp;
     icmp.u8(neighbour_solicit).u8(0).u16(0).u16(0).u16(0).ip(ends.peer_ip);
-    icmp.u8(option_source_mac).u8(1).bytes(ends.own.bytes);
-    return in_ipv6(ends, icmp.frame, nd_hops);
+    if (!probe) {
+        icmp.u8(option_source_mac).u8(1).bytes(ends.own.bytes);
+        return in_ipv6(ends, icmp.frame, nd_hops);
+    }
+    Address group = solicited_node;
+    std::ranges::copy_n(ends.peer_ip.bytes.begin() + 13, 3, group.bytes.begin() + 13);
+    return in_ipv6({ends.own, ends.peer, Address{true, {}}, group}, icmp.frame, nd_hops);
 }
 
 Frame broadcast_announcement(const Mac &own, const Address &ip) {
@@ -178,14 +185,22 @@ std::optional<Nonce> nonce_of_reply(Bytes icmp, uint16_t id, bool six) {
     return nonce;
 }
 
-std::optional<ArpReply> arp_reply(Bytes frame) {
+std::optional<Claim> arp_reply(Bytes frame) {
     constexpr size_t at = ETH_HLEN;
     if (frame.size() < at + 28 || at16(frame, 12) != ETH_P_ARP || at16(frame, at + 6) != 2)
         return std::nullopt;
-    ArpReply out{};
+    Claim out{};
     std::ranges::copy(frame.subspan(at + 8, 6), out.sender.bytes.begin());
     std::ranges::copy(frame.subspan(at + 14, 4), out.sender_ip.bytes.begin());
     out.to_probe = std::ranges::all_of(frame.subspan(at + 24, 4), [](uint8_t b) { return !b; });
+    return out;
+}
+
+std::optional<Claim> neighbour_advertisement(Bytes icmp) {
+    constexpr uint8_t solicited = 0x40; // by somebody with an address
+    if (icmp.size() < 24 || icmp[0] != neighbour_advert || icmp[1]) return std::nullopt;
+    Claim out{{}, {true, {}}, !(icmp[4] & solicited)};
+    std::ranges::copy(icmp.subspan(8, 16), out.sender_ip.bytes.begin());
     return out;
 }
 

@@ -29,8 +29,9 @@ Frame echo_request(const Ends &, uint16_t id, const Nonce &);
 /// it and the answer differs.
 Frame arp_request(const Ends &, bool probe);
 
-/// Neighbour solicitation (RFC 4861) to the neighbour itself.
-Frame neighbour_solicitation(const Ends &);
+/// Neighbour solicitation (RFC 4861) to the neighbour itself; `probe`: likewise, as an address is
+/// probed for duplicates, but to the neighbour's MAC alone.
+Frame neighbour_solicitation(const Ends &, bool probe = false);
 
 /// "This address is here", to everybody: gratuitous ARP or unsolicited neighbour advertisement.
 Frame broadcast_announcement(const Mac &own, const Address &);
@@ -49,12 +50,14 @@ Frame old_group_report(const Mac &own, const Address &own_ip, const Address &gro
 /// The nonce of an echo reply to `id`, which starts with its ICMP header; nothing if it is none.
 std::optional<Nonce> nonce_of_reply(Bytes icmp, uint16_t id, bool six);
 
-/// The fields of an ARP reply in its Ethernet frame; nothing if it is none.
-struct ArpReply {
-    Mac sender;
+/// "This address is mine": an ARP reply in its Ethernet frame, or a neighbour advertisement, which
+/// starts with its ICMP header; nothing if it is none.
+struct Claim {
+    Mac sender; ///< empty for an advertisement, which need not say it
     Address sender_ip;
     bool to_probe; ///< it answers a request without a sender address
 };
-std::optional<ArpReply> arp_reply(Bytes frame);
+std::optional<Claim> arp_reply(Bytes frame);
+std::optional<Claim> neighbour_advertisement(Bytes icmp);
 
 } // namespace hitless

@@ -38,6 +38,14 @@ Fd way_out(int netns) {
     return packet_socket(0);
 }
 
+Fd filtered_socket(int family, int protocol, std::span<sock_filter> code) {
+    sock_fprog filter{static_cast<unsigned short>(code.size()), code.data()};
+    Fd out(socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+    if (out && setsockopt(out.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0)
+        throw Error(errno, "filter a socket for answers");
+    return out;
+}
+
 /// Frames of one ICMP type with our identifier; the rest is not even queued. `ip`: they start with
 /// their IPv4 header.
 Fd icmp_socket(int family, int protocol, uint8_t type, uint16_t id, bool ip) {
@@ -51,11 +59,7 @@ Fd icmp_socket(int family, int protocol, uint8_t type, uint16_t id, bool ip) {
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
     if (ip) code[0] = BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0);
-    sock_fprog filter{std::size(code), code};
-    Fd out(socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
-    if (out && setsockopt(out.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0)
-        throw Error(errno, "filter a socket for answers");
-    return out;
+    return filtered_socket(family, protocol, code);
 }
 
 /// The address that the guest itself would use towards a neighbour.
@@ -137,6 +141,24 @@ void Prober::open_arp() {
     listen_to(arp_);
 }
 
+/// Neighbour advertisements that no router has passed on (RFC 4861, 7.1.2).
+void Prober::open_discovery() {
+    if (discovery_) return;
+    constexpr uint32_t hop_limit = static_cast<uint32_t>(SKF_NET_OFF) + 7;
+    constexpr uint8_t advertisement = 136, from_the_link = 255;
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, advertisement, 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, hop_limit),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, from_the_link, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xffff),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    discovery_ = filtered_socket(AF_INET6, IPPROTO_ICMPV6, code);
+    if (!discovery_) throw Error(errno, "listen for neighbour advertisements");
+    listen_to(discovery_);
+}
+
 void Prober::learn(Rtnl &rtnl, Ifindex master, const Mac &own) {
     if (!echo4_) return;
     std::vector<Neighbour> known = rtnl.neighbours(master);
@@ -148,10 +170,7 @@ void Prober::learn(Rtnl &rtnl, Ifindex master, const Mac &own) {
         if (from) ways.push_back({{own, neighbour.mac, *from, neighbour.ip}, false});
     }
     for (size_t i = 0, echoes = ways.size(); i < echoes; i++)
-        if (Way by_arp = ways[i]; !by_arp.ends.peer_ip.six) {
-            by_arp.arp = true;
-            ways.push_back(by_arp);
-        }
+        ways.push_back({ways[i].ends, true});
     if (!ways_.empty()) {
         auto present = std::ranges::find(ways, ways_.front());
         if (present != ways.end()) std::rotate(ways.begin(), present, ways.end());
@@ -163,15 +182,23 @@ void Prober::next_target() {
     if (!ways_.empty()) std::rotate(ways_.begin(), ways_.begin() + 1, ways_.end());
 }
 
+/// No nonce: what came by which path shows by the sender address, which one lacks.
+Frame Prober::ask_for_claim(const Ends &ends, bool second_path) {
+    if (ends.peer_ip.six) {
+        open_discovery();
+        return neighbour_solicitation(ends, second_path);
+    }
+    open_arp();
+    return arp_request(ends, second_path);
+}
+
 bool Prober::ask(Ifindex nic, bool second_path, Instant now) {
     if (ways_.empty()) return false;
     const Way &way = ways_.front();
-    Question question{{}, way.ends, way.arp, second_path, now};
+    Question question{{}, way.ends, way.by_claim, second_path, now};
     fill_random(question.nonce.data(), question.nonce.size());
-    if (way.arp) open_arp();
-    // ARP carries no nonce: what came by which path shows by the sender address, which one lacks.
-    Frame frame =
-        way.arp ? arp_request(way.ends, second_path) : echo_request(way.ends, id_, question.nonce);
+    Frame frame = way.by_claim ? ask_for_claim(way.ends, second_path)
+                               : echo_request(way.ends, id_, question.nonce);
     questions_.push_back(question);
     if (questions_.size() > most_questions) questions_.pop_front();
     sockaddr_ll to{};
@@ -181,13 +208,14 @@ bool Prober::ask(Ifindex nic, bool second_path, Instant now) {
                   reinterpret_cast<sockaddr *>(&to), sizeof(to)) >= 0;
 }
 
-/// Each question is answered once.
+/// Each question is answered once. Without a nonce, an answer is to the newest: were it to one that
+/// was lost long ago, answers would seem to take that long.
 template <typename Matches>
 void Prober::settle(Matches matches, const Heard &heard) {
-    auto question = std::ranges::find_if(questions_, matches);
-    if (question == questions_.end()) return;
-    heard(question->second_path, question->asked);
-    questions_.erase(question);
+    auto newest = std::find_if(questions_.rbegin(), questions_.rend(), matches);
+    if (newest == questions_.rend()) return;
+    heard(newest->second_path, newest->asked);
+    std::erase_if(questions_, matches);
 }
 
 void Prober::read_echoes(int socket, bool six, const Heard &heard) {
@@ -206,7 +234,7 @@ void Prober::read_echoes(int socket, bool six, const Heard &heard) {
         if (nonce)
             settle(
                 [&](const Question &q) {
-                    return !q.arp && q.nonce == *nonce && q.ends.peer_ip.six == six &&
+                    return !q.by_claim && q.nonce == *nonce && q.ends.peer_ip.six == six &&
                            !memcmp(q.ends.peer_ip.bytes.data(), ip, six ? 16 : 4);
                 },
                 heard);
@@ -214,16 +242,17 @@ void Prober::read_echoes(int socket, bool six, const Heard &heard) {
     }
 }
 
-void Prober::read_arp(const Heard &heard) {
-    uint8_t frame[256];
+void Prober::read_claims(int socket, std::optional<Claim> (*parse)(Bytes), const Heard &heard) {
+    uint8_t packet[256];
     ssize_t length;
-    while (arp_ && (length = recv(arp_.get(), frame, sizeof(frame), 0)) > 0) {
-        std::optional<ArpReply> reply = arp_reply(Bytes(frame, static_cast<size_t>(length)));
-        if (reply)
+    while ((length = recv(socket, packet, sizeof(packet), 0)) > 0) {
+        std::optional<Claim> claim = parse(Bytes(packet, static_cast<size_t>(length)));
+        if (claim)
             settle(
                 [&](const Question &q) {
-                    return q.arp && q.ends.peer == reply->sender &&
-                           q.ends.peer_ip == reply->sender_ip && q.second_path == reply->to_probe;
+                    return q.by_claim && q.ends.peer_ip == claim->sender_ip &&
+                           (claim->sender.empty() || q.ends.peer == claim->sender) &&
+                           q.second_path == claim->to_probe;
                 },
                 heard);
     }
@@ -232,7 +261,8 @@ void Prober::read_arp(const Heard &heard) {
 void Prober::read(const Heard &heard) {
     if (echo4_) read_echoes(echo4_.get(), false, heard);
     if (echo6_) read_echoes(echo6_.get(), true, heard);
-    read_arp(heard);
+    if (arp_) read_claims(arp_.get(), arp_reply, heard);
+    if (discovery_) read_claims(discovery_.get(), neighbour_advertisement, heard);
 }
 
 } // namespace hitless

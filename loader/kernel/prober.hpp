@@ -2,10 +2,12 @@
 //
 // Asks neighbours by a NIC of choice and hears their answers. Whom to ask comes from the guest's
 // own neighbour table; how, from what that neighbour answers: an echo with a nonce of 16 random
-// bytes, or else (IPv4) a unicast ARP request. The next of these ways is taken when one is mute.
+// bytes, or else whether its address is still its own (ARP, neighbour discovery), asked of its MAC
+// alone. The next of these ways is taken when one is mute.
 //
 // Costs nothing while nobody asks: answers come in by sockets that see nothing else (a raw ICMP
-// socket behind a filter for our own identifier, and, only where it is used, one for ARP replies).
+// socket behind a filter for our own identifier, and, only where they are used, one for ARP replies
+// and one for neighbour advertisements).
 #pragma once
 
 #include "loader/kernel/fd.hpp"
@@ -28,7 +30,8 @@ class Prober {
     /// Learns whom to ask, keeping to the present one where it still stands.
     void learn(Rtnl &, Ifindex master, const Mac &own);
     bool may_ask() const { return static_cast<bool>(echo4_); }
-    bool has_target() const { return !ways_.empty(); }
+    /// Of asking somebody; 0: there is nobody.
+    unsigned ways() const { return static_cast<unsigned>(ways_.size()); }
     /// The present way of asking is mute; takes the next.
     void next_target();
 
@@ -44,29 +47,32 @@ class Prober {
   private:
     struct Way {
         Ends ends;
-        bool arp;
+        bool by_claim; ///< by ARP or neighbour discovery: there is no nonce
         bool operator==(const Way &other) const {
-            return ends.peer_ip == other.ends.peer_ip && arp == other.arp;
+            return ends.peer_ip == other.ends.peer_ip && by_claim == other.by_claim;
         }
     };
     struct Question {
         Nonce nonce;
         Ends ends;
-        bool arp, second_path;
+        bool by_claim, second_path;
         Instant asked;
     };
 
     void listen_to(Fd &socket);
     void open_arp();
+    void open_discovery();
+    Frame ask_for_claim(const Ends &, bool second_path);
     void read_echoes(int socket, bool six, const Heard &);
-    void read_arp(const Heard &);
+    void read_claims(int socket, std::optional<Claim> (*parse)(Bytes), const Heard &);
     template <typename Matches>
     void settle(Matches matches, const Heard &);
 
     uint16_t id_;
     Fd answers_;                     // an epoll set of the sockets below
     Fd out_;                         // a packet socket that receives nothing
-    Fd echo4_, echo6_, arp_;         // what comes back; IPv6 and ARP where there are any
+    Fd echo4_, echo6_;               // what comes back; IPv6 where there is any
+    Fd arp_, discovery_;             // likewise, once they are needed
     std::vector<Way> ways_;          // the present one first
     std::deque<Question> questions_; // unanswered, newest last
 };

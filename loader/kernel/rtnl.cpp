@@ -141,18 +141,19 @@ void Rtnl::change(Ifindex index, std::string_view shown, const LinkChange &chang
                     error == EPERM ? "run as root, or with CAP_NET_ADMIN" : "");
 }
 
-/// Where IPv4 frames for everywhere else go; asked for by a documentation address (RFC 5737), so
+/// Where frames for everywhere else go; asked for by a documentation address (RFC 5737, 3849), so
 /// that a table of a million routes is not read.
-std::optional<Address> Rtnl::gateway(Ifindex index) {
+std::optional<Address> Rtnl::gateway(Ifindex index, bool six) {
     char buffer[256];
     nlmsghdr *request = mnl_nlmsg_put_header(buffer);
     request->nlmsg_type = RTM_GETROUTE;
     request->nlmsg_flags = NLM_F_REQUEST;
     auto *route = static_cast<rtmsg *>(mnl_nlmsg_put_extra_header(request, sizeof(rtmsg)));
-    route->rtm_family = AF_INET;
-    route->rtm_dst_len = 32;
-    constexpr uint8_t elsewhere[] = {192, 0, 2, 1};
-    mnl_attr_put(request, RTA_DST, sizeof(elsewhere), elsewhere);
+    route->rtm_family = six ? AF_INET6 : AF_INET;
+    route->rtm_dst_len = six ? 128 : 32;
+    constexpr uint8_t elsewhere4[] = {192, 0, 2, 1}, elsewhere6[16] = {0x20, 1, 0xd, 0xb8};
+    mnl_attr_put(request, RTA_DST, six ? sizeof(elsewhere6) : sizeof(elsewhere4),
+                 six ? elsewhere6 : elsewhere4);
     mnl_attr_put_u32(request, RTA_OIF, number(index));
     std::optional<Address> out;
     transact(request, [&](const nlmsghdr *m) { out = decode_gateway(m); }); // no route: none
@@ -172,11 +173,13 @@ std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
     });
     if (error) throw Error(error, "list the neighbours");
     if (out.empty()) return out;
-    if (std::optional<Address> router = gateway(index))
-        for (Neighbour &neighbour : out)
-            neighbour.router |= neighbour.ip == *router;
-    std::ranges::stable_sort(out, {},
-                             [](const Neighbour &n) { return std::pair(!n.router, n.confirmed); });
+    for (bool six : {false, true})
+        if (std::optional<Address> router = gateway(index, six))
+            for (Neighbour &neighbour : out)
+                neighbour.router |= neighbour.ip == *router;
+    std::ranges::stable_sort(out, {}, [](const Neighbour &n) {
+        return std::tuple(!n.permanent, !n.router, n.confirmed);
+    });
     return out;
 }
 

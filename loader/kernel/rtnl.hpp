@@ -48,6 +48,7 @@ struct Neighbour {
     Mac mac;
     Address ip;
     bool router = false;
+    bool permanent = false; ///< somebody wrote it down
     uint32_t confirmed = 0; ///< USER_HZ ticks since it was last known to be there
 };
 
@@ -85,7 +86,7 @@ class Rtnl {
 
   private:
     void send(nlmsghdr *);
-    std::optional<Address> gateway(Ifindex);
+    std::optional<Address> gateway(Ifindex, bool six);
 
     MnlSocket socket_;
     uint32_t seq_ = 0;
