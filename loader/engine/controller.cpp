@@ -5,7 +5,6 @@
 #include "loader/engine/attach.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/kept.hpp"
-#include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/rules.hpp"
 #include "loader/engine/sync.hpp"
@@ -95,7 +94,7 @@ class Controller::Engine {
         for (const std::string &name : touched)
             look_at(name);
         for (auto &[name, kept] : pairs_)
-            if (is_due(kept.again) || (must_tick(kept, heard) && tick(kept))) look_at(name);
+            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept))) look_at(name);
         finish();
     }
 
@@ -140,12 +139,6 @@ class Controller::Engine {
         });
     }
 
-    static bool is_due(const std::optional<Instant> &at) { return at && *at <= now(); }
-
-    static bool must_tick(const Kept &kept, const std::set<uint64_t> &heard) {
-        return is_due(kept.vigil.again()) || heard.contains(static_cast<uint64_t>(kept.vigil.fd()));
-    }
-
     /// The short way of look_at(), for the path alone. True when the long one must follow.
     bool tick(Kept &kept) {
         bool news = false;
@@ -180,7 +173,7 @@ class Controller::Engine {
         make_missing_pairs();
         std::vector<std::string> names;
         for (auto &[name, kept] : pairs_) {
-            follow_rule(kept);
+            follow_rule(kept, options_);
             guarded([&, &kept = kept] {
                 follow_filters(kept.pair, kept.places, look(kept.places, kept.pair));
             });
@@ -232,14 +225,6 @@ class Controller::Engine {
         if (made) adopt();
     }
 
-    /// A rule may have changed since the pair was made, or come to stand over another.
-    void follow_rule(Kept &kept) {
-        hl_pair &state = kept.pair.state();
-        const AttachRequest *rule = rule_of(options_, state.standby_id.ifname);
-        if (rule) adopt_rule(state, rule->primary, rule->policy);
-        kept.reconsider = selector_of(state).kind == HL_SELECT_LIST || rule;
-    }
-
     void look_at(const std::string &name) {
         auto at = pairs_.find(name);
         if (at == pairs_.end()) return;
@@ -248,51 +233,9 @@ class Controller::Engine {
             Members members = look(kept.places, kept.pair);
             if (!members.standby) return bury(name, "the standby");
             if (!members.master) return bury(name, "the failover device");
-            keep_primary(kept, members);
+            keep_primary(kept, members, options_.log);
             kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
         });
-    }
-
-    /// Lets a vanished primary go, and takes one that appeared.
-    void keep_primary(Kept &kept, const Members &members) {
-        hl_pair &state = kept.pair.state();
-        const Link &master = *members.master;
-        const std::optional<Link> &primary = members.primary;
-        if (primary && !kept.pair.resolved(HL_ROLE_PRIMARY))
-            retake_primary(kept.pair, kept.places, *primary, master);
-        if (primary && kept.pair.view().veto() == 0) kept.primary_lost = primary->tx_dropped;
-        follow_master(kept.pair, kept.places, members);
-        if (primary && !std::exchange(kept.reconsider, false)) return;
-        Candidates others = candidates(kept.places, kept.pair, members);
-        Link standby = seen_from_guest(kept.pair, *members.standby);
-        Choice choice = choose_primary(standby, selector_of(state), others.links);
-        bool better =
-            choice.primary && primary &&
-            choice.primary != &others.links[std::min(others.present, others.links.size() - 1)];
-        if (primary && !better) return;
-        if (state.primary_id.ifindex) let_go(kept, standby, better);
-        if (!choice.primary) return;
-        check_pair(standby, *choice.primary);
-        take(kept, standby, *choice.primary, master);
-    }
-
-    void take(Kept &kept, const Link &standby, const Link &primary, const Link &master) {
-        Instant took = install(kept.pair, kept.places, HL_ROLE_PRIMARY, primary, master);
-        std::string moved;
-        if (kept.pair.layout().nics == Place::hidden)
-            moved = fmt::format(", moved to {} in {:.1f} ms", kept.pair.state().failover.netns,
-                                static_cast<double>(took.count()) / 1e6);
-        log(fmt::format("{}: {} is the primary{}", standby.name, primary.name, moved));
-        guarded([&] { accelerate(kept.pair, HL_ROLE_PRIMARY, primary); });
-    }
-
-    void let_go(Kept &kept, const Link &standby, bool better) {
-        hl_pair &state = kept.pair.state();
-        kept.pair.view().set_veto(HL_VETO(ABSENT), HL_ACTOR_CONTROLLER,
-                                  static_cast<uint64_t>(now().count()));
-        log(fmt::format("{}: the primary {} {}", standby.name, state.primary_id.ifname,
-                        better ? "gives way to a better one" : "is gone"));
-        release(kept.pair, kept.places, HL_ROLE_PRIMARY);
     }
 
     /// A device that the pair cannot be without is gone for good, and the pair with it.
@@ -303,23 +246,9 @@ class Controller::Engine {
         pairs_.erase(name);
     }
 
-    /// One pair's trouble is logged and leaves the others alone.
     template <typename Step>
     void guarded(Step step) {
-        try {
-            step();
-        } catch (const Error &error) {
-            log(error.what());
-        }
-    }
-
-    /// What a flip cost, as far as the primary itself has counted.
-    void count_losses(Kept &kept) {
-        uint64_t flips = kept.pair.view().flips();
-        if (flips == std::exchange(kept.counted, flips)) return;
-        if (auto primary = look(kept.places, kept.pair).primary)
-            kept.pair.view().note_loss(primary->tx_dropped -
-                                       std::min(primary->tx_dropped, kept.primary_lost));
+        hitless::guarded(options_.log, step);
     }
 
     void finish() {

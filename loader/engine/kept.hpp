@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A pair in a controller's care: what is open of it, and what is remembered between two looks.
+// A pair in a controller's care: what is open of it, what is remembered between two looks, and who
+// is its primary. The loop that looks is the controller's.
 #pragma once
 
+#include "loader/core/error.hpp"
 #include "loader/engine/herald.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/hitless.hpp"
+#include "loader/kernel/netns.hpp"
 #include "loader/kernel/rtnl.hpp"
 
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace hitless {
+
+inline bool is_due(const std::optional<Instant> &at) {
+    return at && *at <= now();
+}
 
 struct Kept {
     Pair pair;
@@ -38,6 +47,31 @@ struct Kept {
         return pair.layout().nics == Place::guest && (state.standby_id.ifindex == number(index) ||
                                                       state.primary_id.ifindex == number(index));
     }
+
+    /// The path asks for a look; `heard`: the vigils, by their fds, that were answered.
+    bool must_tick(const std::set<uint64_t> &heard) const {
+        return is_due(vigil.again()) || heard.contains(static_cast<uint64_t>(vigil.fd()));
+    }
 };
+
+/// A rule may have changed since the pair was made, or come to stand over another.
+void follow_rule(Kept &, const Controller::Options &);
+
+/// Lets a vanished primary go, and takes one that appeared, or a better one. `members` has a
+/// standby and a master.
+void keep_primary(Kept &, const Members &, const Note &);
+
+/// What a flip cost, as far as the primary itself has counted.
+void count_losses(Kept &);
+
+/// One pair's trouble is noted and leaves the others alone.
+template <typename Step>
+void guarded(const Note &note, Step step) {
+    try {
+        step();
+    } catch (const Error &error) {
+        if (note) note(error.what());
+    }
+}
 
 } // namespace hitless

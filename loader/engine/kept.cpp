@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/kept.hpp"
+#include "loader/engine/failover.hpp"
+#include "loader/engine/rules.hpp"
+#include "loader/engine/sync.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+void take(Kept &kept, const Link &standby, const Link &primary, const Link &master,
+          const Note &note) {
+    Instant took = install(kept.pair, kept.places, HL_ROLE_PRIMARY, primary, master);
+    std::string moved;
+    if (kept.pair.layout().nics == Place::hidden)
+        moved = fmt::format(", moved to {} in {:.1f} ms", kept.pair.state().failover.netns,
+                            static_cast<double>(took.count()) / 1e6);
+    if (note) note(fmt::format("{}: {} is the primary{}", standby.name, primary.name, moved));
+    guarded(note, [&] { accelerate(kept.pair, HL_ROLE_PRIMARY, primary); });
+}
+
+void let_go(Kept &kept, const Link &standby, bool better, const Note &note) {
+    hl_pair &state = kept.pair.state();
+    kept.pair.view().set_veto(HL_VETO(ABSENT), HL_ACTOR_CONTROLLER,
+                              static_cast<uint64_t>(now().count()));
+    if (note)
+        note(fmt::format("{}: the primary {} {}", standby.name, state.primary_id.ifname,
+                         better ? "gives way to a better one" : "is gone"));
+    release(kept.pair, kept.places, HL_ROLE_PRIMARY);
+}
+
+} // namespace
+
+void follow_rule(Kept &kept, const Controller::Options &options) {
+    hl_pair &state = kept.pair.state();
+    const AttachRequest *rule = rule_of(options, state.standby_id.ifname);
+    if (rule) adopt_rule(state, rule->primary, rule->policy);
+    kept.reconsider = selector_of(state).kind == HL_SELECT_LIST || rule;
+}
+
+void keep_primary(Kept &kept, const Members &members, const Note &note) {
+    hl_pair &state = kept.pair.state();
+    const Link &master = *members.master;
+    const std::optional<Link> &primary = members.primary;
+    if (primary && !kept.pair.resolved(HL_ROLE_PRIMARY))
+        retake_primary(kept.pair, kept.places, *primary, master);
+    if (primary && kept.pair.view().veto() == 0) kept.primary_lost = primary->tx_dropped;
+    follow_master(kept.pair, kept.places, members);
+    if (primary && !std::exchange(kept.reconsider, false)) return;
+    Candidates others = candidates(kept.places, kept.pair, members);
+    Link standby = seen_from_guest(kept.pair, *members.standby);
+    Choice choice = choose_primary(standby, selector_of(state), others.links);
+    bool better =
+        choice.primary && primary &&
+        choice.primary != &others.links[std::min(others.present, others.links.size() - 1)];
+    if (primary && !better) return;
+    if (state.primary_id.ifindex) let_go(kept, standby, better, note);
+    if (!choice.primary) return;
+    check_pair(standby, *choice.primary);
+    take(kept, standby, *choice.primary, master, note);
+}
+
+void count_losses(Kept &kept) {
+    uint64_t flips = kept.pair.view().flips();
+    if (flips == std::exchange(kept.counted, flips)) return;
+    if (auto primary = look(kept.places, kept.pair).primary)
+        kept.pair.view().note_loss(primary->tx_dropped -
+                                   std::min(primary->tx_dropped, kept.primary_lost));
+}
+
+} // namespace hitless
