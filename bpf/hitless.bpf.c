@@ -12,6 +12,7 @@
 #define JUDGED 0x484c
 
 static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
+	if (unlikely(!master_at_home(by))) return TC_ACT_UNSPEC;
 	if (likely(choose_path(by) == HL_ROLE_PRIMARY)) {
 		count(HL_COUNT_TX_PRIMARY);
 		return bpf_redirect(pair.primary.ifindex, 0);
@@ -22,7 +23,7 @@ static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
 
 /* On the primary: every frame belongs to the master, as if it had arrived there. */
 static __always_inline int ingress_primary(struct __sk_buff *skb, enum hl_liveness by) {
-	if (unlikely(!at_home(HL_ROLE_PRIMARY, by))) return TC_ACT_UNSPEC;
+	if (unlikely(!at_home(HL_ROLE_PRIMARY, by) || !master_at_home(by))) return TC_ACT_UNSPEC;
 	if (!accept(skb, HL_ROLE_PRIMARY)) return TC_ACT_SHOT;
 	count(HL_COUNT_RX_PRIMARY);
 	skb->tc_index = JUDGED;

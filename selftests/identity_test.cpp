@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Who a NIC is: not its name, not its index alone. And settings that drift apart.
+#include "proving/raw.hpp"
 #include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
 
@@ -17,21 +18,34 @@ class Identity : public PairTest {
         pair().attach();
         ASSERT_TRUE(pair().becomes("primary"));
     }
-    /// Another device under the primary's old index; says nothing of its own accord.
-    void plug_stranger(unsigned index, const std::string &mac) {
-        lab().guest().sysctl("net/ipv6/conf/default/disable_ipv6", "1");
-        ip_batch(lab().guest().name(),
-                 fmt::format("link add index {} name stranger address {} type veth peer name peer\n"
+    /// Another device under the primary's index; says nothing of its own accord.
+    static void plug_stranger(const Netns &where, unsigned index, const std::string &mac) {
+        where.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
+        ip_batch(where.name(),
+                 fmt::format("link add index {} name stranger address {} type veth peer name peer "
+                             "index 900\n" // no number that a NIC has, or had
                              "link set dev peer up\nlink set dev stranger up\n",
                              index, mac));
-        ASSERT_EQ(in_netns(lab().guest(), [] { return if_nametoindex("stranger"); }), index);
-        ASSERT_TRUE(pair().has_carrier("stranger"));
+        ASSERT_EQ(in_netns(where, [] { return if_nametoindex("stranger"); }), index);
+        const auto shown = [&] {
+            return run({"ip", "-n", where.name(), "link", "show", "dev", "stranger"}).out;
+        };
+        ASSERT_TRUE(until([&] { return shown().find("LOWER_UP") != std::string::npos; }, 5s));
+    }
+    void plug_stranger(unsigned index, const std::string &mac) {
+        plug_stranger(lab().guest(), index, mac);
     }
     void unplug_stranger() { ip_batch(lab().guest().name(), "link del dev stranger\n"); }
-    std::uint64_t frames_at_peer() {
+    std::uint64_t frames_at_peer() { return frames_at_peer(lab().guest()); }
+    static std::uint64_t frames_at_peer(const Netns &where) {
         const std::string all =
-            spawn({"ip", "-n", lab().guest().name(), "-s", "-j", "link", "show", "dev", "peer"});
+            spawn({"ip", "-n", where.name(), "-s", "-j", "link", "show", "dev", "peer"});
         return Json::parse(all)[0]["stats64"]["rx"]["packets"];
+    }
+    void give_standby_its_addresses() {
+        ip_batch(lab().guest().name(),
+                 fmt::format("link set dev standby up\naddr add {}/24 broadcast + dev standby\n",
+                             NetLab::guest4));
     }
 };
 
@@ -142,6 +156,60 @@ TEST_P(Identity, MovedAwayAndBroughtUpUnderTheSameIndex) {
     lab().primary().admin(true); // a move takes it down, and nobody saw it
     pair().start_controller();
     EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
+}
+
+/// With its hooks: tcx links go where their device goes, and another device has the primary's
+/// number there.
+TEST_P(Identity, NoFrameToAStrangerWhereTheStandbyWent) {
+    const Netns &there = lab().elsewhere();
+    plug_stranger(there, lab().primary().ifindex(), another_mac);
+    lab().standby().move_to(there);
+    there.sysctl("net/ipv6/conf/standby/disable_ipv6", "1");
+    lab().standby().admin(true);
+    ASSERT_TRUE(until(
+        [&] {
+            return run({"ip", "-n", there.name(), "link", "show", "dev", "standby"})
+                       .out.find("LOWER_UP") != std::string::npos;
+        },
+        5s));
+    const auto at_peer = frames_at_peer(there), sent = lab().standby().counters().tx;
+    PacketSocket out = in_netns(there, [] { return PacketSocket("standby"); });
+    auto frame = from_hex("525400770001 525400770002 88b5");
+    frame.resize(60);
+    for (int i = 0; i < 100; ++i)
+        out.send(frame);
+    EXPECT_TRUE(until([&] { return lab().standby().counters().tx >= sent + 100; }, 2s))
+        << "they left by another device than the one they were sent from";
+    EXPECT_EQ(frames_at_peer(there), at_peer);
+    lab().standby().move_to(lab().guest());
+    give_standby_its_addresses();
+    pair().start_controller(); // the pair was never taken apart
+    EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
+    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+}
+
+/// The pair ends with its standby, the primary is its own again; both are paired anew when it is
+/// back.
+TEST_P(Identity, TheStandbyMovedAwayAndBack) {
+    ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    const std::string before = pair().link("primary");
+    pair().start_controller({"--config", pair().config("auto_pair = false\n[[pair]]\nstandby = "
+                                                       "\"standby\"\nprimary = \"mac\"\n"
+                                                       "hold_down_ms = 20\n")});
+    ASSERT_TRUE(pair().becomes("primary")) << pair().controller().out();
+    lab().standby().move_to(lab().elsewhere());
+    ASSERT_EQ(pair().link("standby"), "");
+    EXPECT_TRUE(pair().controller_says("the pair ends"));
+    EXPECT_TRUE(until([&] { return pair().cli({"status"}).code == 3; }, 5s));
+    EXPECT_TRUE(until([&] { return pair().link("primary") == before; }, 2s))
+        << pair().link("primary");
+    lab().standby().move_to(lab().guest());
+    const auto back = now_ns();
+    give_standby_its_addresses();
+    EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
+    fmt::print("  paired anew and used {:.0f} ms after it was back\n",
+               static_cast<double>(now_ns() - back) / 1e6);
+    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
 }
 
 TEST_P(Identity, AnotherMacIsHeldAndSaid) {

@@ -65,4 +65,10 @@ static __always_inline int at_home(enum hl_role role, enum hl_liveness by) {
 	return entry_by_lookup(role);
 }
 
+/* The same of a standby that is the master: where its tcx hooks went, the primary's ifindex is a
+ * stranger's. Kernels without the cast have clsact, which a move takes away. */
+static __always_inline int master_at_home(enum hl_liveness by) {
+	return by != HL_LIVENESS_CAST || at_home(HL_ROLE_STANDBY, by);
+}
+
 #endif

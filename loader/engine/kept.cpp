@@ -44,6 +44,7 @@ void keep_primary(Kept &kept, const Members &members, const Note &note) {
     hl_pair &state = kept.pair.state();
     const Link &master = *members.master;
     const std::optional<Link> &primary = members.primary;
+    retake_standby(kept.pair, kept.places, *members.standby);
     if (primary && !kept.pair.resolved(HL_ROLE_PRIMARY))
         retake_primary(kept.pair, kept.places, *primary, master);
     if (primary && kept.pair.view().veto() == 0) kept.primary_lost = primary->tx_dropped;

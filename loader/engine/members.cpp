@@ -148,6 +148,11 @@ void retake_primary(Pair &pair, Places &places, const Link &primary, const Link 
     });
 }
 
+void retake_standby(Pair &pair, Places &places, const Link &standby) {
+    if (pair.resolved(HL_ROLE_STANDBY)) return;
+    places.at(pair.layout().nics, [&] { pair.resolve(HL_ROLE_STANDBY, standby.index); });
+}
+
 std::optional<Link> release(Pair &pair, Places &places, hl_role role, const Settings *settings) {
     hl_identity &id = id_of(pair.state(), role);
     hl_saved &saved = saved_of(pair.state(), role);

@@ -37,6 +37,7 @@ Instant install(Pair &, Places &, hl_role, const Link &nic, const Link &master);
 /// The same device after it was away, in another namespace say: the kernel took it out of the
 /// datapath, and its clsact filters with it.
 void retake_primary(Pair &, Places &, const Link &primary, const Link &master);
+void retake_standby(Pair &, Places &, const Link &standby);
 
 /// The other way round; also when the NIC is gone, or only half installed. One that moves gets its
 /// sysctls from `settings`, if any. Returns it as it is now.

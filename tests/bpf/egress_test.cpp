@@ -219,6 +219,20 @@ TEST_P(EgressMoveTest, AMovedNicsFramesBelongToWhereItIs) {
     EXPECT_EQ(pair.dp.counted(HL_COUNT_RX_PRIMARY), 1u);
 }
 
+/// The standby's hooks went along, and ifindex "primary" is somebody else there; what comes in by
+/// the primary has no master to go to.
+TEST(EgressMove, WithoutItsMasterNothingIsLedAnywhere) {
+    Pair pair;
+    if (!pair.dp.has(HL_LIVENESS_CAST)) GTEST_SKIP() << "a move takes clsact away, and its filters";
+    Netns elsewhere = Netns::make();
+    ip("link set sby netns " + elsewhere.path());
+    inside(elsewhere, [&] { EXPECT_EQ(pair.dp.egress(HL_LIVENESS_CAST), TC_ACT_UNSPEC); });
+    EXPECT_EQ(pair.dp.run(pair.dp.skel().progs.hl_ingress_primary_cast, frame(own_mac, peer_mac),
+                          pair.lab.primary),
+              TC_ACT_UNSPEC);
+    EXPECT_EQ(pair.dp.counters(), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Rung, EgressMoveTest, ::testing::ValuesIn(asking_rungs),
                          [](const auto &test) { return name_of(test.param); });
 
