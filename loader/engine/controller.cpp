@@ -254,7 +254,7 @@ class Controller::Engine {
     void finish() {
         for (auto &[name, kept] : pairs_) {
             count_losses(kept);
-            guarded([&] {
+            guarded([&, &kept = kept] {
                 kept.herald.tell(kept.pair, rtnl_);
                 kept.herald.prepare(kept.pair, rtnl_, notice_);
             });
