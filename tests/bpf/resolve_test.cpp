@@ -31,6 +31,7 @@ TEST(Resolve, FindsTheDeviceOfEachNumber) {
         EXPECT_EQ(dp.pair().primary.ifindex, index);
         EXPECT_NE(dp.pair().primary.netdev, 0U);
     }
+    ASSERT_EQ(dp.resolve(HL_ROLE_STANDBY, ifindex_of("n1")), 0);
     for (const char *name : {"m2", "m1"}) {
         ASSERT_EQ(dp.resolve(HL_ROLE_PRIMARY, ifindex_of(name)), 0);
         expect_resolved(dp, name);
