@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
+#include "cli/config.hpp"
 #include "cli/json.hpp"
 
 #include <algorithm>
@@ -20,6 +21,27 @@ void print(const std::vector<Finding> &findings, Env &env) {
     }
 }
 
+/// What `run` would read, as it would: a controller that starts with what is wrong does not start.
+Finding examine_configuration(const std::string &file) {
+    bool given = !file.empty();
+    Finding out{Finding::Grade::ok, "configuration", "", ""};
+    try {
+        Controller::Options options = read_config(given ? file : default_config, given);
+        if (options.pairs.empty())
+            out.detail = options.auto_pair ? "none needed: paravirtual NICs are paired by MAC"
+                                           : "no pair is named, and `auto_pair` is off";
+        else
+            out.detail = fmt::format("{} pairs are named, {} of them match nothing now",
+                                     options.pairs.size(), idle_rules(options).size());
+    } catch (const Error &error) {
+        out = {
+            Finding::Grade::missing, out.what,
+            fmt::format("{}; `hitless run` does not start with it", error.what()),
+            fmt::format("mend it, then: hitless run --check{}{}", given ? " --config " : "", file)};
+    }
+    return out;
+}
+
 int verdict(const std::vector<Finding> &findings) {
     auto worst = std::ranges::max(findings, {}, &Finding::grade).grade;
     if (worst == Finding::Grade::missing) return exit_failed;
@@ -29,11 +51,18 @@ int verdict(const std::vector<Finding> &findings) {
 } // namespace
 
 Run setup_doctor(CLI::App &app) {
-    auto json = std::make_shared<bool>(false);
-    app.add_flag("-j,--json", *json, "as JSON");
-    return [json](Env &env) {
+    struct Options {
+        bool json = false;
+        std::string config;
+    };
+    auto options = std::make_shared<Options>();
+    app.add_flag("-j,--json", options->json, "as JSON");
+    app.add_option("--config", options->config, "of `run`; default /etc/hitless/hitless.toml")
+        ->type_name("FILE");
+    return [options](Env &env) {
         std::vector<Finding> findings = examine_machine();
-        if (*json) {
+        findings.push_back(examine_configuration(options->config));
+        if (options->json) {
             auto list = nlohmann::ordered_json::array();
             for (const Finding &finding : findings)
                 list.push_back(to_json(finding));

@@ -118,6 +118,13 @@ void examine_hooks(Findings &out) {
 void examine_state(Findings &out) {
     StateDir dir;
     if (dir.mounted()) return out.push_back(fine("bpffs", "mounted at " + dir.bpffs()));
+    if (std::optional<int> pid = controller_pid())
+        return out.push_back(degraded(
+            "bpffs",
+            fmt::format("{} was unmounted under process {}: its pairs end when it does, and no "
+                        "command sees them",
+                        dir.bpffs(), *pid),
+            restart));
     if (int error = try_bpffs())
         return out.push_back(missing("bpffs", "cannot be mounted: " + reason(error),
                                      fmt::format("mount -t bpf hitless {}", dir.bpffs())));
@@ -158,6 +165,7 @@ std::vector<Finding> examine_machine() {
     examine_liveness(out);
     examine_hooks(out);
     examine_state(out);
+    examine_room(out);
     examine_probing(out);
     examine_notice(out);
     examine_pairs(out);

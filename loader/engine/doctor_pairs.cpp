@@ -6,6 +6,7 @@
 #include "loader/kernel/rtnl.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -59,16 +60,6 @@ void examine_pair(Findings &out, const PairStatus &pair) {
     examine_primary(out, pair.primary);
 }
 
-void examine_controller(Findings &out, size_t pairs) {
-    if (std::optional<int> pid = controller_pid())
-        out.push_back(fine("controller", fmt::format("process {}", *pid)));
-    else if (!pairs)
-        out.push_back(fine("controller", "none, and no pair to keep"));
-    else
-        out.push_back(degraded("controller", "none: a primary that is lost is not taken back",
-                               "hitless run"));
-}
-
 /// Why a paravirtual NIC is in no pair, which may be as it should.
 Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
     if (nic.master != Ifindex::none && offers_failover(nic.bus))
@@ -103,7 +94,9 @@ void examine_pairs(Findings &out) {
         for (const PairStatus &pair : pairs)
             examine_pair(out, pair);
     } catch (const Error &error) {
-        out.push_back(degraded("pairs", error.what(), "hitless detach --all"));
+        // What lost pins a controller that starts makes anew; of another version it lets be.
+        bool lost = error.code() == ENOENT;
+        out.push_back(degraded("pairs", error.what(), lost ? restart : "hitless detach --all"));
     }
 }
 

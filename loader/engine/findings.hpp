@@ -19,6 +19,14 @@ inline Finding missing(std::string what, std::string detail, std::string remedy)
     return {Finding::Grade::missing, std::move(what), std::move(detail), std::move(remedy)};
 }
 
+/// What mends a controller whose pins are gone; the pairs stay in force meanwhile.
+inline constexpr auto restart =
+    "systemctl restart hitless, or end it and start `hitless run` again";
+
+/// Whether there is room for what a controller writes.
+void examine_room(Findings &);
+/// The controller of this namespace, which has so many pairs: whether it works and has descriptors.
+void examine_controller(Findings &, size_t pairs);
 /// The pairs of this namespace and their controller.
 void examine_pairs(Findings &);
 /// Which datapath suits each NIC that is paired or could be, and whether XDP programs of others can

@@ -86,7 +86,7 @@ OPTIONS = {
     "events": {"--follow": "hitless_flips", "--json": SHOWS},
     "watch": {"--interval": SHOWS},
     "metrics": {"--file": SHOWS},
-    "doctor": {"--json": SHOWS},
+    "doctor": {"--json": SHOWS, "--config": "hitless_check"},
     "demo": None,  # namespaces and traffic around the same calls
     "bugreport": {"--output": SHOWS, "--config": SHOWS, "--keep-addresses": SHOWS},
 }

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`hitless doctor`: says what is, changes nothing, is quick, and its exit code is its worst finding."""
 import json
+import os
 import resource
+import signal
 import unittest
 
 from bed import NetCase, sh, wait_until
@@ -13,8 +15,8 @@ SUPPORTED = ("privilege", "kernel", "btf", "bpf_jit", "bpffs", "fentry", "tracep
 
 
 class Doctor(NetCase):
-    def examine(self, **options):
-        done = self.hitless("doctor", "-j", **options)
+    def examine(self, *args, **options):
+        done = self.hitless("doctor", "-j", *args, **options)
         found = json.loads(done.stdout)["findings"]
         worst = max(found, key=lambda f: ("ok", "degraded", "missing").index(f["grade"]))["grade"]
         self.assertEqual(done.returncode, EXIT[worst], found)
@@ -94,6 +96,95 @@ class Doctor(NetCase):
         self.assertEqual((found["grade"], found["remedy"]), ("degraded", "hitless explain sby"))
         self.assertIn("standby active: the kernel reports the primary down", found["detail"])
         self.expect(0, *found["remedy"].split()[1:], says="ip link set pri up")
+
+    def test_a_controller_that_is_stopped(self):
+        self.attach()
+        process = self.controller()
+        process.send_signal(signal.SIGSTOP)
+        found = self.examine()["controller"]
+        self.assertEqual((found["grade"], found["remedy"]), ("degraded", f"kill -CONT {process.pid}"))
+        sh(found["remedy"])
+        self.assertEqual(self.examine()["controller"]["grade"], "ok")
+
+    def test_a_controller_without_descriptors(self):
+        pid = self.controller().pid
+        self.assertRegex(self.examine()["descriptors"]["detail"], rf"process {pid} uses \d+ of \d+")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 1, 4096))
+        found = self.examine()["descriptors"]
+        self.assertEqual(found["grade"], "degraded")
+        sh(found["remedy"])
+        self.assertEqual(self.examine()["descriptors"]["grade"], "ok", "the remedy mends it")
+
+    def test_few_descriptors_for_a_controller(self):
+        self.assertNotIn("descriptors", self.examine())
+        found = self.examine(prefix=("prlimit", "--nofile=100"))["descriptors"]
+        self.assertEqual((found["grade"], found["remedy"]), ("degraded", "ulimit -n 1024"))
+
+    def test_a_bpffs_unmounted_under_a_controller(self):
+        self.attach()
+        process = self.controller()
+        sh(f"umount -l {self.state}/bpf")
+        found = self.examine()["bpffs"]
+        self.assertEqual(found["grade"], "degraded")
+        self.assertIn(f"unmounted under process {process.pid}", found["detail"])
+        self.assertIn("start `hitless run` again", found["remedy"])
+        self.end(process)
+        self.controller()
+        self.assertEqual(self.examine()["bpffs"]["grade"], "ok", "the remedy mends it")
+
+    def test_pins_deleted_under_us(self):
+        self.attach()
+        (pair,) = self.pins()
+        for pin in os.listdir(f"{self.state}/bpf/{pair}"):
+            os.unlink(f"{self.state}/bpf/{pair}/{pin}")
+        found = self.examine()["pairs"]
+        self.assertEqual(found["grade"], "degraded")
+        self.assertIn("start `hitless run` again", found["remedy"])
+        self.controller("--config", self.written('[[pair]]\nstandby = "sby"\nprimary = "mac"\n'))
+        self.assertNotIn("pairs", self.examine())
+        wait_until(lambda: self.examine()["pair sby"]["grade"] == "ok", "the remedy has mended it")
+
+    def test_no_room_for_state(self):
+        """Each on a file system of its own in the place of the state directory."""
+        self.assertEqual(self.examine()["state"]["grade"], "ok")
+        sh(f"mount -t tmpfs -o size=16k tmpfs {self.state}")
+        self.addCleanup(sh, f"umount -R {self.state}")
+        with open(f"{self.state}/leavings", "wb", buffering=0) as file, self.assertRaises(OSError):
+            while file.write(bytes(4096)):
+                pass
+        found = self.examine()["state"]
+        self.assertEqual(found["grade"], "missing")
+        self.assertIn("is full", found["detail"])
+        self.expect(1, "run", "--once", says="No space left")
+        os.unlink(f"{self.state}/leavings")
+        self.assertEqual(self.examine()["state"]["grade"], "ok")
+        sh(f"mount -o remount,ro {self.state}")
+        found = self.examine()["state"]
+        self.assertEqual(found["grade"], "missing")
+        self.assertIn("read-only", found["detail"])
+        sh(found["remedy"])
+        self.assertEqual(self.examine()["state"]["grade"], "ok", "the remedy mends it")
+
+    def test_configuration(self):
+        self.assertEqual(self.examine()["configuration"]["grade"], "ok", "none is needed")
+        file = self.written('[[pair]]\nstandby = "sby"\nprimary = "mac"\n[[pair]]\nstandby = "nosuch"\n')
+        found = self.examine("--config", file)["configuration"]
+        self.assertEqual((found["grade"], found["detail"]), ("ok", "2 pairs are named, 1 of them match nothing now"))
+        for text, says in (("stand_by = 1\n", f"{file}:1:1: unknown key 'stand_by'"), ("[[pair]\n", f"{file}:1:")):
+            found = self.examine("--config", self.written(text))["configuration"]
+            self.assertEqual(found["grade"], "missing")
+            self.assertIn(says, found["detail"])
+            self.assertIn(f"hitless run --check --config {file}", found["remedy"])
+            self.expect(1, "run", "--check", "--config", file, says=says)
+        found = self.examine("--config", "/nowhere")["configuration"]
+        self.assertEqual(found["grade"], "missing")
+
+    def written(self, text):
+        file = f"{self.state}.toml"
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(text)
+        self.addCleanup(lambda: os.path.exists(file) and os.unlink(file))
+        return file
 
     def test_foreign_filters_on_a_standby(self):
         self.attach()
