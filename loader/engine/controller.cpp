@@ -171,12 +171,14 @@ class Controller::Engine {
     void look_at_everything() {
         adopt();
         make_missing_pairs();
+        const std::vector<Link> links = rtnl_.links();
         std::vector<std::string> names;
         for (auto &[name, kept] : pairs_) {
             follow_rule(kept, options_);
             guarded([&, &kept = kept] {
                 follow_filters(kept.pair, kept.places, look(kept.places, kept.pair));
             });
+            kept.herald.look_again(kept.pair, links);
             names.push_back(name);
         }
         for (const std::string &name : names)

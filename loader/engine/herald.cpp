@@ -15,8 +15,16 @@ void Herald::learn(const Pair &pair, Rtnl &rtnl) {
     const hl_pair &state = pair.state();
     own_ = mac_of(state.mac);
     how_ = policy_of(state).announce;
-    announcer_.learn(rtnl, master_of(state), own_, how_);
+    std::vector<Station> stations = others_;
+    stations.insert(stations.begin(), {master_of(state), own_});
+    announcer_.learn(rtnl, stations, how_);
     learnt_ = now();
+}
+
+void Herald::look_again(const Pair &pair, const std::vector<Link> &links) {
+    others_ = stations(links, master_of(pair.state()), mac_of(pair.state().mac));
+    others_.erase(others_.begin());
+    learnt_ = {};
 }
 
 void Herald::prepare(const Pair &pair, Rtnl &rtnl, const Notice &notice) {

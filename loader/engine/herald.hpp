@@ -16,6 +16,8 @@ class Herald {
 
     /// In quiet times: learns whom to tell, every few seconds, and has the present primary watched.
     void prepare(const Pair &, Rtnl &, const Notice &);
+    /// The links have changed: who speaks is learnt anew.
+    void look_again(const Pair &, const std::vector<Link> &);
     /// If there was a flip since: tells, whoever flipped.
     void tell(const Pair &, Rtnl &);
     /// The same, from what was learnt before; later when that is nothing.
@@ -29,6 +31,7 @@ class Herald {
     uint64_t told_; ///< flips
     Instant learnt_{0};
     Mac own_;
+    std::vector<Station> others_; ///< on the master
     hl_announce how_ = HL_ANNOUNCE_AUTO;
     Announcer announcer_;
     Notice::Watch watch_;

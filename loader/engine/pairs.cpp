@@ -21,7 +21,10 @@ void leave_primary(Pair &pair, Rtnl &rtnl) {
     const hl_pair &state = pair.state();
     auto when = static_cast<uint64_t>(now().count());
     if (pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when) != 0) return;
-    announce(rtnl, master_of(state), mac_of(state.mac), policy_of(state).announce);
+    Announcer announcer;
+    announcer.learn(rtnl, stations(rtnl.links(), master_of(state), mac_of(state.mac)),
+                    policy_of(state).announce);
+    announcer.tell();
     sleep_until(now() + drain);
 }
 
