@@ -108,9 +108,7 @@ void Prover::prove(Moment &moment) {
         return;
     }
     if (how.interval.count() == 0 || !moment.seen.ways) {
-        Instant end =
-            since_ + how.up_delay + (how.interval.count() ? how.timeout : milliseconds(0));
-        moment.orders.again = end;
+        moment.orders.again = since_ + how.up_delay + unasked(how);
         return;
     }
     if (round_open_) {
@@ -134,12 +132,18 @@ bool Prover::is_proved(const Moment &moment) const {
     const Probing &how = moment.how;
     Instant waited = moment.now - since_ - how.up_delay;
     if (waited < Instant(0)) return false;
-    if (how.interval.count() == 0) return true; // nothing is ever asked
+    if (how.interval.count() == 0) return waited >= unasked(how);
     bool way_in = moment.seen.received != received_;
-    if (!moment.seen.ways) return way_in || waited >= how.timeout;
+    if (!moment.seen.ways) return (way_in && !refuted_) || waited >= unasked(how);
     if (way_out_) return way_in || (!refuted_ && waited >= way_in_timeouts * how.timeout);
     if (against_ || standby_answered_) return false;
-    return waited >= (refuted_ ? refuted_timeouts : 1) * how.timeout;
+    return waited >= unasked(how);
+}
+
+/// What is waited for evidence that nobody can give.
+Instant Prover::unasked(const Probing &how) const {
+    if (refuted_) return refuted_timeouts * Instant(how.timeout);
+    return how.interval.count() ? how.timeout : milliseconds(0);
 }
 
 /// From one vain round to the next: the longer it has been in vain, the slower.

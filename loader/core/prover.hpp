@@ -93,6 +93,7 @@ class Prover {
     bool overdue(Moment &, int percent);
     Instant patience(const Probing &, int percent) const;
     Instant vain_pace(const Moment &) const;
+    Instant unasked(const Probing &) const;
 
     Phase phase_ = Phase::fresh;
     Instant since_{0};          ///< when proving began

@@ -32,7 +32,10 @@ class Vigil {
     /// Something came in, or it is time. True when policy must be asked.
     bool tick(Pair &, Places &);
     /// The driver says that a transmission does not end. Policy must be asked.
-    void hangs() { prover_.refute(); }
+    void hangs() {
+        prover_.refute();
+        completes_ = false;
+    }
 
   private:
     void step(Pair &, Places &);

@@ -237,6 +237,23 @@ TEST(Prover, WithoutProbesNothingWakesAnybody) {
     EXPECT_EQ(net.asked_primary + net.asked_standby, 0u);
 }
 
+/// Its driver says so, and nobody can say that it is over.
+TEST(Prover, AHangIsNotForgottenAtOnceWhereNobodyIsAsked) {
+    for (bool probes : {false, true}) {
+        Net net;
+        net.known = false;
+        if (!probes) net.policy.probing.interval = milliseconds(0);
+        net.live(500 * ms);
+        ASSERT_EQ(net.veto, 0u);
+        net.prover.refute();
+        net.step();
+        EXPECT_EQ(net.veto, HL_VETO(BLACK_HOLE)); // the driver's word on the name is policy's
+        net.live(4 * std::chrono::seconds(1));
+        EXPECT_NE(net.veto, 0u);
+        EXPECT_LT(net.until(true), std::chrono::seconds(3));
+    }
+}
+
 TEST(Prover, AnOperatorOverrulesIt) {
     Net net;
     net.out = net.in = false;
