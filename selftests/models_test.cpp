@@ -160,6 +160,7 @@ TEST_P(Models, ConvertsWithAGapThatTcpSurvives) {
         return until([&] { return up.report().bytes > more; }, 20s);
     };
     ASSERT_TRUE(flows());
+    pair().start_controller(); // which would make a pair as soon as it sees none
     const std::string model = pair().model();
     const Outcome refused = pair().cli({"convert", "standby", "--model", model});
     EXPECT_EQ(refused.code, 1);
@@ -186,12 +187,62 @@ TEST_P(Models, WhatFailsLeavesNothingBehind) {
     EXPECT_EQ(
         pair().cli({"attach", "standby", "--primary", "primary", "--model", pair().model()}).code,
         1);
-    ip_batch(lab().guest().name(), "link set dev primary address 52:54:00:77:00:02\n");
+    ip_batch(lab().guest().name(), "link set dev primary address 52:54:00:77:00:02\n"
+                                   "link add link standby name above type macvlan\n");
+    const Outcome refused = pair().cli({"attach", "standby", "--model", pair().model()});
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_NE(refused.err.find("above"), std::string::npos) << "it would hear nothing";
+    ip_batch(lab().guest().name(), "link del above\n");
     EXPECT_EQ(links(), before);
     EXPECT_TRUE(nothing_left());
 }
 
+// As at early boot: nothing is up yet, and has no address.
+TEST_P(Models, WhatWasDownAtFirstIsGivenBackAsItIs) {
+    const std::string guest = lab().guest().name();
+    ip_batch(guest, "link set dev standby down\naddr flush dev standby\n");
+    pair().attach();
+    ip_batch(guest, fmt::format("link set dev {0} up\naddr add {1}/24 dev {0}\n"
+                                "route add default via {2}\n",
+                                pair().master(), NetLab::guest4, NetLab::far4));
+    const Outcome o = pair().cli({"detach", "standby"});
+    ASSERT_EQ(o.code, 0) << o.shown();
+    EXPECT_NE(shown({"route"}).find(fmt::format("default via {} dev standby", NetLab::far4)),
+              std::string::npos)
+        << shown({"route"});
+    EXPECT_NE(shown({"link", "show", "up"}).find("standby"), std::string::npos);
+    EXPECT_TRUE(nothing_left());
+}
+
+// All is made, but not published: as if the power had gone there.
+TEST_P(Models, WhatACrashLeftIsClearedByTheNextAttach) {
+    pair().attach();
+    const std::string bpffs = PrivateState::dir() + "/bpf";
+    for (const auto &entry : std::filesystem::directory_iterator(bpffs))
+        if (entry.is_directory()) std::filesystem::rename(entry.path(), bpffs + "/stage");
+    ASSERT_EQ(pair().cli({"status"}).code, 3);
+    const Outcome again = pair().cli({"attach", "standby", "--model", pair().model()});
+    EXPECT_EQ(again.code, 0) << again.shown();
+    EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_TRUE(nothing_left());
+}
+
 class HiddenNics : public Models {};
+
+// In the guest's namespace the standby's name is free for others, unless the failover device has
+// it.
+TEST_P(HiddenNics, APrimaryMayHaveAnyName) {
+    pair().primary().remove();
+    pair().attach();
+    lab().primary().add();
+    const char *name = pair().layout().takes_name ? "another" : "standby";
+    ip_batch(lab().guest().name(), fmt::format("link set dev primary name {}\n", name));
+    pair().start_controller();
+    EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
+    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+    EXPECT_EQ(pair().cli({"detach", pair().master()}).code, 0);
+    EXPECT_TRUE(nothing_left());
+}
 
 TEST_P(HiddenNics, ADestroyedNamespaceIsSaidAndCleared) {
     pair().attach();

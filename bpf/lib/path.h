@@ -23,7 +23,7 @@ static __always_inline enum hl_role choose_path(enum hl_liveness by) {
 
 	if (unlikely(veto)) return doubtful_path(veto, by);
 	if (likely(alive(HL_ROLE_PRIMARY, by))) {
-		if (unlikely(*(volatile __u8 *)&pair.wake)) wake();
+		wake_if_asked();
 		return HL_ROLE_PRIMARY;
 	}
 	if (latch(&pair, HL_VETO_BIT_DOWN_SEEN)) ring_bell();

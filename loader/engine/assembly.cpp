@@ -83,13 +83,14 @@ void give_back_from_afar(Pair &pair, Places &places, const Settings &settings) {
     // Both ends go: name and number are the standby's own.
     if (places.has(Place::hidden))
         remove_device(places.rtnl(Place::hidden), Ifindex{pair.state().failover.inner});
-    if (std::optional<Link> standby = release(pair, places, HL_ROLE_STANDBY, &settings)) {
+    std::optional<Link> standby = release(pair, places, HL_ROLE_STANDBY, &settings);
+    release(pair, places, HL_ROLE_PRIMARY); // whatever is refused below
+    if (standby) {
         Rtnl &rtnl = places.rtnl(Place::guest);
         settings.give_addresses(rtnl, standby->index);
         settings.give_routes(rtnl, standby->index);
         if (pair.layout().takes_name) settings.give_qdisc(rtnl, standby->index);
     }
-    release(pair, places, HL_ROLE_PRIMARY);
 }
 
 /// Under the standby's name and number, which it has left.
@@ -146,8 +147,10 @@ void take_off(Pair &pair, Places &places) {
         return;
     }
     Settings settings;
-    if (std::optional<Link> master = find_master(pair, places))
+    if (std::optional<Link> master = find_master(pair, places)) {
         settings = Settings::read(places.rtnl(Place::guest), *master);
+        pair.state().standby_saved.up = master->up; // as it is now, like all that travels
+    }
     if (pair.layout().nics == Place::guest)
         give_back_beside(pair, places, settings);
     else

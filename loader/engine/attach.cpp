@@ -122,13 +122,16 @@ const Link *find_primary(const Link &standby, const Selector &selector,
     return choice.primary;
 }
 
-/// A pair just made, and what keeps it until it is proved.
-struct Made {
-    Pair pair;
-    Places places;
-    Vigil vigil;
-    std::string primary; ///< its name; empty when none is there yet
-};
+/// What stands on a standby that is not the master hears nothing any more: our programs take its
+/// frames.
+void check_bare(const Link &standby, const std::vector<Link> &links) {
+    static constexpr std::string_view kinds[] = {"vlan", "macvlan", "macvtap", "ipvlan"};
+    for (const Link &link : links)
+        if (link.lower == standby.index && std::ranges::count(kinds, link.kind))
+            throw Error(EBUSY, fmt::format("attach {}", standby.name),
+                        fmt::format("{} stands on it and would hear nothing", link.name),
+                        "remove it and make it on the failover device, or use the model two");
+}
 
 bool in_doubt(const Pair &pair) {
     return pair.view().veto() & HL_VETO(UNPROVEN);
@@ -206,27 +209,19 @@ void put_together(Pair &pair, Places &places, const AttachRequest &request, cons
     if (xdp) join_failover(pair, places.rtnl(Place::guest));
 }
 
-Made make(const AttachRequest &request, Rtnl &rtnl) {
-    StateDir dir;
+Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
+    clear_incomplete(dir, rtnl);
+    clear_stage(dir, rtnl); // what it gives back is what must be saved
     Link standby = find_standby(rtnl, request.standby);
     std::vector<Link> links = rtnl.links();
     learn_hardware(links);
     const Link *primary = find_primary(standby, request.primary, links);
-
-    StateDir::Lock lock = dir.lock();
-    dir.ensure_mounted();
-    clear_incomplete(dir, rtnl);
     check_free(dir, standby);
     if (primary) check_free(dir, *primary);
-    if (clear_stage(dir, rtnl)) { // what it gave back is what must be saved
-        links = rtnl.links();
-        learn_hardware(links);
-        primary = find_primary(standby, request.primary, links);
-    }
-
     check_datapath(request, standby, primary);
 
     const Layout &layout = layout_of(request.model);
+    if (layout.has_failover) check_bare(standby, links);
     std::optional<Ground> ground;
     hl_failover ends{};
     if (layout.has_failover) {
@@ -251,15 +246,35 @@ Made make(const AttachRequest &request, Rtnl &rtnl) {
 
 } // namespace
 
+Made make(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
+    dir.ensure_mounted();
+    try {
+        return make_in(dir, request, rtnl);
+    } catch (const Error &) {
+        dir.unmount_if_empty();
+        throw;
+    }
+}
+
+void prove(Made &made) {
+    prove(made.pair, made.places, made.vigil, true);
+}
+
 std::string make_pair(const AttachRequest &request) {
     Rtnl rtnl;
-    return make(request, rtnl).primary;
+    StateDir dir;
+    StateDir::Lock lock = dir.lock();
+    return make(dir, request, rtnl).primary;
 }
 
 std::string attach(const AttachRequest &request) {
     Rtnl rtnl;
-    Made made = make(request, rtnl);
-    prove(made.pair, made.places, made.vigil, true);
+    StateDir dir;
+    Made made = [&] {
+        StateDir::Lock lock = dir.lock();
+        return make(dir, request, rtnl);
+    }();
+    prove(made);
     return made.primary;
 }
 
@@ -280,6 +295,7 @@ unsigned detach_all(const Note &note) {
     std::vector<std::string> pairs = own_pairs(dir);
     for (const std::string &name : pairs)
         dismantle(dir, rtnl, name, note);
+    clear_stage(dir, rtnl);
     dir.unmount_if_empty();
     return static_cast<unsigned>(pairs.size());
 }

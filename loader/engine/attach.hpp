@@ -1,9 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include "loader/engine/places.hpp"
+#include "loader/engine/vigil.hpp"
 #include "loader/hitless.hpp"
+#include "loader/kernel/pair.hpp"
+#include "loader/kernel/rtnl.hpp"
+#include "loader/kernel/state_dir.hpp"
+
+#include <string>
 
 namespace hitless {
+
+/// A pair just made, and what keeps it until it is proved.
+struct Made {
+    Pair pair;
+    Places places;
+    Vigil vigil;
+    std::string primary; ///< its name; empty when none is there yet
+};
+
+/// Under the lock of the StateDir, so that nobody changes meanwhile what is read here; prove()
+/// waits, and is for after it.
+Made make(StateDir &, const AttachRequest &, Rtnl &);
+void prove(Made &);
 
 /// attach() without its wait for a proof of the path: whoever keeps the pair sees to that.
 std::string make_pair(const AttachRequest &);

@@ -27,6 +27,8 @@ std::string lock_path(const StateDir &dir) {
     return fmt::format("{}/controller-{}", dir.root(), netns_cookie());
 }
 
+constexpr auto look_after_trouble = std::chrono::seconds(1);
+
 enum Wake : uint64_t {
     wake_links,
     wake_hidden,
@@ -93,8 +95,11 @@ class Controller::Engine {
         if (rescan) return look_at_everything();
         for (const std::string &name : touched)
             look_at(name);
+        std::vector<std::string> due; // what is looked at may be buried
         for (auto &[name, kept] : pairs_)
-            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept))) look_at(name);
+            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept))) due.push_back(name);
+        for (const std::string &name : due)
+            look_at(name);
         finish();
     }
 
@@ -232,6 +237,7 @@ class Controller::Engine {
         if (at == pairs_.end()) return;
         guarded([&] {
             Kept &kept = at->second;
+            kept.again = now() + look_after_trouble; // unless settle() comes to say when
             Members members = look(kept.places, kept.pair);
             if (!members.standby) return bury(name, "the standby");
             if (!members.master) return bury(name, "the failover device");

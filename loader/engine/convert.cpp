@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/names.hpp"
+#include "loader/engine/attach.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <cerrno>
 #include <fmt/format.h>
+#include <optional>
 
 namespace hitless {
 namespace {
@@ -18,47 +20,84 @@ std::string why_not(const Layout &from, const Layout &to) {
     return "addresses and programs would change devices one after the other";
 }
 
+void check_convertible(const Pair &pair, const ConvertRequest &request) {
+    bool xdp = pair.state().datapath == HL_DATAPATH_XDP;
+    if (xdp || pair.attached(HL_HOOK_XDP_STANDBY))
+        throw Error(EINVAL, fmt::format("convert {}", request.standby),
+                    xdp ? "its datapath is xdp, which has one model"
+                        : "it has a gate, which is for the model two",
+                    "`hitless detach` it and attach again");
+    if (request.gap) return;
+    const Layout &to = layout_of(request.model);
+    throw Error(
+        EBUSY,
+        fmt::format("convert {} to the model {}", request.standby, model_name(request.model)),
+        fmt::format("not without losing frames: {}", why_not(pair.layout(), to)),
+        "with --gap it is done all the same; TCP connections survive");
+}
+
+/// How to make again what stands.
+AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
+    const hl_pair &state = pair.state();
+    AttachRequest out;
+    out.standby = state.standby_id.ifname;
+    out.primary = selector_of(state);
+    out.policy = policy_of(state);
+    out.liveness = static_cast<hl_liveness>(state.liveness);
+    out.model = pair.layout().model;
+    if (std::optional<Link> outer = rtnl.link(master_of(state)))
+        if (pair.layout().has_failover && !pair.layout().takes_name) out.failover = outer->name;
+    return out;
+}
+
+/// The new pair, or the old one again, and why.
+Made make_either(StateDir &dir, Rtnl &rtnl, const AttachRequest &after, const AttachRequest &before,
+                 std::optional<Error> &refused) {
+    try {
+        return make(dir, after, rtnl);
+    } catch (const Error &error) {
+        refused = error;
+    }
+    try {
+        return make(dir, before, rtnl);
+    } catch (const Error &error) {
+        throw Error(refused->code(), fmt::format("convert {}", before.standby),
+                    fmt::format("{}; nor can the old pair be made again: {}", refused->what(),
+                                error.what()),
+                    fmt::format("`hitless attach {}` when that is mended", before.standby));
+    }
+}
+
 } // namespace
 
 Instant convert(const ConvertRequest &request) {
+    Rtnl rtnl;
+    StateDir dir;
+    std::string name = pair_of(dir, rtnl, request.standby);
     AttachRequest before;
-    const Layout &to = layout_of(request.model);
+    uint64_t chosen = 0; // of people, who have not changed their mind
     {
-        StateDir dir;
-        Rtnl rtnl;
-        Pair pair = Pair::open(dir.path(pair_of(dir, rtnl, request.standby)));
-        const hl_pair &state = pair.state();
-        if (state.model == request.model) return Instant{0};
-        if (state.datapath != HL_DATAPATH_TC)
-            throw Error(EINVAL, fmt::format("convert {}", request.standby),
-                        "its datapath is xdp, which has one model",
-                        "`hitless detach` it and attach again");
-        if (!request.gap)
-            throw Error(EBUSY,
-                        fmt::format("convert {} to the model {}", request.standby,
-                                    model_name(request.model)),
-                        fmt::format("not without losing frames: {}", why_not(pair.layout(), to)),
-                        "with --gap it is done all the same; TCP connections survive");
-        before.primary = selector_of(state);
-        before.policy = policy_of(state);
-        before.standby = state.standby_id.ifname;
-        before.model = pair.layout().model;
-        if (std::optional<Link> outer = rtnl.link(master_of(state)))
-            if (pair.layout().has_failover && !pair.layout().takes_name)
-                before.failover = outer->name;
-        before.liveness = static_cast<hl_liveness>(state.liveness);
+        Pair pair = Pair::open(dir.path(name));
+        if (pair.state().model == request.model) return Instant{0};
+        check_convertible(pair, request);
+        before = request_of(pair, rtnl);
+        chosen = pair.view().veto() & (HL_VETO(OPERATOR) | HL_VETO(HOST));
     }
     AttachRequest after = before;
     after.model = request.model;
     after.failover = request.failover;
+    std::optional<Error> refused;
     Instant start = now();
-    detach(request.standby);
-    try {
-        attach(after);
-    } catch (const Error &) {
-        attach(before);
-        throw;
-    }
+    Made made = [&] {
+        // One lock over both halves, or a controller would make the pair that its rules want.
+        StateDir::Lock lock = dir.lock();
+        dismantle(dir, rtnl, name, {});
+        return make_either(dir, rtnl, after, before, refused);
+    }();
+    if (chosen)
+        made.pair.view().set_veto(chosen, HL_ACTOR_OPERATOR, static_cast<uint64_t>(now().count()));
+    prove(made);
+    if (refused) throw *refused;
     return now() - start;
 }
 

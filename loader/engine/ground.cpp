@@ -121,12 +121,18 @@ void Ground::make_here(const AttachRequest &request, const std::string &name, co
     wanted.mac = standby.mac;
     wanted.mtu = standby.mtu;
     make_devices(guest_, own_netns().get(), wanted);
-    Link inner = must_find(guest_, wanted.inner);
-    ends_.outer = number(must_find(guest_, name).index);
-    ends_.inner = number(inner.index);
-    ends_.finished_frames = request.finished_frames;
-    be_silent(guest_, inner);
-    prepare_failover(name);
+    Link outer = must_find(guest_, name);
+    try { // a constructor that throws has no destructor to clean up
+        Link inner = must_find(guest_, wanted.inner);
+        ends_.outer = number(outer.index);
+        ends_.inner = number(inner.index);
+        ends_.finished_frames = request.finished_frames;
+        be_silent(guest_, inner);
+        prepare_failover(name);
+    } catch (const Error &) {
+        remove_device(guest_, outer.index);
+        throw;
+    }
 }
 
 void Ground::make_apart(const Layout &layout, const std::string &name, const Link &standby) {

@@ -35,12 +35,15 @@ hl_hook_place hook_of(hl_role role) {
     return role == HL_ROLE_PRIMARY ? HL_HOOK_INGRESS_PRIMARY : HL_HOOK_INGRESS_STANDBY;
 }
 
-/// Into the private namespace, under the same number where that is free.
+/// Into the private namespace, under the same number where that is free. Its name may be another's
+/// there, and somebody may have renamed it since it was looked at: it is the one that is new.
 Link move_in(Places &places, const Link &nic) {
+    Rtnl &hidden = places.rtnl(Place::hidden);
+    const std::vector<Link> before = hidden.links();
     move_device(places.rtnl(Place::guest), nic, places.fd(Place::hidden), nic.index);
-    std::optional<Link> there = places.rtnl(Place::hidden).link(nic.name);
-    if (!there) throw Error(ENODEV, fmt::format("find {} after it moved", nic.name));
-    return *there;
+    for (const Link &link : hidden.links())
+        if (!std::ranges::count(before, link.index, &Link::index)) return link;
+    throw Error(ENODEV, fmt::format("find {} after it moved", nic.name));
 }
 
 /// Back to the guest. It may have another name and number there, if its own are taken.

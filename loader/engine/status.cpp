@@ -98,6 +98,9 @@ void find_misfits(std::vector<std::string> &out, const hl_pair &state, const Mem
             role == HL_ROLE_PRIMARY ? members.primary : members.standby;
         const Link &master = *members.master;
         if (!nic) continue;
+        if (role == HL_ROLE_STANDBY && nic->mac != master.mac)
+            out.push_back(fmt::format("{} did not take the MAC of {}: frames for it get lost there",
+                                      nic->name, master.name));
         if (members.standby->index != master.index && nic->mtu < master.mtu)
             out.push_back(fmt::format("{} carries frames up to {}, and {} sends up to {}",
                                       nic->name, nic->mtu, master.name, master.mtu));
