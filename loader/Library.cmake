@@ -16,6 +16,8 @@ add_library(hitless_shared SHARED ${objects})
 target_link_libraries(hitless_shared PRIVATE PkgConfig::LIBXDP PkgConfig::LIBBPF PkgConfig::LIBMNL)
 target_link_options(hitless_shared PRIVATE LINKER:--version-script=${exports} LINKER:--gc-sections
   LINKER:--no-undefined LINKER:--as-needed)
+# Segments share pages and relocations are packed (glibc 2.36): 8 kB.
+target_link_options(hitless_shared PRIVATE LINKER:-z,noseparate-code LINKER:-z,pack-relative-relocs)
 # "Fat" objects hold machine code too: the static library and the command are linked from that.
 if(HITLESS_LTO)
   foreach(part hitless_capi hitless_loader hitless_core)

@@ -2,6 +2,7 @@
 """The packages' life under traffic: installed, restarted, killed, upgraded, removed. Numbered frames both ways."""
 import glob
 import os
+import re
 import sys
 import tempfile
 import time
@@ -180,6 +181,48 @@ class Attach(PackageCase):
         self.assertEqual(self.guest.status(), [])
         self.unharmed("started", lambda: self.guest.run(f"systemctl start {self.UNIT}"))
         self.wait_paired()
+
+
+@unittest.skipUnless(PACKAGE, "start it by selftests/distro/run")
+class Contents(unittest.TestCase):
+    """Which file is in which package, and what dpkg runs."""
+
+    @staticmethod
+    def files(package):
+        listed = sh(f"dpkg-deb --fsys-tarfile {package} | tar -t").splitlines()
+        return {name[1:] for name in listed if not name.endswith("/")}
+
+    def test_the_command_s(self):
+        there = self.files(PACKAGE)
+        pages = {f.removesuffix(".scd") for f in os.listdir(f"{HERE}/../../docs/man") if f.endswith(".scd")}
+        self.assertEqual(pages, {re.sub(r".*/|\.[58]\.gz", "", name) for name in there if "/man/" in name})
+        self.assertLessEqual({
+            "/usr/sbin/hitless", "/lib/systemd/system/hitless.service", "/lib/systemd/system/hitless-attach@.service",
+            "/lib/systemd/system/run-hitless-bpf.mount", "/usr/lib/udev/rules.d/70-hitless.rules",
+            "/usr/lib/udev/hitless-primary", "/usr/lib/systemd/network/10-hitless-primary.network",
+            "/usr/share/bash-completion/completions/hitless", "/usr/share/zsh/vendor-completions/_hitless",
+            "/usr/share/fish/vendor_completions.d/hitless.fish", "/usr/share/initramfs-tools/hooks/hitless"}, there)
+        self.assertFalse({name for name in there if "libhitless" in name or "/include/" in name})
+
+    def test_the_library_s(self):
+        names = [name for name in self.files(library("libhitless1")) if not name.startswith("/usr/share/doc/")]
+        self.assertEqual(len(names), 2, names)
+        for name in names:
+            self.assertRegex(name, r"^/usr/lib/[^/]+/libhitless\.so\.1")
+        there = {os.path.basename(name) for name in self.files(library("libhitless-dev"))}
+        self.assertLessEqual({"hitless.h", "hitless.hpp", "libhitless.so", "libhitless.a", "hitless.pc",
+                              "hitless-config.cmake"}, there)
+
+    def test_dpkg_runs_nothing_that_ends_a_pair(self):
+        """It starts and stops the controller, which pairs do not need; neither a static pair nor the pins' bpffs."""
+        for package in (PACKAGE, library("libhitless1"), library("libhitless-dev")):
+            with tempfile.TemporaryDirectory() as folder:
+                sh(f"dpkg-deb -e {package} {folder}")
+                for script in {"preinst", "postinst", "prerm", "postrm"} & set(os.listdir(folder)):
+                    with open(f"{folder}/{script}") as file:
+                        text = file.read()
+                    for word in ("detach", "hitless-attach@", "run-hitless-bpf", "umount"):
+                        self.assertNotIn(word, text, f"{package}: {script}")
 
 
 @unittest.skipUnless(PACKAGE, "start it by selftests/distro/run")

@@ -154,7 +154,9 @@ class Calls(NetCase):
     def test_findings_say_what_the_command_says(self):
         found = [{"what": f.what.decode(), "grade": f.grade.decode(), "detail": f.detail.decode(),
                   "remedy": f.remedy.decode()} for f in self.lib.each(abi.Finding, "examine")]
-        self.assertEqual(found, json.loads(self.hitless("doctor", "-j").stdout)["findings"])
+        told = json.loads(self.hitless("doctor", "-j").stdout)["findings"]
+        # The file is the program's own; an agent asks hitless_check() about its rules.
+        self.assertEqual(found, [finding for finding in told if finding["what"] != "configuration"])
 
     def test_errors_say_what_the_command_says(self):
         for code, call, line in (

@@ -48,12 +48,12 @@ class Symbols(Case):
 
     @unittest.skipUnless(os.path.exists(RELEASE), f"{RELEASE} is not built: scripts/build")
     def test_is_small(self):
-        """As it is installed: optimised as a whole. The figure to reach is 400 kB; what came with the models
-        and the early notice is beyond it. This holds what there is."""
+        """As it is installed: optimised as a whole. The figure to reach is 400 kB; docs/embedding.md says what
+        is beyond it. This holds what there is."""
         with tempfile.NamedTemporaryFile() as stripped:
             sh(f"strip -o {stripped.name} {RELEASE}")
             print(f"\nlibhitless.so.1, stripped: {os.path.getsize(stripped.name) / 1e3:.0f} kB", file=sys.stderr)
-            self.assertLess(os.path.getsize(stripped.name), 460_000)
+            self.assertLess(os.path.getsize(stripped.name), 455_000)
 
 
 class Abi(Case):
