@@ -5,7 +5,6 @@
 #include "loader/kernel/offload.hpp"
 #include "loader/kernel/rtnl.hpp"
 
-#include <bpf/libbpf.h>
 #include <cstring>
 #include <fmt/format.h>
 #include <set>
@@ -43,7 +42,6 @@ std::set<Ifindex> candidates(const std::vector<Link> &links) {
 } // namespace
 
 void examine_datapaths(Findings &out) {
-    libbpf_set_print(nullptr); // what is refused comes back as errno
     int error = try_freplace();
     out.push_back(
         fine("freplace",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/forward.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/silence.hpp"
 
 #include <bpf/bpf.h>
 #include <cerrno>
@@ -89,6 +90,7 @@ int load_forward(Objects &out, hl_liveness liveness) {
 }
 
 int try_freplace() {
+    LibbpfSilence silence; // what is refused comes back as errno
     using Owner = std::unique_ptr<forward_bpf, decltype(&forward_bpf__destroy)>;
     auto open_gate = [] {
         Owner skeleton(forward_bpf__open(), forward_bpf__destroy);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/xdp.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/silence.hpp"
 
 #include <bpf/bpf.h>
 #include <cerrno>
@@ -21,6 +22,20 @@ struct Close {
 };
 using Program = std::unique_ptr<xdp_program, Close>;
 using Programs = std::unique_ptr<xdp_multiprog, Close>;
+
+/// What fails comes back as an Error. libxdp reads objects by libbpf, and each has a printer for
+/// the whole process: both are given back.
+class Silence {
+  public:
+    Silence() = default;
+    ~Silence() { libxdp_set_print(before_); }
+    Silence(const Silence &) = delete;
+    Silence &operator=(const Silence &) = delete;
+
+  private:
+    LibbpfSilence libbpf_;
+    libxdp_print_fn_t before_ = libxdp_set_print(nullptr);
+};
 
 /// libxdp returns errors as pointers.
 template <typename Owner>
@@ -69,7 +84,7 @@ std::string way_out(int error, const HookPoint &at) {
 hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
                    const std::string &pin) {
     std::string action = fmt::format("attach the XDP program to {}", at.shown);
-    libxdp_set_print(nullptr); // what fails comes back as an Error
+    Silence silence;
     // A NIC that was moved away and came back still runs it.
     if (xdp_alive({at.ifindex, HL_HOOK_XDP, 0, {}}, pin)) return describe(at.ifindex);
     unlink(pin.c_str());
@@ -92,7 +107,7 @@ hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
 }
 
 void detach_xdp(const hl_hook &hook, const std::string &pin) {
-    libxdp_set_print(nullptr);
+    Silence silence;
     Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
     int ifindex = static_cast<int>(hook.ifindex);
     if (hook.kind == HL_HOOK_XDP) libxdp_clean_references(ifindex); // pins of a device that is gone
@@ -105,7 +120,7 @@ void detach_xdp(const hl_hook &hook, const std::string &pin) {
 }
 
 bool xdp_alive(const hl_hook &hook, const std::string &pin) {
-    libxdp_set_print(nullptr);
+    Silence silence;
     Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
     return program && runs(programs_of(hook.ifindex), xdp_program__id(program.get()));
 }

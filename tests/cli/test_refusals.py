@@ -185,6 +185,14 @@ class AttachAndDetach(NetCase):
                     self.expect(0, "detach", "sby")
                     unchanged(self, before)
 
+    def test_by_xdp_no_library_speaks(self):
+        """Where it may not put its dispatcher libxdp takes another way, and both of its libraries would tell."""
+        sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
+        done = self.hitless("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--finished-frames")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.status()[0]["datapath"], "xdp")
+        self.assertEqual(self.hitless("detach", "sby").stderr, "")
+
     def test_leaves_no_object_behind(self):
         """Maps are held by every program that uses them: when they are gone, all is."""
         self.attach()
