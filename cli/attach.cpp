@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
+#include "cli/model.hpp"
 #include "cli/policy.hpp"
-#include "loader/core/layout.hpp"
 #include "loader/core/names.hpp"
 #include "loader/hitless.hpp"
 
@@ -16,8 +16,7 @@ namespace {
 struct Options {
     AttachRequest request;
     std::string primary = "auto";
-    std::string model; // empty: what the datapath wants
-    std::string datapath = "tc";
+    ModelChoice choice;
     std::string liveness = "best";
     std::string reselect = "always";
     std::string announce = "auto";
@@ -31,9 +30,8 @@ int attach_pair(Options &options, Env &env) {
     AttachRequest &request = options.request;
     request.primary = Selector::parse(options.primary);
     request.liveness = parse_liveness(options.liveness);
-    request.datapath = options.datapath == "xdp" ? HL_DATAPATH_XDP : HL_DATAPATH_TC;
-    bool xdp = request.datapath == HL_DATAPATH_XDP;
-    request.model = model_named(options.model).value_or(xdp ? HL_MODEL_THREE : HL_MODEL_TWO);
+    request.datapath = options.choice.chosen_datapath();
+    request.model = options.choice.chosen_model();
     request.policy.reselect =
         static_cast<hl_reselect>(place_of(options.reselect, reselect_names).value_or(0));
     request.policy.announce =
@@ -64,12 +62,7 @@ Run setup_attach(CLI::App &app) {
                    "driver:NAME; several with commas, the best first")
         ->capture_default_str()
         ->type_name("WHICH");
-    app.add_option("--model", options->model, "what the guest sees")
-        ->check(CLI::IsMember({"two", "three", "hidden", "one"}))
-        ->default_str("two, with xdp three");
-    app.add_option("--datapath", options->datapath, "tc, or xdp for guests that forward")
-        ->check(CLI::IsMember({"tc", "xdp"}))
-        ->capture_default_str();
+    add_model_options(app, options->choice);
     app.add_option("--failover", options->request.failover,
                    "the name of the failover device that three and hidden make")
         ->default_str("fo-STANDBY")

@@ -3,6 +3,7 @@
 #include "cli/demo/outcome.hpp"
 #include "cli/demo/stage.hpp"
 #include "cli/demo/story.hpp"
+#include "cli/model.hpp"
 #include "loader/core/error.hpp"
 
 #include <cerrno>
@@ -21,6 +22,7 @@ constexpr int exit_interrupted = 130; // as shells have it: 128 + SIGINT
 
 struct Options {
     Spec spec;
+    ModelChoice choice;
     bool json = false;
     std::string svg;
 };
@@ -66,6 +68,7 @@ Run setup_demo(CLI::App &app) {
         ->transform(CLI::CheckedTransformer(kinds))
         ->default_str("veth")
         ->type_name("veth|tap");
+    add_model_options(app, options->choice);
     app.add_option("--rate", options->spec.rate, "UDP frames a second, each way")
         ->check(CLI::Range(100u, 200'000u))
         ->capture_default_str()
@@ -75,6 +78,8 @@ Run setup_demo(CLI::App &app) {
         ->capture_default_str()
         ->type_name("N");
     return [options](Env &env) {
+        options->spec.model = options->choice.chosen_model();
+        options->spec.datapath = options->choice.chosen_datapath();
         options->spec.flips += options->spec.flips % 2; // ends where it began
         return show(*options, env);
     };

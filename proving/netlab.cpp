@@ -87,6 +87,12 @@ void NetLab::mtu(unsigned bytes) {
     ip_batch(switch_.name(), fmt::format("link set dev br0 mtu {}\n", bytes));
 }
 
+void NetLab::finish_frames() {
+    spawn({"ip", "netns", "exec", far_.name(), "ethtool", "-K", "lan", "tx", "off"});
+    standby_.finish_frames();
+    primary_.finish_frames();
+}
+
 void NetLab::vlan(unsigned id, const std::string &master) {
     const auto add = [id](const Netns &ns, const std::string &link, unsigned host) {
         ip_batch(ns.name(), fmt::format("link add link {0} name {0}.{1} type vlan id {1}\n"

@@ -54,6 +54,8 @@ class NetLab {
 
     /// The whole path: far, switch and every NIC present (later ones too).
     void mtu(unsigned bytes);
+    /// From now on the guest receives frames as from hardware: Nic::finish_frames(). Needs ethtool.
+    void finish_frames();
     /// VLAN `id` as `<device>.<id>` on `master` in the guest (10.<id>.0.2/24) and on far
     /// (10.<id>.0.1/24). Throws Error(EOPNOTSUPP) on a kernel without 8021q; 2 <= id <= 254.
     void vlan(unsigned id, const std::string &master = "standby");

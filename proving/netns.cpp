@@ -22,13 +22,6 @@ namespace {
 
 constexpr const char *directory = "/run/netns";
 
-void forget(const std::string &name) noexcept {
-    try {
-        spawn({"ip", "netns", "del", name});
-    } catch (const std::exception &) { // it is gone already, or nothing can be done about it here
-    }
-}
-
 /// The pid in "hl<pid>-guest" and "hl<pid>x2-guest"; nothing for names that are not ours.
 std::optional<pid_t> owner(std::string_view name) {
     if (!name.starts_with("hl") || name.find('-') == name.npos) return {};
@@ -46,7 +39,7 @@ Netns::Netns(std::string name) : name_(std::move(name)) {
     fd_ = Fd(open(fmt::format("{}/{}", directory, name_).c_str(), O_RDONLY | O_CLOEXEC));
     if (fd_) return;
     const int cause = errno;
-    forget(name_);
+    forget_netns(name_);
     throw Error(cause, "open network namespace " + name_);
 }
 
@@ -60,7 +53,7 @@ Netns Netns::of_others(std::string name) {
 }
 
 Netns::~Netns() {
-    if (ours_ && !name_.empty()) forget(name_);
+    if (ours_ && !name_.empty()) forget_netns(name_);
 }
 
 void Netns::sysctl(std::string_view path, std::string_view value) const {
@@ -82,6 +75,13 @@ NetnsGuard::~NetnsGuard() {
     if (setns(home_.get(), CLONE_NEWNET) != 0) std::abort();
 }
 
+void forget_netns(const std::string &name) noexcept {
+    try {
+        spawn({"ip", "netns", "del", name});
+    } catch (const std::exception &) { // it is gone already, or nothing can be done about it here
+    }
+}
+
 std::string unique_prefix() {
     static std::atomic<unsigned> made{0};
     const unsigned n = ++made;
@@ -97,7 +97,7 @@ void sweep_stale_netns() {
         if (pid && kill(*pid, 0) != 0 && errno == ESRCH) stale.emplace_back(entry->d_name);
     }
     for (const auto &name : stale)
-        forget(name);
+        forget_netns(name);
 }
 
 } // namespace hitless::proving

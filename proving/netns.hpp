@@ -60,6 +60,9 @@ decltype(auto) in_netns(const Netns &ns, Fn &&fn) {
 /// A prefix for namespace names, unique on this machine: "hl<pid>", then "hl<pid>x2", ...
 std::string unique_prefix();
 
+/// Removes the name of a namespace that somebody else made; failures are ignored.
+void forget_netns(const std::string &name) noexcept;
+
 /// Removes namespaces of laboratories whose process is dead (it was killed, or crashed).
 void sweep_stale_netns();
 

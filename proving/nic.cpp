@@ -37,6 +37,21 @@ void Nic::open_port() {
     spawn({"tc", "-n", switch_.name(), "qdisc", "add", "dev", port_, "clsact"});
     ip_batch(switch_.name(),
              fmt::format("link set dev {} mtu {} master br0 up\n", port_, spec_.mtu));
+    if (finished_) finish_port();
+}
+
+void Nic::finish_frames() {
+    finished_ = true;
+    if (present()) finish_port();
+}
+
+void Nic::finish_port() {
+    std::vector<std::string> command{"ip", "netns", "exec", switch_.name(), "ethtool",
+                                     "-K", port_,   "tx",   "off"};
+    // By GRO it polls, and without that it takes no frame from XDP; only one that is up says so of
+    // itself (veth_set_features()).
+    if (spec_.kind == NicKind::veth) command.insert(command.end(), {"txvlan", "off", "gro", "on"});
+    spawn(command);
 }
 
 void Nic::add_veth() {

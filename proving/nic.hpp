@@ -56,6 +56,10 @@ class Nic {
     /// Somebody may move it from the guest's namespace to another one, whose name this tells.
     void may_hide(std::function<std::string()> where) { hiding_ = std::move(where); }
 
+    /// From now on frames leave the switch's port as they leave hardware, with checksum and tag in
+    /// them, and a veth's port takes frames that XDP sends it.
+    void finish_frames();
+
     void admin(bool up);           ///< `ip link set up/down` on the guest's side
     void carrier(bool on);         ///< the cable; both ends see it
     void move_to(const Netns &ns); ///< `ns` must outlive the NIC's stay there
@@ -87,6 +91,7 @@ class Nic {
     void add_tap();
     void drop(const char *hook, unsigned &now, unsigned percent);
     void link_set(const std::string &what);
+    void finish_port();
 
     const Netns &guest_;
     const Netns &switch_;
@@ -95,6 +100,7 @@ class Nic {
     mutable std::unique_ptr<Netns> hidden_;
     NicSpec spec_;
     std::string port_;
+    bool finished_ = false;              // frames, by the port
     unsigned lost_rx_ = 0, lost_tx_ = 0; // percent
     std::unique_ptr<TapCable> cable_;    // tap only
 };

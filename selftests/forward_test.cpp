@@ -31,19 +31,7 @@ class Forward : public PairTest {
   protected:
     void SetUp() override {
         PairTest::SetUp();
-        spawn({"ip", "netns", "exec", lab().far().name(), "ethtool", "-K", "lan", "tx", "off"});
-        finish_frames(lab().standby());
-        finish_frames(lab().primary());
-    }
-    /// As real NICs do: frames leave the switch with checksum and tag in them. GRO: a veth takes
-    /// XDP frames from its other end.
-    void finish_frames(const Nic &nic) {
-        std::vector<std::string> command{"ip",      "netns", "exec",     lab().switch_ns().name(),
-                                         "ethtool", "-K",    nic.port(), "tx",
-                                         "off"};
-        if (GetParam() == NicKind::veth)
-            command.insert(command.end(), {"txvlan", "off", "gro", "on"});
-        spawn(command);
+        lab().finish_frames();
     }
     Outcome try_attach(std::vector<std::string> more = {}) {
         more.insert(more.begin(), {"attach", "standby", "--primary", "mac", "--datapath", "xdp",
@@ -106,12 +94,7 @@ TEST_P(Forward, LossOfThePrimaryAndItsReturn) {
         {"carrier loss", [&](bool lost) { pair().primary().carrier(!lost); }},
         {"netns move",
          [&](bool lost) { pair().primary().move_to(lost ? lab().elsewhere() : lab().guest()); }},
-        {"deletion",
-         [&](bool lost) {
-             if (lost) return pair().primary().remove();
-             pair().primary().add();
-             finish_frames(pair().primary());
-         }},
+        {"deletion", [&](bool lost) { lost ? pair().primary().remove() : pair().primary().add(); }},
     };
     for (const Event &event : events) {
         Marks from = traffic.mark();

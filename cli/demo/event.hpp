@@ -21,8 +21,10 @@ inline const char *text(Path path) {
 
 /// What an event may cost. A fault takes the frames the network had in flight towards the dead
 /// port; a removal also those that the other end of the cable had not yet looked at. What is
-/// announced beforehand, and every return, takes nothing. Nothing ever duplicates.
-enum class Toll { none, fault, removal };
+/// announced beforehand, and every return, takes nothing. A move costs nothing, but where the model
+/// puts the NICs elsewhere, or the datapath has the user move the addresses. Nothing ever
+/// duplicates.
+enum class Toll { none, fault, removal, move };
 
 struct Event {
     const char *name;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/demo/judge.hpp"
 #include "cli/demo/story.hpp"
+#include "loader/core/layout.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -13,6 +14,7 @@ constexpr std::uint64_t ms = 1'000'000;
 constexpr std::uint64_t longest_relearning = 10 * ms;
 constexpr std::uint64_t burst = ms, longest_burst = 4 * ms;
 constexpr std::uint64_t longest_queue = 10 * ms;
+constexpr std::uint64_t longest_move = 250 * ms;
 
 std::uint64_t frames_in(std::uint64_t ns, unsigned rate) {
     return (ns * rate + 1000 * ms - 1) / (1000 * ms);
@@ -24,7 +26,13 @@ Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
     const bool queues = spec.nic == proving::NicKind::tap;
     // On two cables, frames sent before and after a flip race each other: the network's doing.
     Bound bound{.reordered = queues || row.event != planned_event};
-    if (toll == Toll::none) return bound;
+    const bool interrupted =
+        layout_of(spec.model).nics == Place::hidden || spec.datapath == HL_DATAPATH_XDP;
+    if (toll == Toll::move && interrupted) {
+        bound.up_lost = frames_in(std::min(row.up.longest_gap_ns, longest_move), spec.rate);
+        bound.down_lost = frames_in(std::min(row.down.longest_gap_ns, longest_move), spec.rate);
+    }
+    if (toll == Toll::none || toll == Toll::move) return bound;
     const std::uint64_t relearning = row.up.longest_gap_ns + row.up.longest_delay_ns;
     bound.up_lost = 1 + row.refused;
     bound.down_lost = frames_in(std::min(relearning, longest_relearning) +

@@ -19,6 +19,9 @@ namespace hitless::cli::demo {
 /// guest's next frame: sent at most `up`'s longest gap after the fault, and under way no longer
 /// than its slowest frame. In that time the far host sent rate x time, and one burst more: as much
 /// as it was late itself (bursts are 1 ms, and at most 4 ms where the sender had to catch up).
+///
+/// A standby that moves to another namespace is down on its way, and a guest whose addresses move
+/// is without them: what was sent in the longest gap.
 Bound bound_of(Toll, const Row &, const Spec &);
 
 /// The figures that do not hold, in words; empty when all do.

@@ -52,8 +52,8 @@ std::string broken(const char *name, const proving::BulkReport &tcp) {
 
 class Performer {
   public:
-    Performer(Stage &stage, Progress &progress, Report &report)
-        : stage_(stage), progress_(progress), report_(report) {
+    Performer(Stage &stage, Sampler &sampler, Progress &progress, Report &report)
+        : stage_(stage), sampler_(sampler), progress_(progress), report_(report) {
         stage_.progress = [&](unsigned done, unsigned of) { progress_.step(done, of); };
     }
 
@@ -109,8 +109,7 @@ class Performer {
     }
 
     std::uint64_t refused() const {
-        return proving::in_netns(stage_.lab().guest(),
-                                 [] { return device_counts()["primary"].refused; });
+        return proving::in_netns(stage_.home(), [] { return device_counts()["primary"].refused; });
     }
 
     /// A receiver that was not scheduled has its frames in its socket: they are late, not lost.
@@ -123,6 +122,7 @@ class Performer {
     void act(const Event &event, Row &row) {
         try {
             row.proof = event.act(stage_);
+            sampler_.follow(stage_.home().name());
             if (event.name == std::string_view(planned_event)) row.flips = stage_.spec().flips;
             stage_.wait_for(event.after);
         } catch (const Error &error) {
@@ -151,6 +151,7 @@ class Performer {
     }
 
     Stage &stage_;
+    Sampler &sampler_;
     Progress &progress_;
     Report &report_;
 };
@@ -159,9 +160,11 @@ std::string describe(const Stage &stage) {
     utsname kernel{};
     uname(&kernel);
     const std::optional<PairStatus> pair = stage.pair();
-    return fmt::format("{} NICs, UDP at {} frames a second each way, Linux {}{}",
-                       stage.spec().nic == proving::NicKind::tap ? "tap" : "veth",
-                       stage.spec().rate, kernel.release,
+    const Spec &spec = stage.spec();
+    return fmt::format("model {} by {}, {} NICs, UDP at {} frames a second each way, Linux {}{}",
+                       model_name(spec.model), datapath_name(spec.datapath),
+                       spec.nic == proving::NicKind::tap ? "tap" : "veth", spec.rate,
+                       kernel.release,
                        pair ? fmt::format(", liveness {}", liveness_names[pair->liveness]) : "");
 }
 
@@ -182,7 +185,7 @@ Report perform(const Spec &spec, Progress &progress) {
     progress.begin("building guest, switch and far host");
     Stage stage(spec, signals);
     Sampler sampler(stage.lab().guest());
-    Performer performer(stage, progress, report);
+    Performer performer(stage, sampler, progress, report);
     report.start_ns = proving::now_ns();
     for (const Event &event : story()) {
         const bool on = performer.play(event);

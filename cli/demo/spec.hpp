@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include "maps/hitless_abi.h"
 #include "proving/nic.hpp"
 
 namespace hitless::cli::demo {
@@ -8,6 +9,8 @@ namespace hitless::cli::demo {
 /// What the user asked for.
 struct Spec {
     proving::NicKind nic = proving::NicKind::veth;
+    hl_model model = HL_MODEL_TWO;
+    hl_datapath datapath = HL_DATAPATH_TC;
     unsigned rate = 20'000; ///< frames a second, each way
     unsigned flips = 1'000; ///< of the planned switch
 };

@@ -2,6 +2,7 @@
 #include "cli/demo/stage.hpp"
 #include "cli/json.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/layout.hpp"
 #include "proving/spawn.hpp"
 
 #include <cerrno>
@@ -17,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using proving::NetLab;
 
-constexpr auto standby = "standby";
+constexpr auto standby = "standby", failover = "fo-standby";
 constexpr std::uint64_t tcp_rate = 10'000'000; // bytes a second, each way
 constexpr std::uint16_t up_port = 7710, down_port = 7711;
 constexpr auto patience = 5s;
@@ -30,6 +31,9 @@ proving::FlowSpec flow(const char *from, const char *to, unsigned rate) {
 proving::BulkSpec bulk(const char *from, const char *to, std::uint16_t port) {
     return {.from = from, .to = to, .port = port, .bytes_per_s = tcp_rate};
 }
+
+constexpr auto take_address = "addr del {0}/24 dev {1}\n";
+constexpr auto give_address = "addr add {0}/24 broadcast + dev {1}\n";
 
 /// The far host and the guest's addresses must be there before anybody connects.
 proving::NetLab &ready(proving::NetLab &lab) {
@@ -47,6 +51,9 @@ Stage::Stage(const Spec &spec, const Signals &signals)
       down_(lab_.far(), lab_.guest(), flow(NetLab::far4, NetLab::guest4, spec.rate)),
       tcp_up_(lab_.guest(), lab_.far(), bulk(NetLab::guest4, NetLab::far4, up_port)),
       tcp_down_(lab_.far(), lab_.guest(), bulk(NetLab::far4, NetLab::guest4, down_port)) {
+    for (proving::Nic *nic : {&lab_.standby(), &lab_.primary()})
+        nic->may_hide([this] { return private_netns(); });
+    if (spec.datapath == HL_DATAPATH_XDP) lab_.finish_frames();
     up_.start();
     down_.start();
     const bool flowing = wait_until(
@@ -66,6 +73,39 @@ Path Stage::path() const {
     return now->primary_active ? Path::primary : Path::standby;
 }
 
+std::string Stage::private_netns() const {
+    if (layout_of(spec_.model).nics != Place::hidden) return {};
+    const std::optional<PairStatus> now = pair();
+    return now ? now->netns : std::string();
+}
+
+const proving::Netns &Stage::home() {
+    const std::string hidden = private_netns();
+    hidden_.reset();
+    return hidden.empty() ? lab_.guest() : hidden_.emplace(proving::Netns::of_others(hidden));
+}
+
+// With xdp, addresses are moved by the user, and the guest is without them for that moment: given
+// to one device before they are taken from the other, they take its routes along
+// (fib_sync_down_addr()), and the standby gets no answer to ARP while its pair lives.
+void Stage::attach() {
+    const bool xdp = spec_.datapath == HL_DATAPATH_XDP;
+    std::vector<std::string> words{"attach", standby,   "--primary",
+                                   "mac",    "--model", std::string(model_name(spec_.model))};
+    if (xdp) words.insert(words.end(), {"--datapath", "xdp", "--finished-frames"});
+    hitless(words);
+    if (xdp)
+        proving::ip_batch(lab_.guest().name(),
+                          fmt::format(take_address, NetLab::guest4, standby) +
+                              fmt::format(give_address, NetLab::guest4, failover));
+}
+
+void Stage::detach() {
+    hitless({"detach", standby});
+    if (spec_.datapath == HL_DATAPATH_XDP)
+        proving::ip_batch(lab_.guest().name(), fmt::format(give_address, NetLab::guest4, standby));
+}
+
 void Stage::switch_to(Target target) const {
     proving::in_netns(lab_.guest(), [&] { switch_path(standby, target); });
 }
@@ -77,7 +117,7 @@ std::string Stage::hitless(std::vector<std::string> arguments) const {
 
 void Stage::start_controller() {
     controller_.emplace(std::vector<std::string>{"-n", lab_.guest().name(), "run"},
-                        home_.path() + "/controller.log");
+                        state_.path() + "/controller.log");
     const bool owns =
         wait_until([&] { return controller_lives() || !controller_->running(); }, patience);
     if (!owns || !controller_->running())
@@ -96,7 +136,7 @@ bool Stage::controller_lives() const {
 }
 
 std::string Stage::controller_log() const {
-    std::ifstream log(home_.path() + "/controller.log");
+    std::ifstream log(state_.path() + "/controller.log");
     std::deque<std::string> last;
     for (std::string line; std::getline(log, line);) {
         last.push_back(line);

@@ -46,8 +46,12 @@ class Stage {
     /// The pair as `hitless status` tells it; nothing when none is attached.
     std::optional<PairStatus> pair() const;
     Path path() const;
+    /// Where the pair's NICs are now.
+    const proving::Netns &home();
     void switch_to(Target) const;
 
+    void attach();
+    void detach();
     /// Runs `hitless -n GUEST ...` to its end. Throws Error with what it said.
     std::string hitless(std::vector<std::string> arguments) const;
     void start_controller();                        ///< returns when it owns the namespace
@@ -69,12 +73,15 @@ class Stage {
     void wait_for(Path) const; ///< throws Error(ETIMEDOUT) with the vetoes after five seconds
 
   private:
+    std::string private_netns() const;
+
     Spec spec_;
     const Signals &signals_;
-    StateHome home_;
+    StateHome state_;
     proving::NetLab lab_;
     proving::Flow up_, down_;
     proving::Bulk tcp_up_, tcp_down_;
+    std::optional<proving::Netns> hidden_; // the pair's private namespace, once it was looked for
     std::optional<Child> controller_;
 };
 

@@ -21,8 +21,10 @@ std::string proved(bool happened, std::string what) {
     throw Error(EPROTO, "make the event happen", "seen instead: " + what, "");
 }
 
+/// In the guest's namespace, where it is plugged in, or the pair's own.
 Seen primary(Stage &stage) {
-    return look(stage.lab().guest(), "primary");
+    const Seen plugged = look(stage.lab().guest(), "primary");
+    return plugged.present ? plugged : look(stage.home(), "primary");
 }
 
 std::string saw_primary(Stage &stage, const Seen &wanted) {
@@ -50,12 +52,12 @@ std::string nothing(Stage &stage) {
 void leave(Stage &) {}
 
 std::string attach(Stage &stage) {
-    stage.hitless({"attach", "standby", "--primary", "mac"});
+    stage.attach();
     stage.start_controller();
     return proved(stage.pair().has_value(), "status shows the pair; the controller runs");
 }
 std::string detach(Stage &stage) {
-    stage.hitless({"detach", "standby"});
+    stage.detach();
     return proved(!stage.pair(), "status shows no pair; primary " + primary(stage).text());
 }
 void unattach(Stage &stage) {
@@ -165,7 +167,7 @@ void lose_unseen(Stage &stage) {
 
 constexpr Event events[] = {
     {control_event, Path::none, Toll::none, nothing, leave},
-    {"attach", Path::standby, Toll::none, attach, unattach},
+    {"attach", Path::standby, Toll::move, attach, unattach},
     {"hot-add", Path::primary, Toll::none, plug_in, plain<remove>},
     {planned_event, Path::primary, Toll::none, switch_often, leave},
     {"admin down", Path::standby, Toll::fault, admin_down, plain<admin_up>},
@@ -182,7 +184,7 @@ constexpr Event events[] = {
     {"controller restarted", Path::primary, Toll::none, restart_controller, lose_unseen},
     {"to another netns", Path::standby, Toll::fault, move_away, plain<move_back>},
     {"back from there", Path::primary, Toll::none, move_back, plain<move_away>},
-    {"detach", Path::none, Toll::none, detach, reattach},
+    {"detach", Path::none, Toll::move, detach, reattach},
 };
 
 } // namespace

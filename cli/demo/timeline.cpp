@@ -34,6 +34,12 @@ Sample difference(Devices &now, Devices &before, std::uint64_t time, std::uint64
 Sampler::Sampler(const proving::Netns &guest)
     : guest_(guest), thread_([this](const std::stop_token &stop) { run(stop); }) {}
 
+void Sampler::follow(const std::string &netns) {
+    nics_ = netns == guest_.name()
+                ? nullptr
+                : std::make_shared<const proving::Netns>(proving::Netns::of_others(netns));
+}
+
 Timeline Sampler::finish() {
     thread_.request_stop();
     thread_.join();
@@ -48,7 +54,8 @@ void Sampler::run(const std::stop_token &stop) {
     while (!stop.stop_requested()) {
         proving::pace(since + interval);
         const std::uint64_t time = proving::now_ns();
-        Devices now = device_counts();
+        const auto nics = nics_.load();
+        Devices now = nics ? proving::in_netns(*nics, device_counts) : device_counts();
         timeline_.samples.push_back(difference(now, before, time, since));
         before = std::move(now);
         since = time;

@@ -7,7 +7,10 @@
 #include "loader/hitless.hpp"
 #include "proving/netns.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -32,6 +35,8 @@ struct Timeline {
 class Sampler {
   public:
     explicit Sampler(const proving::Netns &guest);
+    /// From now on the NICs are in the namespace of this name.
+    void follow(const std::string &netns);
     Timeline finish();
 
   private:
@@ -39,6 +44,7 @@ class Sampler {
     void look_for_flips(FlipReader &);
 
     const proving::Netns &guest_;
+    std::atomic<std::shared_ptr<const proving::Netns>> nics_; // empty: the guest's
     Timeline timeline_;
     std::jthread thread_; // last: it must not outlive what it fills
 };
