@@ -85,7 +85,7 @@ Link find_standby(Rtnl &rtnl, const std::string &name) {
 /// A NIC belongs to one pair, in one role.
 void check_free(const StateDir &dir, const Link &nic) {
     for (const std::string &name : own_pairs(dir)) {
-        Pair pair = Pair::open(dir.path(name));
+        PairRecord pair(dir.path(name));
         const hl_pair &state = pair.state();
         const char *owner = state.standby_id.ifname;
         std::string action = fmt::format("attach {}", nic.name);

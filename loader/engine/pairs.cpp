@@ -54,7 +54,7 @@ std::string take_apart(const std::string &dir, Rtnl &rtnl) {
 /// The pair's standby out of sight, or its failover device: the pair is named after the former.
 bool is_of(const std::string &dir, const std::string &ifname, const std::optional<Link> &link) {
     try {
-        Pair pair = Pair::open(dir);
+        PairRecord pair(dir);
         const hl_pair &state = pair.state();
         if (link) return state.failover.outer == number(link->index);
         return pair.layout().nics == Place::hidden && ifname == state.standby_id.ifname;
@@ -68,7 +68,7 @@ std::vector<std::string> grounds(const StateDir &dir) {
     std::vector<std::string> out;
     for (const std::string &name : own_pairs(dir)) {
         try {
-            out.emplace_back(Pair::open(dir.path(name)).state().failover.netns);
+            out.emplace_back(PairRecord(dir.path(name)).state().failover.netns);
         } catch (const Error &error) {
             if (error.code() == EPROTO) throw; // of another version: we cannot know
         }
@@ -121,14 +121,8 @@ bool clear_stage(StateDir &dir, Rtnl &rtnl) {
 }
 
 void clear_incomplete(StateDir &dir, Rtnl &rtnl) {
-    for (const std::string &name : own_pairs(dir)) {
-        try {
-            Pair::open(dir.path(name));
-        } catch (const Error &error) {
-            if (error.code() != ENOENT) continue; // whoever opens it next says what is wrong
-            dismantle(dir, rtnl, name, {});
-        }
-    }
+    for (const std::string &name : own_pairs(dir))
+        if (!has_all_pins(dir.path(name))) dismantle(dir, rtnl, name, {});
 }
 
 void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {

@@ -7,6 +7,7 @@
 #include "loader/kernel/silence.hpp"
 #include "maps/pair_view.hpp"
 
+#include <algorithm>
 #include <bpf/bpf.h>
 #include <cerrno>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <linux/capability.h>
 #include <memory>
 #include <sys/random.h>
+#include <unistd.h>
 
 namespace hitless {
 namespace {
@@ -41,6 +43,11 @@ constexpr PinName pin_names[] = {
     {"resolve", &Objects::resolve},
     {"ring", &Objects::ring},
 };
+
+/// Some models lack it.
+bool is_optional(const PinName &pin) {
+    return pin.fd == &Objects::ports || pin.fd == &Objects::bounce;
+}
 
 struct DestroySkeleton {
     void operator()(hitless_bpf *skeleton) const { hitless_bpf__destroy(skeleton); }
@@ -151,16 +158,30 @@ Loaded load_objects(const LoadOptions &options) {
     load_failed(error);
 }
 
+Fd open_pin(const std::string &dir, const char *name) {
+    std::string path = fmt::format("{}/{}", dir, name);
+    Fd out(bpf_obj_get(path.c_str()));
+    if (!out)
+        throw Error(errno, fmt::format("open {}", path),
+                    errno == ENOENT ? "the pair is incomplete: `hitless detach` removes it"
+                                    : "run as root");
+    return out;
+}
+
+bool has_all_pins(const std::string &dir) {
+    return std::ranges::all_of(pin_names, [&](const PinName &pin) {
+        return is_optional(pin) || !access(fmt::format("{}/{}", dir, pin.name).c_str(), F_OK);
+    });
+}
+
 Objects open_objects(const std::string &dir) {
     Objects out;
     for (const PinName &pin : pin_names) {
-        std::string path = dir + "/" + pin.name;
-        out.*pin.fd = Fd(bpf_obj_get(path.c_str()));
-        bool optional = pin.fd == &Objects::ports || pin.fd == &Objects::bounce;
-        if (!(out.*pin.fd) && (errno != ENOENT || !optional))
-            throw Error(errno, fmt::format("open {}", path),
-                        errno == ENOENT ? "the pair is incomplete: `hitless detach` removes it"
-                                        : "run as root");
+        try {
+            out.*pin.fd = open_pin(dir, pin.name);
+        } catch (const Error &error) {
+            if (error.code() != ENOENT || !is_optional(pin)) throw;
+        }
     }
     return out;
 }

@@ -36,6 +36,14 @@ int run_resolver(int program_fd, hl_role role, bool known) {
     return error ? -error : -static_cast<int>(opts.retval);
 }
 
+void check_version(const hl_pair &found, const std::string &dir) {
+    if (found.magic == HL_ABI_MAGIC && found.abi_version == HL_ABI_VERSION) return;
+    throw Error(EPROTO, fmt::format("adopt {}", dir),
+                fmt::format("made by another version of hitless (ABI {}, this is {})",
+                            found.abi_version, HL_ABI_VERSION),
+                "it stays in force; `hitless detach` removes it, then attach again");
+}
+
 } // namespace
 
 Pair::Pair(Objects objects, std::string dir)
@@ -55,13 +63,12 @@ Pair Pair::create(const LoadOptions &options, const std::string &dir) {
 
 Pair Pair::open(const std::string &dir) {
     Pair pair(open_objects(dir), dir);
-    const hl_pair &found = pair.state();
-    if (found.magic != HL_ABI_MAGIC || found.abi_version != HL_ABI_VERSION)
-        throw Error(EPROTO, fmt::format("adopt {}", dir),
-                    fmt::format("made by another version of hitless (ABI {}, this is {})",
-                                found.abi_version, HL_ABI_VERSION),
-                    "it stays in force; `hitless detach` removes it, then attach again");
+    check_version(pair.state(), dir);
     return pair;
+}
+
+PairRecord::PairRecord(const std::string &dir) : mapping_(open_pin(dir, "pair").get()) {
+    check_version(state(), dir);
 }
 
 void Pair::resolve(hl_role role, Ifindex index) const {

@@ -73,6 +73,18 @@ class Pair {
     std::string dir_;
 };
 
+/// What a pair says of itself, and no more of it: cheap, where every pair is looked through.
+class PairRecord {
+  public:
+    /// Throws as Pair::open() does.
+    explicit PairRecord(const std::string &dir);
+    const hl_pair &state() const { return *mapping_.get(); }
+    const Layout &layout() const { return layout_of(static_cast<hl_model>(state().model)); }
+
+  private:
+    Mapping mapping_;
+};
+
 /// Empties a bell, so that it can be waited for again.
 class BellReader {
   public:

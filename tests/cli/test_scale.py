@@ -3,14 +3,19 @@
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import time
 import unittest
 
-from bed import NetCase, sh, wait_until
+from bed import NetCase, netns_cookie, sh, wait_until
+from progrun import Program
 
 PAIRS = int(os.environ.get("HITLESS_SCALE", "16"))
 EVENTS = 10_000
+ROUNDS = 2
+RUNS = 60
+MOST_BESIDE_OTHERS = 1.03
 
 
 def batch(lines):
@@ -37,12 +42,20 @@ class Many(NetCase):
                 file.write(f"[[pair]]\nstandby = 's{i}'\nprimary = 'p{i}'\n")
         return path
 
+    def whole(self):
+        """Pairs that are published; "stage" is one being made."""
+        return [name for name in self.pins() if "-" in name]
+
     def pair_up(self, count):
-        """Seconds until a new controller had them all; it lives on until they are used."""
+        """Seconds until a new controller had so many, of all; it lives on until they are used."""
+        there = len(self.whole())
+        marks = [there + (count - there) * part // 4 for part in range(1, 5)]
         start = time.monotonic()
+        took = []
         controller = self.controller("--config", self.config(count))
-        wait_until(lambda: len(self.pins()) == count, "all are paired", 60)
-        took = time.monotonic() - start
+        for mark in marks:
+            wait_until(lambda so_many=mark: len(self.whole()) >= so_many, "all are paired", 60)
+            took.append((mark, time.monotonic() - start))
         wait_until(lambda: all(pair["active"] == "primary" for pair in self.status(0, 2)), "all are used", 60)
         controller.kill()
         controller.wait()
@@ -50,9 +63,11 @@ class Many(NetCase):
 
     def test_losses_of_all_at_once_need_no_userspace(self):
         self.make_nics(PAIRS)
-        half, rest = self.pair_up(PAIRS // 2), self.pair_up(PAIRS)
-        print(f"{PAIRS} pairs: {half / (PAIRS // 2) * 1e3:.1f} ms each for the first half, "
-              f"{rest / (PAIRS - PAIRS // 2) * 1e3:.1f} ms for the second")
+        took = self.pair_up(PAIRS)
+        print(f"{PAIRS} pairs by one controller, ms of attach each, by quarters: " + "  ".join(
+            f"to {mark}: {(at - before) / (mark - first) * 1e3:.1f}"
+            for (mark, at), (first, before) in zip(took, [(0, 0), *took])))
+        half, rest = took[1][1], took[3][1] - took[1][1]
         self.assertLess(rest, 2 * half + 0.5, "attach is linear")
         pairs = {pair["name"]: pair for pair in self.status()}
         self.assertEqual(len(pairs), PAIRS)
@@ -67,6 +82,44 @@ class Many(NetCase):
             self.assertIn("down-seen", after["veto"])
             sent = {path: after["counters"][path] - before["counters"][path] for path in ("tx_primary", "tx_standby")}
             self.assertGreaterEqual(sent["tx_standby"], 1, after["name"])
+        print(f"{PAIRS} primaries lost at once, no controller: the next frame of each pair left by its standby")
+
+    def programs(self):
+        """Of the first pair, whose NICs are s0 and p0."""
+        own, peer = bytes.fromhex("020000010000"), bytes.fromhex("020000000099")
+        index = {name: socket.if_nametoindex(name) for name in ("s0", "p0")}
+        pins = f"{self.state}/bpf/{netns_cookie()}-{index['s0']}"
+        rest = b"\x08\x00" + bytes(50)
+        return {"egress": Program(f"{pins}/egress", peer + own + rest, index["s0"]),
+                "ingress_primary": Program(f"{pins}/ingress_primary", own + peer + rest, index["p0"])}
+
+    def test_a_frame_costs_the_same_beside_other_pairs(self):
+        """The same pair's programs, alone and beside the others, in turns."""
+        self.make_nics(PAIRS)
+        self.pair_up(1)
+        programs = self.programs()
+        costs = {(name, count): [] for name in programs for count in (1, PAIRS)}
+
+        def measure(count):
+            self.assertEqual(len(self.whole()), count)
+            for _ in range(RUNS):
+                for name, program in programs.items():
+                    costs[name, count].append(program.ns())
+
+        for _ in range(ROUNDS):
+            measure(1)
+            self.pair_up(PAIRS)
+            measure(PAIRS)
+            for i in range(1, PAIRS):
+                self.expect(0, "detach", f"s{i}")
+        for name, program in programs.items():
+            program.close()
+            alone, beside = costs[name, 1], costs[name, PAIRS]
+            ratio = min(beside) / min(alone)
+            print(f"{name}: a frame alone {min(alone):.1f} ns (median {statistics.median(alone):.1f}), beside "
+                  f"{PAIRS - 1} pairs {min(beside):.1f} ({statistics.median(beside):.1f}): x {ratio:.3f} "
+                  f"({statistics.median(beside) / statistics.median(alone):.3f})")
+            self.assertLessEqual(ratio, MOST_BESIDE_OTHERS)
 
     def test_events_beyond_what_the_socket_holds(self):
         self.attach()
