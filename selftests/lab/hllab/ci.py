@@ -7,6 +7,8 @@ WANTED = (
     ("in_guest", {}),
     ("failover", {"peer": ("hitless",)}),
     ("silent_receiver", {"peer": ("hitless",)}),
+    ("private_nics", {"kernel": ("6.12",)}),
+    ("coexistence", {}),
     ("acpi_events", {"primary": ("e1000e", "vmxnet3")}),
     ("pciehp_events", {"kernel": ("6.12",)}),
     ("migration", {"kernel": ("6.12",)}),
