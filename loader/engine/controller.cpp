@@ -92,7 +92,7 @@ class Controller::Engine {
             default: break;
             }
         });
-        if (rescan) return look_at_everything();
+        if (rescan || is_due(rescan_)) return look_at_everything();
         for (const std::string &name : touched)
             look_at(name);
         std::vector<std::string> due; // what is looked at may be buried
@@ -175,15 +175,20 @@ class Controller::Engine {
 
     void look_at_everything() {
         adopt();
-        make_missing_pairs();
-        const std::vector<Link> links = rtnl_.links();
+        rescan_ = now() + look_after_trouble;
+        guarded([&] {
+            make_missing_pairs();
+            const std::vector<Link> links = rtnl_.links();
+            for (auto &[name, kept] : pairs_)
+                kept.herald.look_again(kept.pair, links);
+            rescan_.reset();
+        });
         std::vector<std::string> names;
         for (auto &[name, kept] : pairs_) {
             follow_rule(kept, options_);
             guarded([&, &kept = kept] {
                 follow_filters(kept.pair, kept.places, look(kept.places, kept.pair));
             });
-            kept.herald.look_again(kept.pair, links);
             names.push_back(name);
         }
         for (const std::string &name : names)
@@ -261,13 +266,13 @@ class Controller::Engine {
 
     void finish() {
         for (auto &[name, kept] : pairs_) {
-            count_losses(kept);
             guarded([&, &kept = kept] {
+                count_losses(kept);
                 kept.herald.tell(kept.pair, rtnl_);
                 kept.herald.prepare(kept.pair, rtnl_, notice_);
             });
         }
-        std::optional<Instant> next;
+        std::optional<Instant> next = rescan_;
         for (auto &[name, kept] : pairs_)
             for (const auto &at : {kept.again, kept.vigil.again()})
                 if (at && (!next || *at < *next)) next = at;
@@ -288,6 +293,7 @@ class Controller::Engine {
     Poller poller_, bells_, answers_, hidden_;
     std::optional<OwnerLock> owner_;
     std::optional<DirectoryWatch> directory_;
+    std::optional<Instant> rescan_;                         ///< not every device could be looked at
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
     Notice notice_;                                         // outlives those who watch with it
     std::map<std::string, Kept> pairs_;

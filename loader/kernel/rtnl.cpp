@@ -22,7 +22,6 @@ namespace {
 constexpr size_t buffer_size = 1 << 16;
 // 1,000 link events of about 1.5 kB before the kernel drops one.
 constexpr int monitor_buffer = 2 << 20;
-constexpr int dump_tries = 5;
 
 MnlSocket open_route_socket(int flags) {
     MnlSocket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | flags));
@@ -45,10 +44,23 @@ Rtnl::Rtnl() : socket_(open_route_socket(0)) {
     bind_groups(socket_.get(), 0);
 }
 
+/// The kernel answers a request while it takes it, and goes on with a dump at each receive: what is
+/// left of an answer is here, and until it is read there is no other dump.
+void Rtnl::forget_answer() {
+    char some = 0;
+    auto read = [&] {
+        return recv(mnl_socket_get_fd(socket_.get()), &some, sizeof(some), MSG_DONTWAIT) >= 0;
+    };
+    while (unread_)
+        unread_ = read() || errno == ENOBUFS;
+}
+
 void Rtnl::send(nlmsghdr *message) {
+    forget_answer();
     message->nlmsg_seq = ++seq_;
     if (mnl_socket_sendto(socket_.get(), message, message->nlmsg_len) < 0)
         throw Error(errno, "send a netlink request");
+    unread_ = true;
 }
 
 int Rtnl::transact(nlmsghdr *message, const std::function<void(const nlmsghdr *)> &each) {
@@ -66,21 +78,19 @@ int Rtnl::transact(nlmsghdr *message, const std::function<void(const nlmsghdr *)
                               const_cast<void *>(static_cast<const void *>(&each)));
         if (more < 0) return errno;
         bool dump_or_ack = message->nlmsg_flags & (NLM_F_DUMP | NLM_F_ACK);
-        if (more == MNL_CB_STOP || !dump_or_ack) return 0;
+        if (more == MNL_CB_STOP || !dump_or_ack) {
+            unread_ = false;
+            return 0;
+        }
     }
 }
 
 std::vector<Link> Rtnl::links() {
-    for (int tries = dump_tries;; tries--) {
-        std::vector<Link> out;
-        char buffer[256];
-        nlmsghdr *request = link_request(buffer, RTM_GETLINK, NLM_F_DUMP, Ifindex::none);
-        int error = transact(request, [&](const nlmsghdr *m) {
-            if (auto link = decode_link(m)) out.push_back(*link);
-        });
-        if (!error) return out;
-        if (error != EINTR || tries == 0) throw Error(error, "list the network devices");
-    }
+    std::vector<Link> out;
+    char buffer[256];
+    nlmsghdr *request = link_request(buffer, RTM_GETLINK, NLM_F_DUMP, Ifindex::none);
+    if (int error = dump(request, out, decode_link)) throw Error(error, "list the network devices");
+    return out;
 }
 
 std::optional<Link> Rtnl::link(Ifindex index) {
@@ -168,9 +178,8 @@ std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
     mnl_nlmsg_put_extra_header(request, sizeof(ndmsg));    // both families
     mnl_attr_put_u32(request, NDA_IFINDEX, number(index)); // older kernels ignore it
     std::vector<Neighbour> out;
-    int error = transact(request, [&](const nlmsghdr *m) {
-        if (auto found = decode_neighbour(m, index)) out.push_back(*found);
-    });
+    int error =
+        dump(request, out, [index](const nlmsghdr *m) { return decode_neighbour(m, index); });
     if (error) throw Error(error, "list the neighbours");
     if (out.empty()) return out;
     for (bool six : {false, true})
@@ -190,9 +199,7 @@ std::vector<Address> Rtnl::addresses(Ifindex index) {
     request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     mnl_nlmsg_put_extra_header(request, sizeof(ifaddrmsg)); // both families
     std::vector<Address> out;
-    int error = transact(request, [&](const nlmsghdr *m) {
-        if (auto found = decode_address(m, index)) out.push_back(*found);
-    });
+    int error = dump(request, out, [index](const nlmsghdr *m) { return decode_address(m, index); });
     if (error) throw Error(error, "list the addresses");
     return out;
 }
@@ -205,14 +212,12 @@ unsigned Rtnl::count_filters(Ifindex index, uint32_t parent, uint32_t except_pro
     auto *tc = static_cast<tcmsg *>(mnl_nlmsg_put_extra_header(request, sizeof(tcmsg)));
     tc->tcm_ifindex = static_cast<int>(number(index));
     tc->tcm_parent = parent;
-    unsigned found = 0;
-    int error = transact(request, [&](const nlmsghdr *m) {
-        auto program = decode_filter(m);
-        if (program && *program != except_program) found++;
-    });
+    std::vector<uint32_t> programs;
+    int error = dump(request, programs, decode_filter);
     if (error && error != EINVAL && error != ENODEV && error != ENOENT)
         throw Error(error, "list the traffic control filters");
-    return found;
+    std::erase(programs, except_program);
+    return static_cast<unsigned>(programs.size());
 }
 
 LinkMonitor::LinkMonitor() : socket_(open_route_socket(SOCK_NONBLOCK)) {

@@ -8,6 +8,7 @@
 
 #include "loader/core/types.hpp"
 
+#include <cerrno>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -56,7 +57,7 @@ class Rtnl {
   public:
     Rtnl();
 
-    /// Every Ethernet or loopback link of the namespace. An interrupted dump is repeated.
+    /// Every Ethernet or loopback link of the namespace.
     std::vector<Link> links();
     /// One link as it is now; nothing when it does not exist.
     std::optional<Link> link(Ifindex);
@@ -81,15 +82,34 @@ class Rtnl {
     unsigned count_filters(Ifindex, uint32_t parent, uint32_t except_program);
 
     /// Sends a request and shows each message of the whole answer. Returns 0 or the kernel's errno,
-    /// positive. For what speaks of more than links (kernel/devices.hpp, kernel/settings.hpp).
+    /// positive: EINTR when changes interrupted a dump, of which a part was shown then. Whatever
+    /// comes out, the next request has an answer of its own. For what speaks of more than links
+    /// (kernel/devices.hpp, kernel/settings.hpp).
     int transact(nlmsghdr *, const std::function<void(const nlmsghdr *)> &);
 
+    /// What `decode` makes of the messages of a dump, where it makes something (an optional). One
+    /// that changes interrupt is asked for again. Returns 0 or errno, as transact().
+    template <typename T, typename Decode>
+    int dump(nlmsghdr *request, std::vector<T> &out, Decode decode) {
+        for (int again = dumps_again;; again--) {
+            out.clear();
+            int error = transact(request, [&](const nlmsghdr *m) {
+                if (std::optional<T> found = decode(m)) out.push_back(*std::move(found));
+            });
+            if (error != EINTR || again == 0) return error;
+        }
+    }
+
   private:
+    static constexpr int dumps_again = 5;
+
+    void forget_answer();
     void send(nlmsghdr *);
     std::optional<Address> gateway(Ifindex, bool six);
 
     MnlSocket socket_;
     uint32_t seq_ = 0;
+    bool unread_ = false; ///< an answer, or its end
 };
 
 /// Link events of a namespace, by RTNLGRP_LINK.

@@ -25,10 +25,9 @@ std::vector<Mac> Rtnl::filter(Ifindex index) {
     info->ifi_family = AF_BRIDGE;
     info->ifi_index = static_cast<int>(number(index));
     std::vector<Mac> out;
-    int error = transact(request, [&](const nlmsghdr *m) {
-        if (auto found = decode_filter_address(m, index)) out.push_back(*found);
-    });
-    if (error && error != ENODEV && error != EINTR) throw Error(error, "list address filters");
+    int error =
+        dump(request, out, [index](const nlmsghdr *m) { return decode_filter_address(m, index); });
+    if (error && error != ENODEV) throw Error(error, "list address filters");
     return out;
 }
 

@@ -58,8 +58,8 @@ std::vector<Message> dump(Rtnl &rtnl, uint16_t type, uint8_t family, Ifindex ind
     if constexpr (std::is_same_v<Header, tcmsg>)
         own<tcmsg>(request)->tcm_ifindex = static_cast<int>(number(index));
     std::vector<Message> out;
-    int error = rtnl.transact(request, [&](const nlmsghdr *m) {
-        if (wanted(m)) out.push_back(copy(m));
+    int error = rtnl.dump(request, out, [&](const nlmsghdr *m) {
+        return wanted(m) ? std::optional(copy(m)) : std::nullopt;
     });
     if (error && error != EOPNOTSUPP && error != EAFNOSUPPORT)
         throw Error(error, "read a device's settings");
