@@ -10,7 +10,7 @@
 //   settings.give_routes(rtnl, failover0);
 #pragma once
 
-#include "loader/kernel/rtnl.hpp"
+#include "loader/kernel/routes.hpp"
 
 #include <map>
 #include <string>
@@ -27,14 +27,14 @@ class Settings {
     /// Addresses without duplicate detection, and neighbours: it is the same guest. Those that it
     /// has already stay.
     void give_addresses(Rtnl &, Ifindex to) const;
-    /// Replaces routes of the same destination and metric by whatever device they went.
+    /// Beside those of other devices, also of equal ones: the old device keeps its own.
     void give_routes(Rtnl &, Ifindex to) const;
     /// Other names of the device. They must be free.
     void give_altnames(Rtnl &, Ifindex to) const;
     /// Quiet when the device cannot have it (several queues).
     void give_qdisc(Rtnl &, Ifindex to) const;
 
-    /// Takes the addresses away from a device that has them; routes by it go, too.
+    /// Takes the addresses away from a device that has them, and the routes by it.
     void take_addresses(Rtnl &, Ifindex from) const;
 
     bool empty() const { return addresses_.empty() && routes_.empty(); }
@@ -42,7 +42,8 @@ class Settings {
   private:
     using Message = std::vector<char>;
     std::string ifname_; ///< of the device they were read from
-    std::vector<Message> addresses_, neighbours_, routes_, qdiscs_;
+    std::vector<Message> addresses_, neighbours_, qdiscs_;
+    Routes routes_;
     std::vector<std::string> altnames_;
     std::map<std::string, std::string> sysctls_; ///< "ipv4/rp_filter" -> "1"
 };
