@@ -227,6 +227,17 @@ TEST_P(Models, WhatACrashLeftIsClearedByTheNextAttach) {
     EXPECT_TRUE(nothing_left());
 }
 
+// Below 1280 a device has no IPv6, as all have none where the kernel has none.
+TEST_P(Models, ANicWithoutIpv6HasAMasterWithoutIt) {
+    ip_batch(lab().guest().name(), "link set dev standby mtu 1000\n");
+    ASSERT_EQ(shown({"-6", "addr", "show", "dev", "standby"}), "");
+    pair().attach();
+    EXPECT_EQ(shown({"-6", "addr", "show", "dev", pair().master()}), "");
+    EXPECT_NE(shown({"-4", "addr", "show", "dev", pair().master()}), "");
+    EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_TRUE(nothing_left());
+}
+
 class HiddenNics : public Models {};
 
 // In the guest's namespace the standby's name is free for others, unless the failover device has

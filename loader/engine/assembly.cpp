@@ -23,11 +23,11 @@ Link must_find(Rtnl &rtnl, Ifindex index) {
 /// down.
 void prepare_master(Rtnl &rtnl, const Link &master, const Link &standby, const Settings &settings) {
     settings.give_sysctls(master.name);
+    rtnl.change_addr_gen_mode(master, IN6_ADDR_GEN_MODE_NONE); // its own is given, too
     LinkChange change;
     if (master.mac != standby.mac) change.mac = standby.mac;
     if (master.mtu != standby.mtu) change.mtu = standby.mtu;
     change.tx_queue_len = standby.tx_queue_len;
-    change.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE; // its link-local address is given, too
     change.up = standby.up;
     rtnl.change(master.index, master.name, change);
 }
@@ -35,8 +35,7 @@ void prepare_master(Rtnl &rtnl, const Link &master, const Link &standby, const S
 void give_all(Rtnl &rtnl, const Settings &settings, const Link &to, uint8_t addr_gen_mode) {
     settings.give_addresses(rtnl, to.index);
     settings.give_routes(rtnl, to.index);
-    if (addr_gen_mode != IN6_ADDR_GEN_MODE_NONE)
-        rtnl.change(to.index, to.name, {.addr_gen_mode = addr_gen_mode});
+    if (addr_gen_mode != IN6_ADDR_GEN_MODE_NONE) rtnl.change_addr_gen_mode(to, addr_gen_mode);
 }
 
 void attach_inner(Pair &pair, Places &places) {

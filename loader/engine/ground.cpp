@@ -56,16 +56,6 @@ void make_best_devices(Rtnl &rtnl, int outer_netns, NewDevices wanted) {
     make_devices(rtnl, outer_netns, wanted);
 }
 
-void be_silent(Rtnl &rtnl, const Link &device) {
-    LinkChange silent;
-    silent.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
-    try {
-        rtnl.change(device.index, device.name, silent);
-    } catch (const Error &error) {
-        if (error.code() != EAFNOSUPPORT) throw; // no IPv6 in this kernel: nothing to silence
-    }
-}
-
 void evacuate(Places &places) {
     Rtnl &hidden = places.rtnl(Place::hidden);
     for (const Link &link : hidden.links())
@@ -127,7 +117,7 @@ void Ground::make_here(const AttachRequest &request, const std::string &name, co
         ends_.outer = number(outer.index);
         ends_.inner = number(inner.index);
         ends_.finished_frames = request.finished_frames;
-        be_silent(guest_, inner);
+        guest_.change_addr_gen_mode(inner, IN6_ADDR_GEN_MODE_NONE);
         prepare_failover(name);
     } catch (const Error &) {
         remove_device(guest_, outer.index);

@@ -105,13 +105,7 @@ void prepare_nic(Pair &pair, Places &places, hl_role role, const Link &master, c
     Rtnl &rtnl = places.rtnl(pair.layout().nics);
     // The NIC has the master's MAC: left alone, the kernel would give it the same link-local
     // address and fail duplicate detection on one of the two.
-    LinkChange silence;
-    silence.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
-    try {
-        rtnl.change(nic.index, nic.name, silence);
-    } catch (const Error &error) {
-        if (error.code() != EAFNOSUPPORT) throw; // no IPv6 in this kernel: nothing to silence
-    }
+    rtnl.change_addr_gen_mode(nic, IN6_ADDR_GEN_MODE_NONE);
     attempt(saved, rtnl, nic, {.arp_ignore = answer_nothing}, HL_SYNC_ARP);
     give_mac(saved, rtnl, master, nic);
     follow_filters(saved, places, rtnl, master, nic);

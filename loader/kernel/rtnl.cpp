@@ -151,6 +151,16 @@ void Rtnl::change(Ifindex index, std::string_view shown, const LinkChange &chang
                     error == EPERM ? "run as root, or with CAP_NET_ADMIN" : "");
 }
 
+bool Rtnl::change_addr_gen_mode(const Link &link, uint8_t mode) {
+    try {
+        change(link.index, link.name, {.addr_gen_mode = mode});
+    } catch (const Error &error) {
+        if (error.code() != EAFNOSUPPORT) throw;
+        return false;
+    }
+    return true;
+}
+
 /// Where frames for everywhere else go; asked for by a documentation address (RFC 5737, 3849), so
 /// that a table of a million routes is not read.
 std::optional<Address> Rtnl::gateway(Ifindex index, bool six) {

@@ -66,6 +66,10 @@ class Rtnl {
     /// Throws Error with the kernel's reason; `shown` names the device in it.
     void change(Ifindex, std::string_view shown, const LinkChange &);
 
+    /// How a device makes IPv6 addresses for itself (IN6_ADDR_GEN_MODE_*). False where it has no
+    /// IPv6: this kernel has none, or its MTU is below 1280. Throws what else goes wrong.
+    bool change_addr_gen_mode(const Link &, uint8_t mode);
+
     /// Unicast addresses, other than its own, that a device lets through: a macvlan's, say.
     /// (rtnl_filter.cpp)
     std::vector<Mac> filter(Ifindex);
