@@ -78,7 +78,13 @@ class Hidden(ModelsCase):
         self.unharmed("kept", lambda: self.guest.run("systemctl restart hitless.service"))
         self.wait_paired()
 
-    def test_4_stopped_it_gives_all_back(self):
+    def test_4_a_controller_without_it_says_so_and_harms_nothing(self):
+        self.guest.run(f"rm {drop_in('hitless.service')} && systemctl daemon-reload")
+        self.unharmed("not kept", lambda: self.guest.run("systemctl restart hitless.service"))
+        said = self.guest.journal("hitless.service")
+        self.assertIn("enter a pair's network namespace: Operation not permitted", said)
+
+    def test_5_stopped_it_gives_all_back(self):
         self.gives_back()
 
 
