@@ -274,6 +274,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting(NicKind::veth, HL_MODEL_ONE), Setting(NicKind::tap, HL_MODEL_ONE)),
     [](const auto &with) { return name_of(with.param); });
 
+// As in a unit with mounts of its own, with which the namespace and its NICs would end.
+TEST_P(HiddenNics, AreNotPutWhereTheMachinesMountsAreOutOfSight) {
+    const Outcome o = run({"setpriv", "--bounding-set=-sys_ptrace", hitless_binary(), "-n",
+                           lab().guest().name(), "attach", "standby", "--model", pair().model()});
+    EXPECT_EQ(o.code, 77) << o.shown(); // no permission
+    EXPECT_NE(o.err.find("models.conf"), std::string::npos) << o.err;
+    EXPECT_NE(shown({"link"}).find("standby"), std::string::npos);
+    EXPECT_TRUE(nothing_left());
+}
+
 INSTANTIATE_TEST_SUITE_P(Model, HiddenNics,
                          testing::Values(Setting(NicKind::veth, HL_MODEL_HIDDEN),
                                          Setting(NicKind::veth, HL_MODEL_ONE)),

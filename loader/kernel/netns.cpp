@@ -72,6 +72,10 @@ void enter_netns(std::string_view name) {
     if (setns(ns.get(), CLONE_NEWNET) < 0) throw Error(errno, action, "run as root");
 }
 
+bool sees_initial_mounts() {
+    return getppid() == 0 || oldest_ancestor() != "/proc/self";
+}
+
 std::string initial_root() {
     std::string oldest = oldest_ancestor();
     bool shared = link_target(mounts_of(oldest).c_str()) == link_target("/proc/self/ns/mnt");

@@ -19,6 +19,9 @@ uint64_t netns_cookie();
 /// namespace changes, unlike `ip netns exec`, which also replaces /sys.
 void enter_netns(std::string_view name);
 
+/// False when not even the mounts of the process that started us can be looked at: what we mounted
+/// in our own might end with us.
+bool sees_initial_mounts();
 /// "" when the caller sees the machine's own mounts, else a path that leads to them.
 std::string initial_root();
 

@@ -75,6 +75,10 @@ InNetns::~InNetns() {
 PrivateNetns PrivateNetns::create(const std::string &name) {
     std::string path = fmt::format("{}/{}", directory, name);
     std::string action = fmt::format("make the network namespace {}", name);
+    if (!sees_initial_mounts()) // it and the NICs in it would end with a unit's own mounts
+        throw Error(
+            EPERM, action, "the machine's own mounts are out of sight without CAP_SYS_PTRACE",
+            "/usr/share/doc/hitless/examples/models.conf gives a systemd unit what it takes");
     in_initial_mounts(action, make, path);
     std::optional<PrivateNetns> made = open(name);
     if (!made) throw Error(ENOENT, action);
