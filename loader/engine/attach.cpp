@@ -18,6 +18,15 @@
 namespace hitless {
 namespace {
 
+/// The error that brought us here says more; the next attach clears what is left.
+template <typename Step>
+void quietly(Step step) {
+    try {
+        step();
+    } catch (const Error &) { // NOLINT(bugprone-empty-catch)
+    }
+}
+
 /// A pair being made. Unless it is committed, nothing of it remains.
 class Staging {
   public:
@@ -48,15 +57,6 @@ class Staging {
         } catch (const Error &) {
             quietly([&] { remove(dir, stage); });
             throw;
-        }
-    }
-
-    /// The error that brought us here says more; the next attach clears the stage.
-    template <typename Step>
-    static void quietly(Step step) {
-        try {
-            step();
-        } catch (const Error &) { // NOLINT(bugprone-empty-catch)
         }
     }
 
@@ -251,7 +251,7 @@ Made make(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     try {
         return make_in(dir, request, rtnl);
     } catch (const Error &) {
-        dir.unmount_if_empty();
+        quietly([&] { dir.unmount_if_empty(); });
         throw;
     }
 }
