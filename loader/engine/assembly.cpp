@@ -77,19 +77,28 @@ void give_back_beside(Pair &pair, Places &places, const Settings &settings) {
     detach_inner(pair, places);
 }
 
+/// The standby returns, and has what the failover device had.
+void return_standby(Pair &pair, Places &places, const Settings &settings) {
+    std::optional<Link> standby = release(pair, places, HL_ROLE_STANDBY, &settings);
+    if (!standby) return;
+    Rtnl &rtnl = places.rtnl(Place::guest);
+    settings.give_addresses(rtnl, standby->index);
+    settings.give_routes(rtnl, standby->index);
+    if (pair.layout().takes_name) settings.give_qdisc(rtnl, standby->index);
+}
+
 void give_back_from_afar(Pair &pair, Places &places, const Settings &settings) {
     detach_inner(pair, places);
     // Both ends go: name and number are the standby's own.
     if (places.has(Place::hidden))
         remove_device(places.rtnl(Place::hidden), Ifindex{pair.state().failover.inner});
-    std::optional<Link> standby = release(pair, places, HL_ROLE_STANDBY, &settings);
-    release(pair, places, HL_ROLE_PRIMARY); // whatever is refused below
-    if (standby) {
-        Rtnl &rtnl = places.rtnl(Place::guest);
-        settings.give_addresses(rtnl, standby->index);
-        settings.give_routes(rtnl, standby->index);
-        if (pair.layout().takes_name) settings.give_qdisc(rtnl, standby->index);
+    try { // the guest waits for this one; the other comes back whatever is refused here
+        return_standby(pair, places, settings);
+    } catch (const Error &) {
+        release(pair, places, HL_ROLE_PRIMARY);
+        throw;
     }
+    release(pair, places, HL_ROLE_PRIMARY);
 }
 
 /// Under the standby's name and number, which it has left.
