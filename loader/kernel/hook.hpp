@@ -5,16 +5,17 @@
 // Order among other people's programs (docs/adr/0003): inward ours comes first, so that nobody sees
 // a frame twice; outward ours comes last, so that nobody's filter misses a frame that we redirect.
 // tcx runs before clsact, so a device that carries foreign clsact filters outward gets ours there.
+// A filter of ours outlives its pair's pins: it is known by its handle, priority and name.
 #pragma once
 
 #include "loader/kernel/fd.hpp"
+#include "loader/kernel/qdisc.hpp"
 #include "maps/hitless_abi.h"
 
 #include <string>
+#include <vector>
 
 namespace hitless {
-
-enum class Direction { ingress, egress };
 
 struct HookPoint {
     uint32_t ifindex;
@@ -24,7 +25,8 @@ struct HookPoint {
     bool netkit = false;
 };
 
-/// Attaches and, for tcx, pins the link at `pin`. Returns what detach() needs.
+/// Attaches and, for tcx, pins the link at `pin`. Returns what detach() needs. Where ours runs
+/// already it moves, without a gap, to where it belongs among other people's filters now.
 hl_hook attach_hook(const HookPoint &, int program_fd, const std::string &pin);
 
 /// Takes ours away, and the clsact qdisc if we made it. Quiet when the device is gone.
@@ -40,7 +42,22 @@ bool passed_over(const hl_hook &, Direction, int program_fd);
 int try_tcx(const HookPoint &, int program_fd);
 int try_clsact(const HookPoint &, int program_fd);
 
-/// True when the device has clsact filters that are not ours.
-bool has_foreign_filters(uint32_t ifindex, Direction, int own_program_fd);
+/// True when the device has filters of that direction that are not ours.
+bool has_other_filters(uint32_t ifindex, Direction);
+
+/// Throws what attach_hook() would because of the qdisc and the filters that others have there;
+/// changes nothing.
+void check_hook(const HookPoint &);
+/// The remedy that it would name; "" when there is room.
+std::string make_room(const HookPoint &);
+
+/// A filter that is known by its handle, priority and name as one of ours.
+struct OwnFilter {
+    uint32_t ifindex;
+    Direction direction;
+};
+/// All of the namespace, whatever became of their pairs.
+std::vector<OwnFilter> own_filters(Rtnl &);
+void remove_filter(const OwnFilter &);
 
 } // namespace hitless
