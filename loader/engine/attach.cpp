@@ -7,6 +7,7 @@
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
@@ -244,6 +245,8 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
 
     const Layout &layout = layout_of(request.model);
     if (layout.has_failover) check_bare(standby, links);
+    if (layout.has_failover && request.datapath == HL_DATAPATH_TC)
+        check_renewal(rtnl, standby, layout, request.note);
     std::optional<Ground> ground;
     hl_failover ends{};
     if (layout.has_failover) {
@@ -326,6 +329,7 @@ void detach(const std::string &standby, const Note &note) {
     std::string name = find_to_detach(dir, rtnl, standby, note);
     if (name.empty()) return;
     StateDir::Lock lock = dir.lock();
+    note_renewal(dir, rtnl, name, note);
     dismantle(dir, rtnl, name, note);
     dir.unmount_if_empty();
 }
@@ -336,8 +340,10 @@ unsigned detach_all(const Note &note) {
     if (!dir.mounted() && own_filters(rtnl).empty()) return 0;
     StateDir::Lock lock = dir.lock();
     std::vector<std::string> pairs = own_pairs(dir);
-    for (const std::string &name : pairs)
+    for (const std::string &name : pairs) {
+        note_renewal(dir, rtnl, name, note);
         dismantle(dir, rtnl, name, note);
+    }
     if (clear_stage(dir, rtnl) && note)
         note("what was left of a pair without a record is removed; the settings of its NICs were "
              "not given back");

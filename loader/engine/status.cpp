@@ -4,6 +4,7 @@
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
@@ -155,6 +156,7 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
     find_misfits(out, pair.state(), members, status);
     find_idle_qdiscs(out, pair, places, members, status);
     find_idle_filters(out, pair, members);
+    find_expiring(out, places.rtnl(Place::guest), pair.state(), *members.master);
     return out;
 }
 
