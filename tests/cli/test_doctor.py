@@ -212,10 +212,10 @@ class Doctor(NetCase):
         self.assertNotIn("pri", self.examine())
 
     def compiled(self, section):
-        """An object with one program that lets everything pass: 0 in tc, 2 in XDP."""
+        """An object with one program that lets everything pass: -1 in tc, which ends no chain, 2 in XDP."""
         program = f"{self.state}/{section}.o"
         sh(f"echo '__attribute__((section(\"{section}\"))) int p(void *c) "
-           f"{{ return {2 if section == 'xdp' else 0}; }}' | clang-14 -target bpf -O2 -x c - -c -o {program}")
+           f"{{ return {2 if section == 'xdp' else -1}; }}' | clang-14 -target bpf -O2 -x c - -c -o {program}")
         return program
 
     def test_text(self):

@@ -226,7 +226,7 @@ class Remedies(NetCase):
     def compiled(self, section):
         program = f"{self.state}/{section}.o"
         sh(f"echo '__attribute__((section(\"{section}\"))) int p(void *c) "
-           f"{{ return {2 if section == 'xdp' else 0}; }}' | clang-14 -target bpf -O2 -x c - -c -o {program}")
+           f"{{ return {2 if section == 'xdp' else -1}; }}' | clang-14 -target bpf -O2 -x c - -c -o {program}")
         return program
 
     def word_at(self, field):
