@@ -98,7 +98,8 @@ class Controller::Engine {
             look_at(name);
         std::vector<std::string> due; // what is looked at may be buried
         for (auto &[name, kept] : pairs_)
-            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept))) due.push_back(name);
+            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept)) || is_disturbed(kept))
+                due.push_back(name);
         for (const std::string &name : due)
             look_at(name);
         finish();
@@ -159,6 +160,12 @@ class Controller::Engine {
         bool news = false;
         guarded([&] { news = kept.vigil.tick(kept.pair, kept.places); });
         return news;
+    }
+
+    /// Programs of others came to stand behind ours.
+    bool is_disturbed(Kept &kept) {
+        guarded([&] { kept.hooks_touched |= kept.order.is_disturbed(kept.pair, kept.places); });
+        return kept.hooks_touched;
     }
 
     void drain_bells(std::set<std::string> &touched) {

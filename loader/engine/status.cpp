@@ -3,6 +3,7 @@
 #include "loader/engine/failover.hpp"
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/engine/others.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
@@ -97,11 +98,10 @@ void find_misplaced_programs(Problems &out, const Pair &pair, Places &places,
                 out.push_back({what, mend_hook(site, pair, status, controlled)});
             };
             if (!pair.attached(site.hook)) return say(site.shown + " no longer runs our program");
-            if (site.hook != HL_HOOK_EGRESS) return;
             if (hides_frames(pair, site))
                 say(site.device.name + " has clsact filters that miss redirected frames");
             if (pair.passes_over_others(site.hook))
-                say(site.device.name + " has tcx programs behind ours that miss redirected frames");
+                say(site.shown + " has tcx programs behind ours that miss redirected frames");
         });
 }
 
@@ -155,6 +155,7 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
     find_misfits(out, pair.state(), members, status);
     find_idle_qdiscs(out, pair, places, members, status);
     find_idle_filters(out, pair, members);
+    find_others(out, pair, places, members);
     return out;
 }
 
