@@ -5,6 +5,7 @@
 #include "loader/core/names.hpp"
 #include "loader/hitless.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <map>
 #include <memory>

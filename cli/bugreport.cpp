@@ -11,6 +11,7 @@
 #include "loader/kernel/fd.hpp"
 
 #include <cerrno>
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>

@@ -4,9 +4,12 @@
 // both dispatch and help.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <iosfwd>
+
+namespace CLI {
+class App;
+}
 
 namespace hitless::cli {
 

@@ -8,6 +8,7 @@
 #include "loader/hitless.hpp"
 
 #include <algorithm>
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -3,6 +3,7 @@
 #include "loader/core/layout.hpp"
 #include "loader/hitless.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
 #include <ostream>

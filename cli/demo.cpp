@@ -7,6 +7,7 @@
 #include "loader/core/error.hpp"
 
 #include <cerrno>
+#include <CLI/CLI.hpp>
 #include <fstream>
 #include <map>
 #include <memory>

@@ -2,6 +2,7 @@
 #include "cli/describe.hpp"
 
 #include <algorithm>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 namespace hitless::cli {

@@ -4,10 +4,13 @@
 // pages list is what the parser takes, and nothing is written twice.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace hitless::cli {
 

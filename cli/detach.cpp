@@ -2,6 +2,7 @@
 #include "cli/command.hpp"
 #include "loader/hitless.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
 #include <ostream>

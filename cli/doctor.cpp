@@ -4,6 +4,7 @@
 #include "cli/json.hpp"
 
 #include <algorithm>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -4,6 +4,7 @@
 #include "cli/show.hpp"
 #include "cli/signals.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>

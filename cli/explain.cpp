@@ -7,6 +7,7 @@
 #include "loader/kernel/netns.hpp"
 
 #include <algorithm>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
 #include <ostream>

@@ -4,6 +4,7 @@
 #include "loader/kernel/netns.hpp"
 
 #include <cerrno>
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <unistd.h>
 

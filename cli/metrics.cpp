@@ -2,6 +2,7 @@
 #include "cli/observe/metrics.hpp"
 #include "cli/command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <ostream>
 

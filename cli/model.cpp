@@ -2,6 +2,8 @@
 #include "cli/model.hpp"
 #include "loader/core/layout.hpp"
 
+#include <CLI/CLI.hpp>
+
 namespace hitless::cli {
 
 hl_datapath ModelChoice::chosen_datapath() const {

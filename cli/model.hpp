@@ -6,8 +6,11 @@
 
 #include "maps/hitless_abi.h"
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+namespace CLI {
+class App;
+}
 
 namespace hitless::cli {
 

@@ -4,6 +4,7 @@
 #include "cli/observe/table.hpp"
 
 #include <algorithm>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>

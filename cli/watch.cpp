@@ -6,6 +6,7 @@
 #include "cli/watch/view.hpp"
 #include "loader/kernel/netns.hpp"
 
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <memory>
 #include <ostream>

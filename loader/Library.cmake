@@ -8,23 +8,29 @@ file(GLOB capi CONFIGURE_DEPENDS capi/*.cpp)
 add_library(hitless_capi OBJECT ${capi})
 target_link_libraries(hitless_capi PUBLIC hitless_core)
 target_compile_options(hitless_capi PRIVATE -Os)
+target_precompile_headers(hitless_capi REUSE_FROM hitless_core)
 target_compile_definitions(hitless_capi PRIVATE HITLESS_VERSION="${PROJECT_VERSION}")
 set(objects $<TARGET_OBJECTS:hitless_capi> $<TARGET_OBJECTS:hitless_loader> $<TARGET_OBJECTS:hitless_core>)
 
 set(exports ${CMAKE_CURRENT_SOURCE_DIR}/capi/exports.map)
-add_library(hitless_shared SHARED ${objects})
+if(HITLESS_LTO)
+  # Objects of the shared library's own, so that nobody else pays: the command is not compiled twice for it.
+  add_library(hitless_whole OBJECT ${core} ${kernel} ${engine} ${capi})
+  target_compile_options(hitless_whole PRIVATE -Os -ffunction-sections -fdata-sections -flto=auto)
+  target_compile_definitions(hitless_whole PRIVATE HITLESS_VERSION="${PROJECT_VERSION}")
+  target_precompile_headers(hitless_whole PRIVATE ${HITLESS_HEADERS})
+  target_link_libraries(hitless_whole PRIVATE hitless_maps bpf_hitless bpf_forward bpf_notice
+    PkgConfig::LIBXDP PkgConfig::LIBBPF PkgConfig::LIBMNL)
+  add_library(hitless_shared SHARED $<TARGET_OBJECTS:hitless_whole>)
+  target_link_options(hitless_shared PRIVATE -flto=auto -Os)
+else()
+  add_library(hitless_shared SHARED ${objects})
+endif()
 target_link_libraries(hitless_shared PRIVATE PkgConfig::LIBXDP PkgConfig::LIBBPF PkgConfig::LIBMNL)
 target_link_options(hitless_shared PRIVATE LINKER:--version-script=${exports} LINKER:--gc-sections
   LINKER:--no-undefined LINKER:--as-needed)
 # Segments share pages and relocations are packed (glibc 2.36): 8 kB.
 target_link_options(hitless_shared PRIVATE LINKER:-z,noseparate-code LINKER:-z,pack-relative-relocs)
-# "Fat" objects hold machine code too: the static library and the command are linked from that.
-if(HITLESS_LTO)
-  foreach(part hitless_capi hitless_loader hitless_core)
-    target_compile_options(${part} PRIVATE -flto=auto -ffat-lto-objects)
-  endforeach()
-  target_link_options(hitless_shared PRIVATE -flto=auto -Os)
-endif()
 set_target_properties(hitless_shared PROPERTIES SOVERSION 1 VERSION 1.${PROJECT_VERSION} LINK_DEPENDS ${exports})
 
 add_library(hitless_static STATIC ${objects})

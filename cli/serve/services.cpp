@@ -3,6 +3,7 @@
 #include "loader/kernel/netns.hpp"
 
 #include <cerrno>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 namespace hitless::cli {

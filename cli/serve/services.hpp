@@ -9,10 +9,13 @@
 #include "cli/serve/server.hpp"
 #include "cli/serve/varlink.hpp"
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
+
+namespace CLI {
+class App;
+}
 
 namespace hitless::cli {
 

@@ -7,49 +7,24 @@ has configured the network; nothing of cloud-init runs earlier, so what must be 
 hitless.service, which starts before cloud-init-local.service and works without this module.
 """
 import json
-import os
-from textwrap import dedent
+import logging
 
 from cloudinit import subp, util
-from cloudinit.config.schema import (
-    MetaSchema,
-    get_meta_doc,
-    validate_cloudconfig_schema,
-)
+from cloudinit.config.schema import validate_cloudconfig_schema
 from cloudinit.distros import ALL_DISTROS
 from cloudinit.settings import PER_ALWAYS
 
 CONFIG = "/etc/hitless/hitless.toml"
 DEFAULTS = "/etc/default/hitless"
 
-meta: MetaSchema = {
+# What every version from 22.4 to 25 asks for; texts for manuals are no longer among it.
+meta = {
     "id": "cc_hitless",
-    "name": "Hitless",
-    "title": "Failover between a passthrough and a paravirtual NIC",
-    "description": dedent(
-        """\
-        Pairs NICs that share a MAC address, so that the passthrough one
-        carries the traffic while it is there and the paravirtual one
-        otherwise. Without ``pairs`` every paravirtual NIC is paired with the
-        PCI NIC of the same MAC address.
-        """
-    ),
     "distros": [ALL_DISTROS],
     "frequency": PER_ALWAYS,
-    "examples": [
-        "hitless: {}\n",
-        dedent(
-            """\
-            hitless:
-              hold_down_ms: 500
-              pairs:
-                - standby: eth0
-                  primary: pci:0000:00:04.0
-            """
-        ),
-    ],
     "activate_by_schema_keys": ["hitless"],
 }
+LOG = logging.getLogger(__name__)
 
 # Not named "schema": cloud-init refuses modules that bring one under that name.
 HOLD_DOWN = {"type": "integer", "minimum": 0, "maximum": 3600000}
@@ -81,8 +56,6 @@ SCHEMA = {
     },
 }
 
-__doc__ += get_meta_doc(meta)
-
 
 def toml(value):
     """A scalar as TOML; its strings are those of JSON."""
@@ -104,9 +77,20 @@ def status():
     return json.loads(out)["pairs"]
 
 
-def handle(name, cfg, _cloud, log, _args):
+def current(path):
+    """The text of a file, or None; what cloud-init calls its own function for it depends on the version."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def handle(name, cfg, *_by_place, **_by_name):
+    """Before 23.2: (name, cfg, cloud, log, args) by their places; since then name=, cfg=, cloud=, args=. A handler with
+    five parameters is taken for an old one there."""
     if "hitless" not in cfg:
-        log.debug("%s: no 'hitless' in the configuration, nothing to do", name)
+        LOG.debug("%s: no 'hitless' in the configuration, nothing to do", name)
         return
     validate_cloudconfig_schema(cfg, SCHEMA, strict=True)
     wanted = cfg["hitless"]
@@ -115,7 +99,7 @@ def handle(name, cfg, _cloud, log, _args):
         subp.subp(["systemctl", "disable", "--now", "hitless.service"])
         return
     text = render(wanted)
-    changed = not os.path.exists(CONFIG) or util.load_file(CONFIG) != text
+    changed = current(CONFIG) != text
     if changed:
         util.write_file(CONFIG, text, mode=0o644)
         util.write_file(DEFAULTS, f"HITLESS_RUN=--config {CONFIG}\n", mode=0o644)
@@ -123,5 +107,5 @@ def handle(name, cfg, _cloud, log, _args):
     subp.subp(["systemctl", "enable", "hitless.service"])
     subp.subp(["systemctl", "restart" if changed else "start", "hitless.service"])
     for pair in status():
-        log.info("%s: %s is on its %s (%s)", name, pair["name"], pair["active"],
+        LOG.info("%s: %s is on its %s (%s)", name, pair["name"], pair["active"],
                  "healthy" if pair["healthy"] else ", ".join(pair["veto"] + pair["problems"]))

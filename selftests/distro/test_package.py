@@ -200,6 +200,7 @@ class Contents(unittest.TestCase):
             "/usr/sbin/hitless", "/lib/systemd/system/hitless.service", "/lib/systemd/system/hitless-attach@.service",
             "/lib/systemd/system/run-hitless-bpf.mount", "/usr/lib/udev/rules.d/70-hitless.rules",
             "/usr/lib/udev/hitless-primary", "/usr/lib/systemd/network/10-hitless-primary.network",
+            "/usr/lib/systemd/network/00-hitless-primary.link",
             "/usr/share/bash-completion/completions/hitless", "/usr/share/zsh/vendor-completions/_hitless",
             "/usr/share/fish/vendor_completions.d/hitless.fish", "/usr/share/initramfs-tools/hooks/hitless"}, there)
         self.assertFalse({name for name in there if "libhitless" in name or "/include/" in name})

@@ -50,7 +50,8 @@ def sh(command):
     return done.stdout
 
 
-def wait_until(predicate, what, seconds=10):
+def wait_until(predicate, what, seconds=30):
+    """Patience for what ought to happen at all; how soon is no test's business."""
     end = time.monotonic() + seconds
     while not (value := predicate()):
         if time.monotonic() > end:
@@ -74,7 +75,7 @@ class Case(unittest.TestCase):
 
     def hitless(self, *args, prefix=(), **options):
         return subprocess.run([*prefix, self.binary, *args], capture_output=True, text=True, errors="replace",
-                              timeout=60, env=self.env, **options)
+                              timeout=120, env=self.env, **options)
 
     def expect(self, code, *args, says=(), **options):
         """Runs and checks exit code and what must be said where: errors on stderr only."""
@@ -157,4 +158,4 @@ class NetCase(Case):
     def end(process):
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        return process.wait(timeout=10)
+        return process.wait(timeout=30)

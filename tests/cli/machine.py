@@ -73,7 +73,7 @@ def machine():
     return seen
 
 
-def unchanged(case, before, but=(), seconds=3):
+def unchanged(case, before, but=(), seconds=30):
     """Asserts that the machine is as before, once operational states have followed."""
     def differences():
         after = machine()

@@ -10,13 +10,18 @@ import time
 import unittest
 
 from bed import NetCase, sh, wait_until
+from cost import figure
 from varlink import Client
 
 FLOOD = """
-import socket, sys
-for _ in range(int(sys.argv[2])):
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(sys.argv[1])
+import select, socket, sys
+done = 0
+while done < int(sys.argv[2]) or not select.select([0], [], [], 0)[0]:
+    for _ in range(100):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(sys.argv[1])
+    done += 100
+print(done)
 """
 
 
@@ -233,7 +238,7 @@ class BadClients(Socket):
         self.lives()
 
     def test_silent_ones_are_let_go(self):
-        with Client(self.path, timeout=8) as client:
+        with Client(self.path) as client:
             began = time.monotonic()
             client.socket.sendall(b'{"method"')
             self.assertIsNone(client.receive())
@@ -258,7 +263,7 @@ class BadClients(Socket):
         self.lives()
 
     def latencies(self, times):
-        """How long the controller took to give the primary back, beyond the hold-down."""
+        """How long the controller took to give the primary back, beyond the hold-down: ms."""
         out = []
         for _ in range(times):
             sh("ip link set pri_far down")
@@ -269,22 +274,21 @@ class BadClients(Socket):
             wait_until(lambda: self.status(0, 2)[0]["active"] == "primary", "returned")
             last = json.loads(self.expect(0, "events", "-j").stdout.splitlines()[-1])
             self.assertEqual((last["to"], last["actor"]), ("primary", "controller"))
-            out.append(last["time_s"] - began - 0.2)
+            out.append((last["time_s"] - began - 0.2) * 1e3)
         return out
 
-    def test_a_burst_of_100_000_delays_no_flip(self):
-        quiet = self.latencies(5)
-        floods = [subprocess.Popen([sys.executable, "-c", FLOOD, self.path, "50000"]) for _ in range(2)]
+    def test_flips_do_not_wait_for_the_end_of_a_burst(self):
+        """100,000 connections, and more until five flips there and back were made beside them."""
+        figure("return beyond the hold-down", self.latencies(5))
+        floods = [subprocess.Popen([sys.executable, "-c", FLOOD, self.path, "50000"], text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
         for flood in floods:
+            self.addCleanup(flood.wait)
             self.addCleanup(flood.kill)
-        loud = []
-        while any(flood.poll() is None for flood in floods):
-            loud += self.latencies(1)
+        figure("return beyond the hold-down, beside 100,000 connections", self.latencies(5))
+        made = [int(flood.communicate()[0]) for flood in floods]
         self.assertEqual([flood.returncode for flood in floods], [0, 0], "each connection was taken")
-        self.assertGreaterEqual(len(loud), 5)
-        print(f"\nreturn beyond the hold-down, worst: {max(quiet) * 1e3:.1f} ms quiet, "
-              f"{max(loud) * 1e3:.1f} ms in the burst, {len(loud)} flips", file=sys.stderr)
-        self.assertLess(sorted(loud)[len(loud) // 2], max(quiet) + 0.1)
+        self.assertGreaterEqual(min(made), 50000)
         self.lives()
 
 

@@ -20,7 +20,7 @@ class Journal(NetCase):
         self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.journal.close)
         self.journal.bind(SOCKET)
-        self.journal.settimeout(10)
+        self.journal.settimeout(30)
 
     def test_a_flip_has_fields(self):
         self.attach()

@@ -147,9 +147,9 @@ int rename(const char *from, const char *to)
         wait_until(lambda: os.path.islink(f"{file}.hangs.now"), "it hangs")
         for _ in range(3):
             sh("ip link set pri_far down")
-            wait_until(lambda: "link-down" in self.status(0, 2)[0]["veto"], "the controller has seen it", 2)
+            wait_until(lambda: "link-down" in self.status(0, 2)[0]["veto"], "the controller has seen it")
             sh("ip link set pri_far up")
-            wait_until(lambda: self.status(0, 2)[0]["active"] == "primary", "and given it back", 2)
+            wait_until(lambda: self.status(0, 2)[0]["active"] == "primary", "and given it back")
         self.assertEqual(self.end(process), 0)
 
 

@@ -68,7 +68,7 @@ class Notify(NetCase):
     def test_one_that_fails_is_never_ready(self):
         first = self.controller()
         second = self.run_service()
-        self.assertEqual(second.wait(timeout=10), 75)
+        self.assertEqual(second.wait(timeout=30), 75)
         self.assertEqual(self.hears("READY=1"), 0)
         self.assertIsNone(first.poll())
 
