@@ -2,6 +2,7 @@
 #include "loader/core/names.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/engine/others.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
@@ -93,19 +94,6 @@ void find_lost_programs(Problems &out, const Pair &pair, Places &places, const P
         check(nics, HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
 }
 
-/// Programs and filters of others on the master that frames led away by ours do not come by.
-void find_missed(Problems &out, const Pair &pair, const Link &master, const PairStatus &status) {
-    if (pair.layout().nics == Place::hidden) return; // ours is behind the device
-    auto missed = [&](const char *whose) {
-        out.push_back({fmt::format("{} has {} that miss redirected frames", master.name, whose),
-                       attach_again(status)});
-    };
-    if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
-        has_foreign_filters(number(master.index), Direction::egress, -1))
-        missed("clsact filters");
-    if (pair.passes_over_others(HL_HOOK_EGRESS)) missed("tcx programs behind ours");
-}
-
 /// What of the NICs does not go together with the master.
 void find_misfits(Problems &out, const hl_pair &state, const Members &members,
                   const PairStatus &status) {
@@ -154,7 +142,7 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
                                    status.primary.ifname, status.primary.present ? "down" : "gone"),
                        "hitless run"});
     find_misfits(out, pair.state(), members, status);
-    find_missed(out, pair, *members.master, status);
+    find_others(out, pair, places, members, attach_again(status));
     return out;
 }
 
