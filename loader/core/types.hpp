@@ -54,6 +54,7 @@ struct Link {
     uint8_t arp_ignore = 0;    ///< net.ipv4.conf.NAME.arp_ignore
     uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*
     uint64_t tx_packets = 0;   ///< as its driver counts them
+    uint64_t rx_packets = 0;   ///< likewise
     bool up = false;           ///< administratively
     bool carrier = false;
     bool loopback = false;

@@ -13,18 +13,7 @@
 namespace hitless {
 namespace {
 
-/// Everything between the NIC and our program.
-void examine_member(Findings &out, const NicStatus &nic) {
-    if (!nic.present || nic.native) return;
-    if (auto xdp = xdp_program(number(nic.index)))
-        out.push_back(degraded(
-            nic.ifname,
-            fmt::format("XDP program {} takes frames before they reach the pair", xdp->id),
-            fmt::format("if it is not meant to: ip link set {} {} off", nic.ifname, xdp->mode)));
-}
-
 void examine_primary(Findings &out, const NicStatus &nic) {
-    examine_member(out, nic);
     std::string by = nic.present ? configured_by(number(nic.index)) : "";
     if (by.empty()) return;
     out.push_back(degraded(nic.ifname, by + " configures it, as if it were a NIC of its own",
@@ -45,10 +34,8 @@ std::string why_standby(const PairStatus &pair) {
 }
 
 void examine_pair(Findings &out, const PairStatus &pair) {
-    for (const std::string &problem : pair.problems)
-        out.push_back(degraded("pair " + pair.name, problem,
-                               fmt::format("hitless detach {0} && hitless attach {0} --primary {1}",
-                                           pair.name, pair.selector.text())));
+    for (const Problem &problem : pair.problems)
+        out.push_back(degraded("pair " + pair.name, problem.what, problem.remedy));
     if (pair.healthy())
         out.push_back(fine("pair " + pair.name,
                            fmt::format("{} active, liveness {}", path_name(pair.primary_active),
@@ -56,7 +43,6 @@ void examine_pair(Findings &out, const PairStatus &pair) {
     else if (pair.problems.empty())
         out.push_back(degraded("pair " + pair.name, why_standby(pair),
                                fmt::format("hitless explain {}", pair.name)));
-    examine_member(out, pair.standby);
     examine_primary(out, pair.primary);
 }
 

@@ -99,6 +99,7 @@ void read_attr(const nlattr *attr, Link &link, Parent &parent) {
     case IFLA_PHYS_SWITCH_ID: link.switch_id = hex(attr); break;
     case IFLA_STATS64: // the struct has grown
         link.tx_packets = value<uint64_t>(attr, offsetof(rtnl_link_stats64, tx_packets));
+        link.rx_packets = value<uint64_t>(attr, offsetof(rtnl_link_stats64, rx_packets));
         link.tx_dropped = value<uint64_t>(attr, offsetof(rtnl_link_stats64, tx_dropped));
         break;
     case IFLA_LINKINFO: read_linkinfo(attr, link); break;
