@@ -90,8 +90,8 @@ void explain_path(const PairStatus &pair, Env &env) {
 void explain_pair(const PairStatus &pair, Env &env) {
     explain_membership(pair, env);
     explain_path(pair, env);
-    for (const std::string &problem : pair.problems)
-        env.out << fmt::format("  Problem: {}.\n", problem);
+    for (const Problem &problem : pair.problems)
+        env.out << fmt::format("  Problem: {}.\n", problem.text());
 }
 
 int explain(const std::string &name, Env &env) {

@@ -90,6 +90,13 @@ struct Veto {
     hl_actor actor;
 };
 
+/// What is broken in a pair, or not as its owner believes.
+struct Problem {
+    std::string what;
+    std::string remedy; ///< the command or change that mends it
+    std::string text() const { return what + "; " + remedy; }
+};
+
 struct PairStatus {
     std::string name;     ///< the standby's present name
     std::string failover; ///< the device that the guest uses; empty: the standby
@@ -105,7 +112,7 @@ struct PairStatus {
     Policy policy;
     NicStatus primary, standby;
     hl_counters counters{};
-    std::vector<std::string> problems; ///< what is broken, in words; empty when nothing is
+    std::vector<Problem> problems; ///< empty when nothing is broken
 
     /// The primary is in use, or an operator or the host chose otherwise; and nothing is broken.
     bool healthy() const;

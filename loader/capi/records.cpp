@@ -66,7 +66,9 @@ PairRecord::PairRecord(const PairStatus &pair)
     for (size_t i = 0; i < HL_COUNTERS; i++)
         counters_.push_back({counter_names[i].name.data(), pair.counters.frames[i]});
     counters_.push_back({});
-    for (const std::string &problem : status_.problems)
+    for (const Problem &problem : status_.problems)
+        problem_texts_.push_back(problem.text());
+    for (const std::string &problem : problem_texts_)
         problems_.push_back(problem.c_str());
     problems_.push_back(nullptr);
     c.size = sizeof(c);

@@ -37,6 +37,7 @@ class PairRecord {
     hitless_policy policy_;
     std::vector<hitless_reason> veto_;
     std::vector<hitless_counter> counters_;
+    std::vector<std::string> problem_texts_;
     std::vector<const char *> problems_;
 };
 

@@ -45,10 +45,8 @@ std::string why_standby(const PairStatus &pair) {
 }
 
 void examine_pair(Findings &out, const PairStatus &pair) {
-    for (const std::string &problem : pair.problems)
-        out.push_back(degraded("pair " + pair.name, problem,
-                               fmt::format("hitless detach {0} && hitless attach {0} --primary {1}",
-                                           pair.name, pair.selector.text())));
+    for (const Problem &problem : pair.problems)
+        out.push_back(degraded("pair " + pair.name, problem.what, problem.remedy));
     if (pair.healthy())
         out.push_back(fine("pair " + pair.name,
                            fmt::format("{} active, liveness {}", path_name(pair.primary_active),

@@ -40,32 +40,47 @@ bool primary_active(const PairStatus &pair) {
     return doubtful && !standby_works && primary_works;
 }
 
+using Problems = std::vector<Problem>;
+
+/// What makes the same pair anew.
+std::string attach_again(const PairStatus &pair) {
+    std::string out = fmt::format("hitless detach {0} && hitless attach {0} --primary {1}",
+                                  pair.name, pair.selector.text());
+    if (pair.model != HL_MODEL_TWO) out += fmt::format(" --model {}", model_name(pair.model));
+    if (pair.datapath != HL_DATAPATH_TC)
+        out += fmt::format(" --datapath {}", datapath_name(pair.datapath));
+    if (!pair.failover.empty() && pair.failover != pair.name)
+        out += fmt::format(" --failover {}", pair.failover);
+    return out;
+}
+
 /// What a failover device has lost of native XDP.
-void find_native_problems(std::vector<std::string> &out, const Pair &pair, Rtnl &rtnl) {
+void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const PairStatus &status) {
     const hl_pair &state = pair.state();
     std::optional<Link> inner = rtnl.link(Ifindex{state.failover.inner});
     if (!inner) return;
     if (!pair.attached(HL_HOOK_XDP_INNER))
         out.push_back(
-            fmt::format("{} no longer runs our programs; detach and attach again", inner->name));
+            {fmt::format("{} no longer runs our programs", inner->name), attach_again(status)});
     if (why_no_native_send(abilities(*inner)))
-        out.emplace_back("the failover device takes no XDP frames: switch its GRO on");
+        out.push_back({"the failover device takes no XDP frames",
+                       fmt::format("ethtool -K {} gro on", status.failover)});
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
         std::optional<Link> nic =
             find(rtnl, role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id);
         std::string why = nic ? why_not_native(pair, role, *nic) : "";
         if (!why.empty())
-            out.push_back(fmt::format("tc carries the frames of {}: {}", nic->name, why));
+            out.push_back({fmt::format("tc carries the frames of {}: {}", nic->name, why),
+                           attach_again(status)});
     }
 }
 
 /// Programs of ours that are gone, in the namespaces of their devices.
-void find_lost_programs(std::vector<std::string> &out, const Pair &pair, Places &places,
-                        const PairStatus &status) {
+void find_lost_programs(Problems &out, const Pair &pair, Places &places, const PairStatus &status) {
     auto check = [&](Place place, hl_hook_place hook, const std::string &what) {
         if (!places.at(place, [&] { return pair.attached(hook); }))
             out.push_back(
-                fmt::format("{} no longer runs our program; detach and attach again", what));
+                {fmt::format("{} no longer runs our program", what), attach_again(status)});
     };
     Place nics = pair.layout().nics;
     bool apart = pair.state().failover.netns[0];
@@ -79,11 +94,11 @@ void find_lost_programs(std::vector<std::string> &out, const Pair &pair, Places 
 }
 
 /// Programs and filters of others on the master that frames led away by ours do not come by.
-void find_missed(std::vector<std::string> &out, const Pair &pair, const Link &master) {
+void find_missed(Problems &out, const Pair &pair, const Link &master, const PairStatus &status) {
     if (pair.layout().nics == Place::hidden) return; // ours is behind the device
     auto missed = [&](const char *whose) {
-        out.push_back(fmt::format("{} has {} that miss redirected frames; detach and attach again",
-                                  master.name, whose));
+        out.push_back({fmt::format("{} has {} that miss redirected frames", master.name, whose),
+                       attach_again(status)});
     };
     if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
         has_foreign_filters(number(master.index), Direction::egress, -1))
@@ -92,46 +107,54 @@ void find_missed(std::vector<std::string> &out, const Pair &pair, const Link &ma
 }
 
 /// What of the NICs does not go together with the master.
-void find_misfits(std::vector<std::string> &out, const hl_pair &state, const Members &members) {
+void find_misfits(Problems &out, const hl_pair &state, const Members &members,
+                  const PairStatus &status) {
+    // The NICs may be in a namespace of their own.
+    std::string ip = layout_of(status.model).nics == Place::hidden ? "ip -n " + status.netns : "ip";
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
         const std::optional<Link> &nic =
             role == HL_ROLE_PRIMARY ? members.primary : members.standby;
         const Link &master = *members.master;
         if (!nic) continue;
         if (role == HL_ROLE_STANDBY && nic->mac != master.mac)
-            out.push_back(fmt::format("{} did not take the MAC of {}: frames for it get lost there",
-                                      nic->name, master.name));
+            out.push_back(
+                {fmt::format("{} did not take the MAC of {}: frames for it get lost there",
+                             nic->name, master.name),
+                 fmt::format("{} link set {} address {}", ip, nic->name, master.mac.text())});
         if (members.standby->index != master.index && nic->mtu < master.mtu)
-            out.push_back(fmt::format("{} carries frames up to {}, and {} sends up to {}",
-                                      nic->name, nic->mtu, master.name, master.mtu));
+            out.push_back({fmt::format("{} carries frames up to {}, and {} sends up to {}",
+                                       nic->name, nic->mtu, master.name, master.mtu),
+                           fmt::format("{} link set {} mtu {}", ip, nic->name, master.mtu)});
         const hl_saved &saved = role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
         for (const std::string &what : unsynced(saved))
-            out.push_back(fmt::format("the {} {} refuses to follow the master's {}",
-                                      path_name(role == HL_ROLE_PRIMARY), nic->name, what));
+            out.push_back({fmt::format("the {} {} refuses to follow the master's {}",
+                                       path_name(role == HL_ROLE_PRIMARY), nic->name, what),
+                           attach_again(status)});
     }
 }
 
-std::vector<std::string> find_problems(const Pair &pair, Places &places, const Members &members,
-                                       const PairStatus &status) {
-    std::vector<std::string> out;
+Problems find_problems(const Pair &pair, Places &places, const Members &members,
+                       const PairStatus &status) {
+    Problems out;
     if (!members.standby)
-        out.push_back(fmt::format("the standby {} is gone", status.standby.ifname));
+        out.push_back({fmt::format("the standby {} is gone", status.standby.ifname),
+                       fmt::format("hitless detach {}", status.name)});
     else if (!members.master)
-        out.emplace_back("the failover device is gone; detach and attach again");
+        out.push_back({"the failover device is gone", attach_again(status)});
     if (!out.empty()) return out;
     if (status.datapath == HL_DATAPATH_XDP)
-        find_native_problems(out, pair, places.rtnl(Place::guest));
+        find_native_problems(out, pair, places.rtnl(Place::guest), status);
     find_lost_programs(out, pair, places, status);
     if (status.primary.present && !status.primary.known)
-        out.push_back(
-            fmt::format("the primary {} was away and nobody has taken it back; `hitless run`",
-                        status.primary.ifname));
+        out.push_back({fmt::format("the primary {} was away and nobody has taken it back",
+                                   status.primary.ifname),
+                       "hitless run"});
     else if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
-        out.push_back(
-            fmt::format("the primary {} is {} and no controller has noticed; `hitless run`",
-                        status.primary.ifname, status.primary.present ? "down" : "gone"));
-    find_misfits(out, pair.state(), members);
-    find_missed(out, pair, *members.master);
+        out.push_back({fmt::format("the primary {} is {} and no controller has noticed",
+                                   status.primary.ifname, status.primary.present ? "down" : "gone"),
+                       "hitless run"});
+    find_misfits(out, pair.state(), members, status);
+    find_missed(out, pair, *members.master, status);
     return out;
 }
 
