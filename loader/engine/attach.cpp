@@ -73,13 +73,17 @@ class Staging {
     Pair pair;
 };
 
-Link find_standby(Rtnl &rtnl, const std::string &name) {
-    std::optional<Link> standby = rtnl.link(name);
-    if (!standby)
-        throw Error(ENODEV, fmt::format("attach to {}", name), "there is no such interface",
+/// From `links`, whose hardware is known, if it is an Ethernet device: its driver tells its role.
+Link find_standby(Rtnl &rtnl, const std::vector<Link> &links, const AttachRequest &request) {
+    std::optional<Link> named = rtnl.link(request.standby); // also by one of its other names
+    if (!named)
+        throw Error(ENODEV, fmt::format("attach to {}", request.standby),
+                    "there is no such interface",
                     "`ip link` lists those of this network namespace");
-    check_standby(*standby);
-    return *standby;
+    auto known = std::ranges::find(links, named->index, &Link::index);
+    const Link &standby = known == links.end() ? *named : *known;
+    check_standby(standby, !layout_of(request.model).has_failover);
+    return standby;
 }
 
 /// A NIC belongs to one pair, in one role.
@@ -118,6 +122,7 @@ const Link *find_primary(const Link &standby, const Selector &selector,
     if (choice.several)
         throw Error(EINVAL, fmt::format("pair {}", standby.name), choice.why_not,
                     "choose one by name: --primary NAME");
+    check_roles(standby, choice, links);
     if (choice.primary) check_pair(standby, *choice.primary);
     return choice.primary;
 }
@@ -212,9 +217,9 @@ void put_together(Pair &pair, Places &places, const AttachRequest &request, cons
 Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     clear_incomplete(dir, rtnl);
     clear_stage(dir, rtnl); // what it gives back is what must be saved
-    Link standby = find_standby(rtnl, request.standby);
     std::vector<Link> links = rtnl.links();
     learn_hardware(links);
+    Link standby = find_standby(rtnl, links, request);
     const Link *primary = find_primary(standby, request.primary, links);
     check_free(dir, standby);
     if (primary) check_free(dir, *primary);
