@@ -26,6 +26,9 @@
 
 namespace hitless {
 
+/// Takes a line for people.
+using Note = std::function<void(const std::string &)>;
+
 struct AttachRequest {
     std::string standby; ///< interface name
     Selector primary;
@@ -40,18 +43,16 @@ struct AttachRequest {
     std::vector<std::string> other_standbys{}; ///< a controller's choice, in this order, when
                                                ///< `standby` is not there
     std::string origin{}; ///< file:line:column where it was asked for; for messages
+    Note note{};          ///< hears what does not go on by itself afterwards; may be empty
 };
 
 /// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the
 /// machine is as it was. Returns the primary's name, empty when none is there yet.
 std::string attach(const AttachRequest &);
 
-/// Takes a line for people.
-using Note = std::function<void(const std::string &)>;
-
 /// Ends a pair and gives every setting back. `standby`: interface name; pairs whose standby has
 /// vanished are named by what status() shows. `note` hears what could not be given back, because
-/// the pair was incomplete or of another version.
+/// the pair was incomplete or of another version, and what does not go on by itself.
 void detach(const std::string &standby, const Note &note = {});
 
 /// Ends all pairs of the namespace; returns how many there were.

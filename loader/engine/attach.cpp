@@ -6,6 +6,7 @@
 #include "loader/engine/ground.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
@@ -227,6 +228,8 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
 
     const Layout &layout = layout_of(request.model);
     if (layout.has_failover) check_bare(standby, links);
+    if (layout.has_failover && request.datapath == HL_DATAPATH_TC)
+        check_renewal(rtnl, standby, layout, request.note);
     std::optional<Ground> ground;
     hl_failover ends{};
     if (layout.has_failover) {
@@ -288,6 +291,7 @@ void detach(const std::string &standby, const Note &note) {
     StateDir dir;
     std::string name = pair_of(dir, rtnl, standby);
     StateDir::Lock lock = dir.lock();
+    note_renewal(dir, rtnl, name, note);
     dismantle(dir, rtnl, name, note);
     dir.unmount_if_empty();
 }
@@ -298,8 +302,10 @@ unsigned detach_all(const Note &note) {
     if (!dir.mounted()) return 0;
     StateDir::Lock lock = dir.lock();
     std::vector<std::string> pairs = own_pairs(dir);
-    for (const std::string &name : pairs)
+    for (const std::string &name : pairs) {
+        note_renewal(dir, rtnl, name, note);
         dismantle(dir, rtnl, name, note);
+    }
     clear_stage(dir, rtnl);
     dir.unmount_if_empty();
     return static_cast<unsigned>(pairs.size());

@@ -3,6 +3,7 @@
 #include "loader/engine/attach.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <cerrno>
@@ -80,6 +81,10 @@ Instant convert(const ConvertRequest &request) {
         Pair pair = Pair::open(dir.path(name));
         if (pair.state().model == request.model) return Instant{0};
         check_convertible(pair, request);
+        const Layout &to = layout_of(request.model);
+        std::optional<Link> master = rtnl.link(master_of(pair.state()));
+        // Before the old pair ends, not after.
+        if (to.has_failover && master) check_renewal(rtnl, *master, to, {});
         before = request_of(pair, rtnl);
         chosen = pair.view().veto() & (HL_VETO(OPERATOR) | HL_VETO(HOST));
     }

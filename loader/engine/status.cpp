@@ -3,6 +3,7 @@
 #include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
@@ -154,6 +155,7 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
                                    status.primary.ifname, status.primary.present ? "down" : "gone"),
                        "hitless run"});
     find_misfits(out, pair.state(), members, status);
+    find_expiring(out, places.rtnl(Place::guest), pair.state(), *members.master);
     find_missed(out, pair, *members.master, status);
     return out;
 }
