@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 #define HL_ABI_MAGIC 0x73736c68u /* "hlss" */
-#define HL_ABI_VERSION 5u
+#define HL_ABI_VERSION 6u
 
 /*
  * Reasons not to use the primary, one bit each: X(NAME, bit, "name", kind, "what it means").
@@ -216,6 +216,16 @@ struct hl_failover {
 	char netns[HL_NETNS]; /* the private namespace that inner is in; "": the guest's own */
 };
 
+/* The address of the standby that ended first of those which went to the failover device and which
+ * somebody must renew; all zero: there was none. Writer: loader. */
+struct hl_travelled {
+	__u64 ends_ns; /* CLOCK_BOOTTIME, unless it is renewed */
+	__u8 address[16];
+	__u8 six; /* IPv6 */
+	__u8 prefix_length;
+	__u8 reserved[6];
+};
+
 /* One place where a program of ours sits. Writer: loader. */
 enum hl_hook_kind {
 	HL_HOOK_NONE,
@@ -305,6 +315,7 @@ struct hl_pair {
 	struct hl_saved standby_saved; /* nothing where the standby is the master, or XDP's */
 	struct hl_hook hook[HL_HOOKS];
 	char selector_arg[HL_ARG];
+	struct hl_travelled travelled;
 
 	/* The flip log: claim a slot by an atomic add on `flips`, fill it, store its seq. */
 	__u64 flips __attribute__((aligned(64)));
@@ -356,6 +367,7 @@ HL_ASSERT(sizeof(struct hl_nic) == 24);
 HL_ASSERT(sizeof(struct hl_notice) == 16);
 HL_ASSERT(sizeof(struct hl_identity) == 72);
 HL_ASSERT(sizeof(struct hl_saved) == 68);
+HL_ASSERT(sizeof(struct hl_travelled) == 32);
 HL_ASSERT(sizeof(struct hl_note) == 16);
 HL_ASSERT(sizeof(struct hl_flip) == 40);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, veto) == 0);

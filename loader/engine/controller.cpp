@@ -224,7 +224,8 @@ class Controller::Engine {
         learn_hardware(links);
         std::vector<AttachRequest> wanted = wanted_pairs(options_, links);
         bool made = false;
-        for (const AttachRequest &request : wanted) {
+        for (AttachRequest &request : wanted) {
+            request.note = options_.log;
             auto link = std::ranges::find(links, request.standby, &Link::name);
             if (pairs_.contains(StateDir::pair_name(netns_cookie(), number(link->index)))) continue;
             guarded([&] {
