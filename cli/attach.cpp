@@ -37,6 +37,7 @@ int attach_pair(Options &options, Env &env) {
         static_cast<hl_reselect>(place_of(options.reselect, reselect_names).value_or(0));
     request.policy.announce =
         static_cast<hl_announce>(place_of(options.announce, announce_names).value_or(0));
+    request.note = [&env](const std::string &line) { env.err << "hitless: " << line << '\n'; };
     std::string primary = attach(request);
     if (primary.empty()) {
         env.out << fmt::format(

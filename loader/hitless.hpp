@@ -26,6 +26,9 @@
 
 namespace hitless {
 
+/// Takes a line for people.
+using Note = std::function<void(const std::string &)>;
+
 struct AttachRequest {
     std::string standby; ///< interface name
     Selector primary;
@@ -40,18 +43,16 @@ struct AttachRequest {
     std::vector<std::string> other_standbys{}; ///< a controller's choice, in this order, when
                                                ///< `standby` is not there
     std::string origin{}; ///< file:line:column where it was asked for; for messages
+    Note note{};          ///< hears what does not go on by itself afterwards; may be empty
 };
 
 /// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the
 /// machine is as it was. Returns the primary's name, empty when none is there yet.
 std::string attach(const AttachRequest &);
 
-/// Takes a line for people.
-using Note = std::function<void(const std::string &)>;
-
 /// Ends a pair and gives every setting back. `standby`: interface name; pairs whose standby has
 /// vanished are named by what status() shows. `note` hears what could not be given back, because
-/// the pair was incomplete or of another version.
+/// the pair was incomplete or of another version, and what does not go on by itself.
 void detach(const std::string &standby, const Note &note = {});
 
 /// Ends all pairs of the namespace; returns how many there were.
@@ -65,7 +66,8 @@ struct ConvertRequest {
 };
 
 /// Makes the pair one of another model; refuses (EBUSY, with the reason) what would lose frames,
-/// unless `gap`. When the new one cannot be made the old one is made again. Returns how long it
+/// unless `gap`. When the new one cannot be made the old one is made again. With `gap` and the
+/// model that the pair has, the pair is made again as it is. Returns how long it
 /// took.
 Instant convert(const ConvertRequest &);
 

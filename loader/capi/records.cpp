@@ -59,7 +59,7 @@ NicRecord::NicRecord(const NicStatus &nic)
     c.tx_dropped = nic.tx_dropped;
 }
 
-PairRecord::PairRecord(const PairStatus &pair)
+StatusRecord::StatusRecord(const PairStatus &pair)
     : status_(pair), primary_(pair.primary), standby_(pair.standby),
       selector_(pair.selector.text()), policy_(policy_of(pair.policy)),
       veto_(reasons_of(pair.vetoes)) {

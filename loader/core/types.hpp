@@ -44,6 +44,7 @@ struct Link {
     std::string port_id;    ///< phys_port_id in hexadecimal digits
     std::string switch_id;  ///< phys_switch_id, likewise
     Ifindex master = Ifindex::none;
+    std::string master_kind; ///< "bridge", "vrf", ...; empty: of the kernel's own, netvsc for one
     Ifindex lower = Ifindex::none; ///< what a VLAN or macvlan stands on, in this namespace
     uint32_t mtu = 0;
     uint64_t tx_dropped = 0; ///< frames that it was given and did not send

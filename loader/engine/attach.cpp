@@ -7,6 +7,7 @@
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
@@ -74,13 +75,17 @@ class Staging {
     Pair pair;
 };
 
-Link find_standby(Rtnl &rtnl, const std::string &name) {
-    std::optional<Link> standby = rtnl.link(name);
-    if (!standby)
-        throw Error(ENODEV, fmt::format("attach to {}", name), "there is no such interface",
+/// From `links`, whose hardware is known, if it is an Ethernet device: its driver tells its role.
+Link find_standby(Rtnl &rtnl, const std::vector<Link> &links, const AttachRequest &request) {
+    std::optional<Link> named = rtnl.link(request.standby); // also by one of its other names
+    if (!named)
+        throw Error(ENODEV, fmt::format("attach to {}", request.standby),
+                    "there is no such interface",
                     "`ip link` lists those of this network namespace");
-    check_standby(*standby);
-    return *standby;
+    auto known = std::ranges::find(links, named->index, &Link::index);
+    const Link &standby = known == links.end() ? *named : *known;
+    check_standby(standby, !layout_of(request.model).has_failover);
+    return standby;
 }
 
 /// A NIC belongs to one pair, in one role.
@@ -119,6 +124,7 @@ const Link *find_primary(const Link &standby, const Selector &selector,
     if (choice.several)
         throw Error(EINVAL, fmt::format("pair {}", standby.name), choice.why_not,
                     "choose one by name: --primary NAME");
+    check_roles(standby, choice, links);
     if (choice.primary) check_pair(standby, *choice.primary);
     return choice.primary;
 }
@@ -228,9 +234,9 @@ void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
 Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     clear_incomplete(dir, rtnl);
     clear_stage(dir, rtnl); // what it gives back is what must be saved
-    Link standby = find_standby(rtnl, request.standby);
     std::vector<Link> links = rtnl.links();
     learn_hardware(links);
+    Link standby = find_standby(rtnl, links, request);
     const Link *primary = find_primary(standby, request.primary, links);
     check_free(dir, standby);
     if (primary) check_free(dir, *primary);
@@ -239,6 +245,8 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
 
     const Layout &layout = layout_of(request.model);
     if (layout.has_failover) check_bare(standby, links);
+    if (layout.has_failover && request.datapath == HL_DATAPATH_TC)
+        check_renewal(rtnl, standby, layout, request.note);
     std::optional<Ground> ground;
     hl_failover ends{};
     if (layout.has_failover) {
@@ -321,6 +329,7 @@ void detach(const std::string &standby, const Note &note) {
     std::string name = find_to_detach(dir, rtnl, standby, note);
     if (name.empty()) return;
     StateDir::Lock lock = dir.lock();
+    note_renewal(dir, rtnl, name, note);
     dismantle(dir, rtnl, name, note);
     dir.unmount_if_empty();
 }
@@ -331,8 +340,10 @@ unsigned detach_all(const Note &note) {
     if (!dir.mounted() && own_filters(rtnl).empty()) return 0;
     StateDir::Lock lock = dir.lock();
     std::vector<std::string> pairs = own_pairs(dir);
-    for (const std::string &name : pairs)
+    for (const std::string &name : pairs) {
+        note_renewal(dir, rtnl, name, note);
         dismantle(dir, rtnl, name, note);
+    }
     if (clear_stage(dir, rtnl) && note)
         note("what was left of a pair without a record is removed; the settings of its NICs were "
              "not given back");

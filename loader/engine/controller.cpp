@@ -241,7 +241,8 @@ class Controller::Engine {
         learn_hardware(links);
         std::vector<AttachRequest> wanted = wanted_pairs(options_, links);
         bool made = false;
-        for (const AttachRequest &request : wanted) {
+        for (AttachRequest &request : wanted) {
+            request.note = options_.log;
             auto link = std::ranges::find(links, request.standby, &Link::name);
             if (pairs_.contains(StateDir::pair_name(netns_cookie(), number(link->index)))) continue;
             guarded([&] {
@@ -287,6 +288,7 @@ class Controller::Engine {
         for (auto &[name, kept] : pairs_) {
             guarded([&, &kept = kept] {
                 count_losses(kept);
+                kept.order.keep(kept.pair, kept.places, options_.log);
                 kept.herald.tell(kept.pair, rtnl_);
                 kept.herald.prepare(kept.pair, rtnl_, notice_);
             });

@@ -60,6 +60,7 @@ std::optional<Address> address(const nlattr *attr) {
 void read_linkinfo(const nlattr *info, Link &link) {
     each_nested(info, [&](const nlattr *attr) {
         if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) link.kind = text(attr);
+        if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND) link.master_kind = text(attr);
     });
 }
 
