@@ -12,10 +12,13 @@
 #define JUDGED 0x484c
 
 static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
+	struct way way;
+
 	if (unlikely(!master_at_home(by))) return TC_ACT_UNSPEC;
-	if (likely(choose_path(by) == HL_ROLE_PRIMARY)) {
+	way = choose_way(by);
+	if (likely(way.role == HL_ROLE_PRIMARY)) {
 		count(HL_COUNT_TX_PRIMARY);
-		return bpf_redirect(pair.primary.ifindex, 0);
+		return bpf_redirect(way.ifindex, 0);
 	}
 	count(HL_COUNT_TX_STANDBY);
 	return TC_ACT_UNSPEC;
@@ -61,7 +64,8 @@ SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
  * what is not keeps its type on the other one.
  */
 static __always_inline int enter(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
-	if (unlikely(!at_home(role, by))) return TC_ACT_UNSPEC;
+	if (unlikely(!at_home(role, by) || !port_at_home(HL_PORT_MASTER, role, by)))
+		return TC_ACT_UNSPEC;
 	if (!accept(skb, role)) return TC_ACT_SHOT;
 	count(received_by(role));
 	if (likely(skb->pkt_type == PACKET_HOST)) return bpf_redirect_peer(knobs.entrance, 0);
@@ -81,9 +85,9 @@ LADDER(enter_primary)
 LADDER(enter_standby)
 
 /* redirect_peer must leave the NICs' namespace. Where that is the guest's own, it leads to the inner
- * end, alone in another, and from there back in. */
+ * end, alone in another, and from there back in: by the device on which this runs, wherever it is. */
 SEC("tc") int hl_bounce(struct __sk_buff *skb) {
-	return bpf_redirect_peer(knobs.inner, 0);
+	return bpf_redirect_peer(skb->ifindex, 0);
 }
 
 /* BPF_PROG_RUN by the loader: learn or forget where a NIC lives. Of the type of its neighbours, as

@@ -26,6 +26,9 @@
 
 namespace hitless {
 
+/// Takes a line for people.
+using Note = std::function<void(const std::string &)>;
+
 struct AttachRequest {
     std::string standby; ///< interface name
     Selector primary;
@@ -43,15 +46,14 @@ struct AttachRequest {
 };
 
 /// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the
-/// machine is as it was. Returns the primary's name, empty when none is there yet.
-std::string attach(const AttachRequest &);
+/// machine is as it was. Returns the primary's name, empty when none is there yet. `note` hears
+/// what was lost of a pair of the same standby whose pins somebody had removed.
+std::string attach(const AttachRequest &, const Note &note = {});
 
-/// Takes a line for people.
-using Note = std::function<void(const std::string &)>;
-
-/// Ends a pair and gives every setting back. `standby`: interface name; pairs whose standby has
-/// vanished are named by what status() shows. `note` hears what could not be given back, because
-/// the pair was incomplete or of another version.
+/// Ends a pair and gives every setting back. Under a controller that lasts until the next attach(),
+/// Controller::reconfigure() or boot, whatever its rules. `standby`: interface name; pairs whose
+/// standby has vanished are named by what status() shows. `note` hears what could not be given
+/// back, because the pair was incomplete or of another version.
 void detach(const std::string &standby, const Note &note = {});
 
 /// Ends all pairs of the namespace; returns how many there were.
@@ -111,8 +113,10 @@ struct PairStatus {
     bool healthy() const;
 };
 
-/// The pairs of this namespace. Works without a controller.
-std::vector<PairStatus> status();
+/// The pairs of this namespace. Works without a controller. One that is incomplete or of another
+/// version is its own trouble: it is left out, and why goes to `unreadable`. Without that, it is
+/// thrown when there is nothing else to tell.
+std::vector<PairStatus> status(std::vector<Error> *unreadable = nullptr);
 PairStatus status(const std::string &standby);
 
 /// Why a paravirtual NIC is in no pair.

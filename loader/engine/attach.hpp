@@ -22,10 +22,7 @@ struct Made {
 
 /// Under the lock of the StateDir, so that nobody changes meanwhile what is read here; prove()
 /// waits, and is for after it.
-Made make(StateDir &, const AttachRequest &, Rtnl &);
+Made make(StateDir &, const AttachRequest &, Rtnl &, const Note & = {});
 void prove(Made &);
-
-/// attach() without its wait for a proof of the path: whoever keeps the pair sees to that.
-std::string make_pair(const AttachRequest &);
 
 } // namespace hitless

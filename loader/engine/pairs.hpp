@@ -20,16 +20,21 @@ std::vector<std::string> own_pairs(const StateDir &);
 /// do.
 std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 
-/// Takes apart what a crash left in the stage directory, and private namespaces that no pair has.
-/// True when there was something. Under the lock.
+/// The directory name of the pair whose standby has, or had, this number.
+std::string pair_name(Ifindex standby);
+
+/// Takes apart what a crash left in the stage directory, private namespaces that no pair has, and
+/// what is left of network namespaces that are gone. A stage of another namespace is kept for it.
+/// True when there was something of this one. Under the lock.
 bool clear_stage(StateDir &, Rtnl &);
 
-/// Takes apart pairs whose pins somebody removed; they could not be opened, and would bar every
-/// new one. Under the lock.
-void clear_incomplete(StateDir &, Rtnl &);
+/// Takes the predecessor of a pair apart that would stand in its place: one whose pins somebody
+/// removed, or whose standby is gone and its number this one's. No other pair. Under the lock.
+void clear_predecessor(StateDir &, Rtnl &, const Link &standby, const Note &);
 
 /// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
-/// another ABI version: then `note` hears what was not given back. Under the lock.
+/// another ABI version: then `note` hears what was not given back. Refuses what would lose settings
+/// or NICs in a private namespace. Under the lock.
 void dismantle(StateDir &, Rtnl &, const std::string &name, const Note &note);
 
 } // namespace hitless

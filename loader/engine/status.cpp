@@ -51,8 +51,7 @@ void find_native_problems(std::vector<std::string> &out, const Pair &pair, Rtnl 
     if (why_no_native_send(abilities(*inner)))
         out.emplace_back("the failover device takes no XDP frames: switch its GRO on");
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
-        std::optional<Link> nic =
-            find(rtnl, role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id);
+        std::optional<Link> nic = find(rtnl, pair, role);
         std::string why = nic ? why_not_native(pair, role, *nic) : "";
         if (!why.empty())
             out.push_back(fmt::format("tc carries the frames of {}: {}", nic->name, why));
@@ -122,6 +121,14 @@ std::vector<std::string> find_problems(const Pair &pair, Places &places, const M
     if (status.datapath == HL_DATAPATH_XDP)
         find_native_problems(out, pair, places.rtnl(Place::guest));
     find_lost_programs(out, pair, places, status);
+    auto was_away = [&](const std::string &device) {
+        out.push_back(fmt::format("{} was away and nobody has taken it back: frames do not come by "
+                                  "the pair; `hitless run`",
+                                  device));
+    };
+    if (!pair.resolved(HL_ROLE_STANDBY)) was_away("the standby " + status.standby.ifname);
+    if (pair.layout().has_failover && !pair.resolved(HL_PORT_MASTER))
+        was_away("the failover device");
     if (status.primary.present && !status.primary.known)
         out.push_back(
             fmt::format("the primary {} was away and nobody has taken it back; `hitless run`",
@@ -174,12 +181,20 @@ bool PairStatus::healthy() const {
     return problems.empty() && (primary_active || (veto & ~decided) == 0);
 }
 
-std::vector<PairStatus> status() {
+std::vector<PairStatus> status(std::vector<Error> *unreadable) {
     StateDir dir;
     Rtnl rtnl;
     std::vector<PairStatus> out;
-    for (const std::string &name : own_pairs(dir))
-        out.push_back(read_status(dir, rtnl, name));
+    std::optional<Error> first;
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            out.push_back(read_status(dir, rtnl, name));
+        } catch (const Error &error) {
+            if (unreadable) unreadable->push_back(error);
+            if (!first) first = error;
+        }
+    }
+    if (first && out.empty() && !unreadable) throw *first;
     return out;
 }
 

@@ -41,6 +41,9 @@ Loaded load_objects(const LoadOptions &);
 /// Takes the objects from their pins; nothing when `dir` is not there.
 Objects open_objects(const std::string &dir);
 
+/// The same, of as many as are there.
+Objects open_remaining_objects(const std::string &dir);
+
 /// One of them: "pair", say. Throws as it does.
 Fd open_pin(const std::string &dir, const char *name);
 
