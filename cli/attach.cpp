@@ -37,8 +37,8 @@ int attach_pair(Options &options, Env &env) {
         static_cast<hl_reselect>(place_of(options.reselect, reselect_names).value_or(0));
     request.policy.announce =
         static_cast<hl_announce>(place_of(options.announce, announce_names).value_or(0));
-    std::string primary = attach(
-        request, [&env](const std::string &line) { env.err << "hitless: " << line << '\n'; });
+    request.note = [&env](const std::string &line) { env.err << "hitless: " << line << '\n'; };
+    std::string primary = attach(request);
     if (primary.empty()) {
         env.out << fmt::format(
             "{}: attached; no primary yet (`hitless run` takes it when it comes)\n",

@@ -145,7 +145,7 @@ int collect(const Options &options, Env &env) {
     report.add("doctor.json", json_text([] { return listed("findings", examine_machine()); }));
     report.add("events.json", json_text([] { return listed("events", FlipReader().read()); }));
     for (const auto &look : looks)
-        report.add(look.file, output_of(look.command));
+        report.add(look.file, without_command_line(output_of(look.command)));
     add_config(report, options.config);
     std::string path = options.output.empty() ? report.name() + ".tar" : options.output;
     std::string bytes = std::move(report).finish();

@@ -34,7 +34,9 @@ double wall_seconds(Instant t) {
 }
 
 Json to_json(const PairStatus &pair) {
-    Json counters;
+    Json counters, problems = Json::array();
+    for (const Problem &problem : pair.problems)
+        problems.push_back(problem.text());
     for (size_t i = 0; i < HL_COUNTERS; i++)
         counters[std::string(counter_names[i].name)] = pair.counters.frames[i];
     Json out = {{"name", pair.name},
@@ -43,7 +45,7 @@ Json to_json(const PairStatus &pair) {
                 {"active", path_name(pair.primary_active)},
                 {"healthy", pair.healthy()},
                 {"veto", reason_names(pair.veto)},
-                {"problems", pair.problems},
+                {"problems", std::move(problems)},
                 {"liveness", liveness_names[pair.liveness]},
                 {"selector", pair.selector.text()},
                 {"flips", pair.flips},

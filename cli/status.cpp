@@ -48,15 +48,15 @@ void print_pair(const PairStatus &pair, Env &env) {
     if (!pair.failover.empty())
         env.out << fmt::format("  failover device {}{}\n", pair.failover,
                                pair.netns.empty() ? "" : ", other end in " + pair.netns);
-    for (const std::string &problem : pair.problems)
-        env.out << fmt::format("  problem: {}\n", problem);
+    for (const Problem &problem : pair.problems)
+        env.out << fmt::format("  problem: {}\n", problem.text());
 }
 
 void print_table(const std::vector<PairStatus> &pairs, Env &env) {
     if (!pairs.empty()) env.out << pairs_table(pairs);
     for (const PairStatus &pair : pairs)
-        for (const std::string &problem : pair.problems)
-            env.out << fmt::format("{}: problem: {}\n", pair.name, problem);
+        for (const Problem &problem : pair.problems)
+            env.out << fmt::format("{}: problem: {}\n", pair.name, problem.text());
 }
 
 int show(const std::string &standby, bool json, Env &env) {

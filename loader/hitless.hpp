@@ -43,17 +43,17 @@ struct AttachRequest {
     std::vector<std::string> other_standbys{}; ///< a controller's choice, in this order, when
                                                ///< `standby` is not there
     std::string origin{}; ///< file:line:column where it was asked for; for messages
+    Note note{};          ///< hears what does not go on by itself afterwards; may be empty
 };
 
 /// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the
-/// machine is as it was. Returns the primary's name, empty when none is there yet. `note` hears
-/// what was lost of a pair of the same standby whose pins somebody had removed.
-std::string attach(const AttachRequest &, const Note &note = {});
+/// machine is as it was. Returns the primary's name, empty when none is there yet.
+std::string attach(const AttachRequest &);
 
 /// Ends a pair and gives every setting back. Under a controller that lasts until the next attach(),
 /// Controller::reconfigure() or boot, whatever its rules. `standby`: interface name; pairs whose
 /// standby has vanished are named by what status() shows. `note` hears what could not be given
-/// back, because the pair was incomplete or of another version.
+/// back, because the pair was incomplete or of another version, and what does not go on by itself.
 void detach(const std::string &standby, const Note &note = {});
 
 /// Ends all pairs of the namespace; returns how many there were.
@@ -67,7 +67,8 @@ struct ConvertRequest {
 };
 
 /// Makes the pair one of another model; refuses (EBUSY, with the reason) what would lose frames,
-/// unless `gap`. When the new one cannot be made the old one is made again. Returns how long it
+/// unless `gap`. When the new one cannot be made the old one is made again. With `gap` and the
+/// model that the pair has, the pair is made again as it is. Returns how long it
 /// took.
 Instant convert(const ConvertRequest &);
 
@@ -92,6 +93,13 @@ struct Veto {
     hl_actor actor;
 };
 
+/// What is broken in a pair, or not as its owner believes.
+struct Problem {
+    std::string what;
+    std::string remedy; ///< the command or change that mends it
+    std::string text() const { return what + "; " + remedy; }
+};
+
 struct PairStatus {
     std::string name;     ///< the standby's present name
     std::string failover; ///< the device that the guest uses; empty: the standby
@@ -107,7 +115,7 @@ struct PairStatus {
     Policy policy;
     NicStatus primary, standby;
     hl_counters counters{};
-    std::vector<std::string> problems; ///< what is broken, in words; empty when nothing is
+    std::vector<Problem> problems; ///< empty when nothing is broken
 
     /// The primary is in use, or an operator or the host chose otherwise; and nothing is broken.
     bool healthy() const;

@@ -55,8 +55,8 @@ enum hl_veto_bit {
 	X(TX_STANDBY, "tx_standby", "sent through the standby")                                    \
 	X(RX_PRIMARY, "rx_primary", "received from the primary and delivered")                     \
 	X(RX_STANDBY, "rx_standby", "received from the standby and delivered")                     \
-	X(DROP_TWIN, "drop_twin", "dropped: second copy of a multicast or broadcast frame")        \
-	X(DROP_ECHO, "drop_echo", "dropped: own source MAC came back from the network")            \
+	X(DROP_TWIN, "drop_twin", "dropped: second copy of a frame that came by both NICs")         \
+	X(DROP_ECHO, "drop_echo", "dropped: what the pair has sent came back from the network")     \
 	X(TWIN_TABLE_FULL, "twin_table_full", "delivered unpaired: the table of twins was full")   \
 	X(DROP_NO_DEVICE, "drop_no_device", "dropped: the device to leave by is not there")
 
@@ -143,14 +143,15 @@ enum hl_selector_kind {
 };
 
 /*
- * Where the datapath finds a NIC. Written by the resolver program only, all zero: none. The pair's
+ * Where the datapath finds a NIC. Written by the resolver program but for `stray`, all zero: none. The pair's
  * devmap of NICs says whether it is still there.
  */
 struct hl_nic {
 	__u64 slot;   /* address of its place in the devmap */
 	__u64 netdev; /* address of the net_device; valid while the place is taken */
 	__u32 ifindex;
-	__u32 reserved;
+	__u32 stray; /* datapath: when unicast for the master last came by this NIC though it was not the path, in
+			windows of twins since boot; 0: none lately */
 };
 
 #define HL_IFNAME 16
@@ -215,6 +216,16 @@ struct hl_failover {
 	__u32 finished_frames; /* somebody vouched for what core/native.hpp doubts */
 	__u32 reserved;
 	char netns[HL_NETNS]; /* the private namespace that inner is in; "": the guest's own */
+};
+
+/* The address of the standby that ended first of those which went to the failover device and which
+ * somebody must renew; all zero: there was none. Writer: loader. */
+struct hl_travelled {
+	__u64 ends_ns; /* CLOCK_BOOTTIME, unless it is renewed */
+	__u8 address[16];
+	__u8 six; /* IPv6 */
+	__u8 prefix_length;
+	__u8 reserved[6];
 };
 
 /* One place where a program of ours sits. Writer: loader. */
@@ -306,6 +317,7 @@ struct hl_pair {
 	struct hl_saved standby_saved; /* nothing where the standby is the master, or XDP's */
 	struct hl_hook hook[HL_HOOKS];
 	char selector_arg[HL_ARG];
+	struct hl_travelled travelled;
 
 	/* The flip log: claim a slot by an atomic add on `flips`, fill it, store its seq. */
 	__u64 flips __attribute__((aligned(64)));
@@ -361,6 +373,7 @@ HL_ASSERT(sizeof(struct hl_nic) == 24);
 HL_ASSERT(sizeof(struct hl_notice) == 16);
 HL_ASSERT(sizeof(struct hl_identity) == 72);
 HL_ASSERT(sizeof(struct hl_saved) == 68);
+HL_ASSERT(sizeof(struct hl_travelled) == 32);
 HL_ASSERT(sizeof(struct hl_note) == 16);
 HL_ASSERT(sizeof(struct hl_flip) == 40);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, veto) == 0);

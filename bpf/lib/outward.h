@@ -3,14 +3,10 @@
 #ifndef HL_OUTWARD_H
 #define HL_OUTWARD_H
 
-#include "bpf/lib/path.h"
+#include "bpf/lib/sent.h"
 
 static __always_inline enum hl_counter sent_by(enum hl_role role) {
 	return role == HL_ROLE_PRIMARY ? HL_COUNT_TX_PRIMARY : HL_COUNT_TX_STANDBY;
-}
-
-static __always_inline enum hl_counter received_by(enum hl_role role) {
-	return role == HL_ROLE_PRIMARY ? HL_COUNT_RX_PRIMARY : HL_COUNT_RX_STANDBY;
 }
 
 /* Where the failover device went, the numbers of NICs are strangers'. */
@@ -30,6 +26,7 @@ static __always_inline int outward(struct __sk_buff *skb, enum hl_liveness by) {
 		count(HL_COUNT_DROP_NO_DEVICE);
 		return TC_ACT_SHOT;
 	}
+	remember(skb, way.role);
 	count(sent_by(way.role));
 	return bpf_redirect(way.ifindex, 0);
 }

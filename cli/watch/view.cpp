@@ -51,8 +51,8 @@ void add_pair(const PairStatus &pair, const Rates &rates, std::vector<Line> &out
     out.push_back({pair.veto
                        ? fmt::format("  veto     {}", fmt::join(reason_names(pair.veto), ", "))
                        : "  veto     none"});
-    for (const std::string &problem : pair.problems)
-        out.push_back({"  problem  " + problem, Line::alarm});
+    for (const Problem &problem : pair.problems)
+        out.push_back({"  problem  " + problem.text(), Line::alarm});
 }
 
 /// Interface names may be any bytes; a terminal obeys some of them.

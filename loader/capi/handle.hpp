@@ -19,7 +19,7 @@ struct hitless_handle {
     std::string error;
     hitless_log_fn log = nullptr;
     void *log_user = nullptr;
-    std::list<hitless::PairRecord> pairs;
+    std::list<hitless::StatusRecord> pairs;
     std::list<hitless::FlipRecord> flips;
     std::list<hitless::FindingRecord> findings;
     std::list<hitless::UnpairedRecord> unpaired;

@@ -59,14 +59,16 @@ NicRecord::NicRecord(const NicStatus &nic)
     c.tx_dropped = nic.tx_dropped;
 }
 
-PairRecord::PairRecord(const PairStatus &pair)
+StatusRecord::StatusRecord(const PairStatus &pair)
     : status_(pair), primary_(pair.primary), standby_(pair.standby),
       selector_(pair.selector.text()), policy_(policy_of(pair.policy)),
       veto_(reasons_of(pair.vetoes)) {
     for (size_t i = 0; i < HL_COUNTERS; i++)
         counters_.push_back({counter_names[i].name.data(), pair.counters.frames[i]});
     counters_.push_back({});
-    for (const std::string &problem : status_.problems)
+    for (const Problem &problem : status_.problems)
+        problem_texts_.push_back(problem.text());
+    for (const std::string &problem : problem_texts_)
         problems_.push_back(problem.c_str());
     problems_.push_back(nullptr);
     c.size = sizeof(c);

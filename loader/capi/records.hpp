@@ -23,11 +23,11 @@ class NicRecord {
     std::string ifname_, mac_, bus_;
 };
 
-class PairRecord {
+class StatusRecord {
   public:
-    explicit PairRecord(const PairStatus &);
-    PairRecord(const PairRecord &) = delete;
-    PairRecord &operator=(const PairRecord &) = delete;
+    explicit StatusRecord(const PairStatus &);
+    StatusRecord(const StatusRecord &) = delete;
+    StatusRecord &operator=(const StatusRecord &) = delete;
     hitless_pair c{};
 
   private:
@@ -37,6 +37,7 @@ class PairRecord {
     hitless_policy policy_;
     std::vector<hitless_reason> veto_;
     std::vector<hitless_counter> counters_;
+    std::vector<std::string> problem_texts_;
     std::vector<const char *> problems_;
 };
 

@@ -212,17 +212,62 @@ bool is_paravirtual(const Link &link) {
            std::ranges::find(drivers, link.driver) != std::end(drivers);
 }
 
+namespace {
+
+/// Another device takes the frames that this one receives.
+bool enslaved(const Link &link) {
+    return link.master != Ifindex::none && link.master_kind != "vrf";
+}
+
+bool is_passthrough(const Link &link) {
+    return link.on_pci() && !is_paravirtual(link);
+}
+
+[[noreturn]] void reversed(const Link &standby, const Link &primary) {
+    throw Error(EINVAL, fmt::format("pair {} with {}", standby.name, primary.name),
+                fmt::format("their roles are reversed: {} is the passthrough NIC, and {} the "
+                            "paravirtual one that is always there",
+                            standby.name, primary.name),
+                fmt::format("hitless attach {} --primary {}", primary.name, standby.name));
+}
+
+} // namespace
+
 bool lacks_mac(const Link &link) {
     constexpr uint8_t locally_administered = 2;
     bool drawn = link.perm_mac.empty() && link.mac.bytes[0] & locally_administered;
     return link.mac.empty() || (link.on_pci() && drawn);
 }
 
+std::string describe_master(const Link &link) {
+    static constexpr std::pair<std::string_view, std::string_view> known[] = {
+        {"", "another device, of the kernel's own failover (net_failover or netvsc)"},
+        {"bridge", "a bridge"},
+        {"bond", "a bond"},
+        {"team", "a team"},
+        {"vrf", "a VRF"},
+        {"openvswitch", "an Open vSwitch datapath"},
+        {"batadv", "a batman-adv mesh"},
+        {"hsr", "an HSR or PRP ring"},
+    };
+    auto at =
+        std::ranges::find(known, link.master_kind, [](const auto &pair) { return pair.first; });
+    return at == std::end(known) ? fmt::format("another device, of the kind {}", link.master_kind)
+                                 : std::string(at->second);
+}
+
+std::string leave_master(const Link &link) {
+    // These three give no device back when they are asked by netlink.
+    if (link.master_kind.empty()) return no_failover_feature;
+    if (link.master_kind == "openvswitch") return fmt::format("ovs-vsctl del-port {}", link.name);
+    if (link.master_kind == "hsr") return "remove the HSR device";
+    return fmt::format("ip link set {} nomaster", link.name);
+}
+
 std::string why_unpaired(const Link &standby, std::span<const Link> links) {
     if (standby.failover && standby.master != Ifindex::none)
         return "the kernel's net_failover has it (VIRTIO_NET_F_STANDBY)";
-    if (standby.master != Ifindex::none)
-        return "it belongs to another device (bridge, bond, team or failover)";
+    if (enslaved(standby)) return fmt::format("it belongs to {}", describe_master(standby));
     std::vector<std::string> rivals;
     for (const Link &other : links)
         if (is_paravirtual(other) && same_mac(standby, other)) rivals.push_back(other.name);
@@ -232,7 +277,8 @@ std::string why_unpaired(const Link &standby, std::span<const Link> links) {
     Choice choice = choose_primary(standby, {}, links);
     if (!choice.primary) return choice.why_not;
     if (choice.primary->master != Ifindex::none)
-        return fmt::format("{} belongs to another device", choice.primary->name);
+        return fmt::format("{} belongs to {}", choice.primary->name,
+                           describe_master(*choice.primary));
     return "";
 }
 
@@ -244,16 +290,25 @@ std::vector<Proposal> propose_pairs(std::span<const Link> links) {
     return out;
 }
 
-void check_standby(const Link &standby) {
+void check_standby(const Link &standby, bool is_master) {
     std::string action = fmt::format("pair {}", standby.name);
     if (standby.loopback || !standby.ethernet)
         throw Error(EINVAL, action, "it is no Ethernet device", "name the paravirtual NIC");
     if (standby.failover && standby.master != Ifindex::none)
         throw Error(EBUSY, action, "the kernel's net_failover has it (VIRTIO_NET_F_STANDBY)",
-                    "take the feature off the device in the hypervisor (QEMU: failover=off)");
-    if (standby.master != Ifindex::none)
-        throw Error(EBUSY, action, "it belongs to another device (bridge, bond, team or failover)",
-                    fmt::format("ip link set {} nomaster", standby.name));
+                    no_failover_feature);
+    if (!enslaved(standby) && !is_master && standby.master != Ifindex::none)
+        throw Error(EBUSY, action, "it belongs to a VRF, which a failover device does not join",
+                    fmt::format("use the model two, or {}", leave_master(standby)));
+    if (enslaved(standby))
+        throw Error(EBUSY, action, fmt::format("it belongs to {}", describe_master(standby)),
+                    leave_master(standby));
+}
+
+void check_roles(const Link &standby, const Choice &choice, std::span<const Link> links) {
+    if (choice.primary || !is_passthrough(standby)) return;
+    for (const Link &link : links)
+        if (is_paravirtual(link) && same_mac(link, standby)) reversed(standby, link);
 }
 
 void check_pair(const Link &standby, const Link &primary) {
@@ -267,9 +322,11 @@ void check_pair(const Link &standby, const Link &primary) {
         throw Error(EINVAL, action,
                     fmt::format("{} is stacked on other devices ({})", primary.name, primary.kind),
                     "name the passthrough NIC itself");
+    if (is_passthrough(standby) && is_paravirtual(primary)) reversed(standby, primary);
     if (primary.master != Ifindex::none)
-        throw Error(EBUSY, action, fmt::format("{} belongs to another device", primary.name),
-                    fmt::format("ip link set {} nomaster", primary.name));
+        throw Error(EBUSY, action,
+                    fmt::format("{} belongs to {}", primary.name, describe_master(primary)),
+                    leave_master(primary));
     if (!same_mac(standby, primary) && !lacks_mac(primary))
         throw Error(
             EINVAL, action,

@@ -46,6 +46,12 @@ struct Choice {
 /// another master.
 Choice choose_primary(const Link &standby, const Selector &, std::span<const Link> links);
 
+/// What frees a NIC of the kernel's net_failover. Its module cannot be kept out: virtio_net needs
+/// it.
+inline constexpr auto no_failover_feature =
+    "take the feature off the device on the host: failover=off of QEMU's virtio-net-pci, or no "
+    "<teaming> in libvirt's XML";
+
 /// True for drivers of NICs that stay when the machine moves.
 bool is_paravirtual(const Link &);
 
@@ -63,8 +69,16 @@ struct Proposal {
 /// Every pair that needs no configuration: one paravirtual NIC, one PCI NIC, one MAC.
 std::vector<Proposal> propose_pairs(std::span<const Link> links);
 
-/// Refuses what can never be a pair: throws Error with the way out.
-void check_standby(const Link &standby);
+/// Refuses what can never be a pair: throws Error with the way out. A standby may stay in a VRF
+/// where it is the master itself: a VRF takes no frames from a device, it routes what the device
+/// has received.
+void check_standby(const Link &standby, bool is_master = true);
 void check_pair(const Link &standby, const Link &primary);
+/// Refuses to wait for a primary when the standby is the passthrough NIC of a paravirtual one.
+void check_roles(const Link &standby, const Choice &, std::span<const Link> links);
+
+/// What a device belongs to ("a bridge"), and what frees it: a command, where one does.
+std::string describe_master(const Link &);
+std::string leave_master(const Link &);
 
 } // namespace hitless

@@ -86,6 +86,8 @@ class Prover {
     void prove(Moment &);
     bool is_proved(const Moment &) const;
     void trust(Moment &);
+    bool inflow_stopped(Moment &);
+    void measure_inflow(const Moment &);
     void await(Moment &);
     void compare(Moment &);
     void give_up(Moment &);
@@ -116,6 +118,14 @@ class Prover {
     bool late_once_ = false;    ///< we were late: one more wait was granted
     bool stood_ = false;        ///< our veto was seen standing
     bool accused_ = false;      ///< refute() was called since the last step
+
+    /// Frames that come in by a primary in use while the guest only listens.
+    struct Inflow {
+        bool steady = false;   ///< at least some 100 a second since the last question
+        uint64_t received = 0; ///< Sight::received when it was last looked at
+        Instant looked{0};
+        unsigned empty_looks = 0; ///< one after the other
+    } inflow_;
 };
 
 } // namespace hitless

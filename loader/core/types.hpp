@@ -44,6 +44,7 @@ struct Link {
     std::string port_id;    ///< phys_port_id in hexadecimal digits
     std::string switch_id;  ///< phys_switch_id, likewise
     Ifindex master = Ifindex::none;
+    std::string master_kind; ///< "bridge", "vrf", ...; empty: of the kernel's own, netvsc for one
     Ifindex lower = Ifindex::none; ///< what a VLAN or macvlan stands on, in this namespace
     uint32_t mtu = 0;
     uint64_t tx_dropped = 0; ///< frames that it was given and did not send
@@ -54,6 +55,7 @@ struct Link {
     uint8_t arp_ignore = 0;    ///< net.ipv4.conf.NAME.arp_ignore
     uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*
     uint64_t tx_packets = 0;   ///< as its driver counts them
+    uint64_t rx_packets = 0;   ///< likewise
     bool up = false;           ///< administratively
     bool carrier = false;
     bool loopback = false;

@@ -4,6 +4,7 @@
 #include "loader/engine/failover.hpp"
 #include "loader/engine/ground.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/kernel/devices.hpp"
 
 #include <cerrno>
@@ -51,6 +52,7 @@ void detach_inner(Pair &pair, Places &places) {
 void take_over_beside(Pair &pair, Places &places, const Link &standby) {
     Rtnl &rtnl = places.rtnl(Place::guest);
     Settings settings = Settings::read(rtnl, standby);
+    pair.state().travelled = first_to_end(rtnl, standby);
     Ifindex outer = master_of(pair.state());
     prepare_master(rtnl, must_find(rtnl, outer), standby, settings);
     attach_inner(pair, places);
@@ -114,6 +116,7 @@ void take_over_from_afar(Pair &pair, Places &places, const Link &standby) {
     Rtnl &rtnl = places.rtnl(Place::guest);
     bool takes_name = pair.layout().takes_name;
     Settings settings = Settings::read(rtnl, standby);
+    pair.state().travelled = first_to_end(rtnl, standby);
     attach_inner(pair, places);
     try {
         install(pair, places, HL_ROLE_STANDBY, standby, standby);

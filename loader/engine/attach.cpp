@@ -7,6 +7,7 @@
 #include "loader/engine/ground.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/netns.hpp"
@@ -74,13 +75,17 @@ class Staging {
     Pair pair;
 };
 
-Link find_standby(Rtnl &rtnl, const std::string &name) {
-    std::optional<Link> standby = rtnl.link(name);
-    if (!standby)
-        throw Error(ENODEV, fmt::format("attach to {}", name), "there is no such interface",
+/// From `links`, whose hardware is known, if it is an Ethernet device: its driver tells its role.
+Link find_standby(Rtnl &rtnl, const std::vector<Link> &links, const AttachRequest &request) {
+    std::optional<Link> named = rtnl.link(request.standby); // also by one of its other names
+    if (!named)
+        throw Error(ENODEV, fmt::format("attach to {}", request.standby),
+                    "there is no such interface",
                     "`ip link` lists those of this network namespace");
-    check_standby(*standby);
-    return *standby;
+    auto known = std::ranges::find(links, named->index, &Link::index);
+    const Link &standby = known == links.end() ? *named : *known;
+    check_standby(standby, !layout_of(request.model).has_failover);
+    return standby;
 }
 
 /// A pair that cannot be read bars the NICs that it has, and no others.
@@ -145,6 +150,7 @@ const Link *find_primary(const Link &standby, const Selector &selector,
     if (choice.several)
         throw Error(EINVAL, fmt::format("pair {}", standby.name), choice.why_not,
                     "choose one by name: --primary NAME");
+    check_roles(standby, choice, links);
     if (choice.primary) check_pair(standby, *choice.primary);
     return choice.primary;
 }
@@ -237,13 +243,13 @@ void put_together(Pair &pair, Places &places, const AttachRequest &request, cons
     if (xdp) join_failover(pair, places.rtnl(Place::guest));
 }
 
-Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl, const Note &note) {
+Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     clear_stage(dir, rtnl);
-    clear_predecessor(dir, rtnl, find_standby(rtnl, request.standby), note);
+    clear_predecessor(dir, rtnl, request);
     // What these two gave back is what must be saved.
-    Link standby = find_standby(rtnl, request.standby);
     std::vector<Link> links = rtnl.links();
     learn_hardware(links);
+    Link standby = find_standby(rtnl, links, request);
     check_free(dir, standby);
     std::vector<Link> others = links;
     leave_failover_devices(dir, others);
@@ -255,6 +261,8 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl, const Note
 
     const Layout &layout = layout_of(request.model);
     if (layout.has_failover) check_bare(standby, links);
+    if (layout.has_failover && request.datapath == HL_DATAPATH_TC)
+        check_renewal(rtnl, standby, layout, request.note);
     std::optional<Ground> ground;
     hl_failover ends{};
     if (layout.has_failover) {
@@ -293,6 +301,7 @@ void detach_for_good(StateDir &dir, Rtnl &rtnl, const std::string &name, const N
     std::optional<PairRecord> record = read_record(dir.path(name), false);
     std::string bus = record ? record->state().standby_id.bus : "";
     record.reset();
+    note_renewal(dir, rtnl, name, note);
     dismantle(dir, rtnl, name, note);
     if (!controller_pid()) return;
     if (std::optional<Link> standby = standby_after(rtnl, name, bus)) note_detached(dir, *standby);
@@ -300,10 +309,10 @@ void detach_for_good(StateDir &dir, Rtnl &rtnl, const std::string &name, const N
 
 } // namespace
 
-Made make(StateDir &dir, const AttachRequest &request, Rtnl &rtnl, const Note &note) {
+Made make(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     dir.ensure_mounted();
     try {
-        return make_in(dir, request, rtnl, note);
+        return make_in(dir, request, rtnl);
     } catch (const Error &) {
         quietly([&] { dir.unmount_if_empty(); });
         throw;
@@ -314,12 +323,12 @@ void prove(Made &made) {
     prove(made.pair, made.places, made.vigil, true);
 }
 
-std::string attach(const AttachRequest &request, const Note &note) {
+std::string attach(const AttachRequest &request) {
     Rtnl rtnl;
     StateDir dir;
     Made made = [&] {
         StateDir::Lock lock = dir.lock();
-        return make(dir, request, rtnl, note);
+        return make(dir, request, rtnl);
     }();
     prove(made);
     return made.primary;

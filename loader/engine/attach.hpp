@@ -22,7 +22,7 @@ struct Made {
 
 /// Under the lock of the StateDir, so that nobody changes meanwhile what is read here; prove()
 /// waits, and is for after it.
-Made make(StateDir &, const AttachRequest &, Rtnl &, const Note & = {});
+Made make(StateDir &, const AttachRequest &, Rtnl &);
 void prove(Made &);
 
 } // namespace hitless

@@ -251,6 +251,8 @@ class Controller::Engine {
         std::vector<Link> links = rtnl_.links();
         learn_hardware(links);
         std::vector<AttachRequest> out = wanted_pairs(options_, links);
+        for (AttachRequest &request : out)
+            request.note = options_.log;
         std::erase_if(out, [&](const AttachRequest &request) {
             auto link = std::ranges::find(links, request.standby, &Link::name);
             return pairs_.contains(pair_name(link->index)) || is_detached(dir_, *link) ||
@@ -279,7 +281,7 @@ class Controller::Engine {
         bool made = false;
         for (const AttachRequest &request : missing_pairs())
             guarded([&] {
-                std::string primary = make(dir_, request, rtnl_, options_.log).primary;
+                std::string primary = make(dir_, request, rtnl_).primary;
                 log(fmt::format("{}: paired with {}", request.standby,
                                 primary.empty() ? "no primary yet" : primary));
                 made = true;
@@ -347,6 +349,7 @@ class Controller::Engine {
         for (auto &[name, kept] : pairs_) {
             guarded([&, &kept = kept] {
                 count_losses(kept);
+                kept.order.keep(kept.pair, kept.places, options_.log);
                 kept.herald.tell(kept.pair, rtnl_);
                 kept.herald.prepare(kept.pair, rtnl_, notice_);
             });

@@ -14,18 +14,7 @@
 namespace hitless {
 namespace {
 
-/// Everything between the NIC and our program.
-void examine_member(Findings &out, const NicStatus &nic) {
-    if (!nic.present || nic.native) return;
-    if (auto xdp = xdp_program(number(nic.index)))
-        out.push_back(degraded(
-            nic.ifname,
-            fmt::format("XDP program {} takes frames before they reach the pair", xdp->id),
-            fmt::format("if it is not meant to: ip link set {} {} off", nic.ifname, xdp->mode)));
-}
-
 void examine_primary(Findings &out, const NicStatus &nic) {
-    examine_member(out, nic);
     std::string by = nic.present ? configured_by(number(nic.index)) : "";
     if (by.empty()) return;
     out.push_back(degraded(nic.ifname, by + " configures it, as if it were a NIC of its own",
@@ -46,10 +35,8 @@ std::string why_standby(const PairStatus &pair) {
 }
 
 void examine_pair(Findings &out, const PairStatus &pair) {
-    for (const std::string &problem : pair.problems)
-        out.push_back(degraded("pair " + pair.name, problem,
-                               fmt::format("hitless detach {0} && hitless attach {0} --primary {1}",
-                                           pair.name, pair.selector.text())));
+    for (const Problem &problem : pair.problems)
+        out.push_back(degraded("pair " + pair.name, problem.what, problem.remedy));
     if (pair.healthy())
         out.push_back(fine("pair " + pair.name,
                            fmt::format("{} active, liveness {}", path_name(pair.primary_active),
@@ -57,7 +44,6 @@ void examine_pair(Findings &out, const PairStatus &pair) {
     else if (pair.problems.empty())
         out.push_back(degraded("pair " + pair.name, why_standby(pair),
                                fmt::format("hitless explain {}", pair.name)));
-    examine_member(out, pair.standby);
     examine_primary(out, pair.primary);
 }
 
@@ -66,14 +52,15 @@ Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
     if (nic.master != Ifindex::none && offers_failover(nic.bus))
         return degraded(nic.name,
                         "the hypervisor offers F_STANDBY and net_failover has taken the NIC",
-                        "boot with module_blacklist=net_failover");
-    if (nic.master != Ifindex::none)
-        return fine(nic.name, "belongs to another device; not to be paired");
+                        no_failover_feature);
+    if (nic.master != Ifindex::none && nic.master_kind != "vrf")
+        return fine(nic.name, fmt::format("belongs to {}; not to be paired", describe_master(nic)));
     Choice choice = choose_primary(nic, {}, links);
     if (choice.primary && choice.primary->master != Ifindex::none)
-        return degraded(
-            nic.name, fmt::format("its primary {} belongs to another device", choice.primary->name),
-            fmt::format("ip link set {} nomaster", choice.primary->name));
+        return degraded(nic.name,
+                        fmt::format("its primary {} belongs to {}", choice.primary->name,
+                                    describe_master(*choice.primary)),
+                        leave_master(*choice.primary));
     if (choice.primary)
         return fine(nic.name, fmt::format("could be paired with {}: `hitless attach {}`",
                                           choice.primary->name, nic.name));

@@ -7,6 +7,7 @@
 #include "loader/core/error.hpp"
 #include "loader/engine/herald.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/engine/order.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
 #include "loader/kernel/rtnl.hpp"
@@ -33,6 +34,7 @@ struct Kept {
     uint64_t primary_lost = 0;         ///< its counter when it was last seen in use
     uint64_t counted;                  ///< flips whose cost was looked at
     Herald herald;
+    Order order;
 
     Kept(Pair &&adopted, Rtnl &guest)
         : pair(std::move(adopted)), places(guest, pair.state().failover.netns),

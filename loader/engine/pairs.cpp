@@ -164,8 +164,10 @@ bool clear_stage(StateDir &dir, Rtnl &rtnl) {
            found;
 }
 
-void clear_predecessor(StateDir &dir, Rtnl &rtnl, const Link &standby, const Note &note) {
-    const std::string name = pair_name(standby.index);
+void clear_predecessor(StateDir &dir, Rtnl &rtnl, const AttachRequest &request) {
+    std::optional<Link> standby = rtnl.link(request.standby);
+    if (!standby) return;
+    const std::string name = pair_name(standby->index);
     if (access(dir.path(name).c_str(), F_OK) < 0) return;
     try {
         Pair pair = Pair::open(dir.path(name));
@@ -174,7 +176,7 @@ void clear_predecessor(StateDir &dir, Rtnl &rtnl, const Link &standby, const Not
     } catch (const Error &error) {
         if (error.code() != ENOENT) return; // of another version: attaching will say so
     }
-    dismantle(dir, rtnl, name, note);
+    dismantle(dir, rtnl, name, request.note);
 }
 
 void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {

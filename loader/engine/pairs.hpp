@@ -30,7 +30,7 @@ bool clear_stage(StateDir &, Rtnl &);
 
 /// Takes the predecessor of a pair apart that would stand in its place: one whose pins somebody
 /// removed, or whose standby is gone and its number this one's. No other pair. Under the lock.
-void clear_predecessor(StateDir &, Rtnl &, const Link &standby, const Note &);
+void clear_predecessor(StateDir &, Rtnl &, const AttachRequest &);
 
 /// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
 /// another ABI version: then `note` hears what was not given back. Refuses what would lose settings

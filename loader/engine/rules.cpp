@@ -19,7 +19,14 @@ const Link *named(const std::vector<Link> &links, const std::string &name) {
 std::string idle(const AttachRequest &rule, const std::vector<Link> &links) {
     const Link *standby = standby_of(rule, links);
     if (!standby) return fmt::format("there is no interface {}", rule.standby);
-    return choose_primary(*standby, rule.primary, links).why_not;
+    Choice choice = choose_primary(*standby, rule.primary, links);
+    try {
+        check_roles(*standby, choice, links);
+        if (choice.primary) check_pair(*standby, *choice.primary);
+    } catch (const Error &error) {
+        return error.what();
+    }
+    return choice.why_not;
 }
 
 } // namespace

@@ -2,7 +2,9 @@
 #include "loader/core/names.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/engine/others.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/renewal.hpp"
 #include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
@@ -40,31 +42,39 @@ bool primary_active(const PairStatus &pair) {
     return doubtful && !standby_works && primary_works;
 }
 
+using Problems = std::vector<Problem>;
+
+/// What makes the same pair anew: under one lock, with its rule, policy, gate and failover device.
+std::string attach_again(const PairStatus &pair) {
+    return fmt::format("hitless convert {} --model {} --gap", pair.name, model_name(pair.model));
+}
+
 /// What a failover device has lost of native XDP.
-void find_native_problems(std::vector<std::string> &out, const Pair &pair, Rtnl &rtnl) {
+void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const PairStatus &status) {
     const hl_pair &state = pair.state();
     std::optional<Link> inner = rtnl.link(Ifindex{state.failover.inner});
     if (!inner) return;
     if (!pair.attached(HL_HOOK_XDP_INNER))
         out.push_back(
-            fmt::format("{} no longer runs our programs; detach and attach again", inner->name));
+            {fmt::format("{} no longer runs our programs", inner->name), attach_again(status)});
     if (why_no_native_send(abilities(*inner)))
-        out.emplace_back("the failover device takes no XDP frames: switch its GRO on");
+        out.push_back({"the failover device takes no XDP frames",
+                       fmt::format("ethtool -K {} gro on", status.failover)});
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
         std::optional<Link> nic = find(rtnl, pair, role);
-        std::string why = nic ? why_not_native(pair, role, *nic) : "";
-        if (!why.empty())
-            out.push_back(fmt::format("tc carries the frames of {}: {}", nic->name, why));
+        std::optional<Refusal> refusal = nic ? why_not_native(pair, role, *nic) : std::nullopt;
+        if (refusal)
+            out.push_back({fmt::format("tc carries the frames of {}: {}", nic->name, refusal->why),
+                           refusal->remedy.empty() ? attach_again(status) : refusal->remedy});
     }
 }
 
 /// Programs of ours that are gone, in the namespaces of their devices.
-void find_lost_programs(std::vector<std::string> &out, const Pair &pair, Places &places,
-                        const PairStatus &status) {
+void find_lost_programs(Problems &out, const Pair &pair, Places &places, const PairStatus &status) {
     auto check = [&](Place place, hl_hook_place hook, const std::string &what) {
         if (!places.at(place, [&] { return pair.attached(hook); }))
             out.push_back(
-                fmt::format("{} no longer runs our program; detach and attach again", what));
+                {fmt::format("{} no longer runs our program", what), attach_again(status)});
     };
     Place nics = pair.layout().nics;
     bool apart = pair.state().failover.netns[0];
@@ -77,68 +87,68 @@ void find_lost_programs(std::vector<std::string> &out, const Pair &pair, Places 
         check(nics, HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
 }
 
-/// Programs and filters of others on the master that frames led away by ours do not come by.
-void find_missed(std::vector<std::string> &out, const Pair &pair, const Link &master) {
-    if (pair.layout().nics == Place::hidden) return; // ours is behind the device
-    auto missed = [&](const char *whose) {
-        out.push_back(fmt::format("{} has {} that miss redirected frames; detach and attach again",
-                                  master.name, whose));
-    };
-    if (pair.state().hook[HL_HOOK_EGRESS].kind == HL_HOOK_TCX &&
-        has_foreign_filters(number(master.index), Direction::egress, -1))
-        missed("clsact filters");
-    if (pair.passes_over_others(HL_HOOK_EGRESS)) missed("tcx programs behind ours");
-}
-
 /// What of the NICs does not go together with the master.
-void find_misfits(std::vector<std::string> &out, const hl_pair &state, const Members &members) {
+void find_misfits(Problems &out, const hl_pair &state, const Members &members,
+                  const PairStatus &status) {
+    auto there = [&](const std::string &command) { // the NICs may be in a namespace of their own
+        bool hidden = layout_of(status.model).nics == Place::hidden;
+        return hidden ? fmt::format("ip netns exec {} {}", status.netns, command) : command;
+    };
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
         const std::optional<Link> &nic =
             role == HL_ROLE_PRIMARY ? members.primary : members.standby;
         const Link &master = *members.master;
         if (!nic) continue;
         if (role == HL_ROLE_STANDBY && nic->mac != master.mac)
-            out.push_back(fmt::format("{} did not take the MAC of {}: frames for it get lost there",
-                                      nic->name, master.name));
+            out.push_back(
+                {fmt::format("{} did not take the MAC of {}: frames for it get lost there",
+                             nic->name, master.name),
+                 there(fmt::format("ip link set {} address {}", nic->name, master.mac.text()))});
         if (members.standby->index != master.index && nic->mtu < master.mtu)
-            out.push_back(fmt::format("{} carries frames up to {}, and {} sends up to {}",
-                                      nic->name, nic->mtu, master.name, master.mtu));
+            out.push_back({fmt::format("{} carries frames up to {}, and {} sends up to {}",
+                                       nic->name, nic->mtu, master.name, master.mtu),
+                           there(fmt::format("ip link set {} mtu {}", nic->name, master.mtu))});
         const hl_saved &saved = role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
-        for (const std::string &what : unsynced(saved))
-            out.push_back(fmt::format("the {} {} refuses to follow the master's {}",
-                                      path_name(role == HL_ROLE_PRIMARY), nic->name, what));
+        for (const auto &[what, command] : unsynced(saved, master, *nic))
+            out.push_back({fmt::format("the {} {} refuses to follow the master's {}",
+                                       path_name(role == HL_ROLE_PRIMARY), nic->name, what),
+                           there(command)});
     }
 }
 
-std::vector<std::string> find_problems(const Pair &pair, Places &places, const Members &members,
-                                       const PairStatus &status) {
-    std::vector<std::string> out;
+Problems find_problems(const Pair &pair, Places &places, const Members &members,
+                       const PairStatus &status) {
+    Problems out;
     if (!members.standby)
-        out.push_back(fmt::format("the standby {} is gone", status.standby.ifname));
+        out.push_back({fmt::format("the standby {} is gone", status.standby.ifname),
+                       fmt::format("hitless detach {}", status.name)});
     else if (!members.master)
-        out.emplace_back("the failover device is gone; detach and attach again");
+        out.push_back({"the failover device is gone", attach_again(status)});
     if (!out.empty()) return out;
     if (status.datapath == HL_DATAPATH_XDP)
-        find_native_problems(out, pair, places.rtnl(Place::guest));
+        find_native_problems(out, pair, places.rtnl(Place::guest), status);
     find_lost_programs(out, pair, places, status);
     auto was_away = [&](const std::string &device) {
-        out.push_back(fmt::format("{} was away and nobody has taken it back: frames do not come by "
-                                  "the pair; `hitless run`",
-                                  device));
+        out.push_back(
+            {fmt::format("{} was away and nobody has taken it back: frames do not come by "
+                         "the pair",
+                         device),
+             "hitless run"});
     };
     if (!pair.resolved(HL_ROLE_STANDBY)) was_away("the standby " + status.standby.ifname);
     if (pair.layout().has_failover && !pair.resolved(HL_PORT_MASTER))
         was_away("the failover device");
     if (status.primary.present && !status.primary.known)
-        out.push_back(
-            fmt::format("the primary {} was away and nobody has taken it back; `hitless run`",
-                        status.primary.ifname));
+        out.push_back({fmt::format("the primary {} was away and nobody has taken it back",
+                                   status.primary.ifname),
+                       "hitless run"});
     else if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
-        out.push_back(
-            fmt::format("the primary {} is {} and no controller has noticed; `hitless run`",
-                        status.primary.ifname, status.primary.present ? "down" : "gone"));
-    find_misfits(out, pair.state(), members);
-    find_missed(out, pair, *members.master);
+        out.push_back({fmt::format("the primary {} is {} and no controller has noticed",
+                                   status.primary.ifname, status.primary.present ? "down" : "gone"),
+                       "hitless run"});
+    find_misfits(out, pair.state(), members, status);
+    find_expiring(out, places.rtnl(Place::guest), pair.state(), *members.master);
+    find_others(out, pair, places, members, attach_again(status));
     return out;
 }
 

@@ -10,6 +10,15 @@ namespace {
 constexpr Instant learn_again = std::chrono::seconds(5),
                   learn_first = std::chrono::milliseconds(20);
 
+/// The guest's stack heard it at a NIC that is not the device which the guest uses: our program
+/// there did not see it (another's ahead of it ended the chain), so the guest's own frames get lost
+/// there. Such an answer proves nothing.
+bool went_past(const hl_pair &state, Ifindex came_by) {
+    if (layout_of(static_cast<hl_model>(state.model)).nics == Place::hidden) return false;
+    return came_by != master_of(state) && (came_by == Ifindex{state.primary_id.ifindex} ||
+                                           came_by == Ifindex{state.standby_id.ifindex});
+}
+
 } // namespace
 
 Vigil::Vigil(const Pair &pair, const Places &places)
@@ -53,8 +62,9 @@ bool Vigil::tick(Pair &pair, Places &places) {
 void Vigil::step(Pair &pair, Places &places) {
     const hl_pair &state = pair.state();
     Probing how = policy_of(state).probing;
-    prober_.read([&](bool second_path, Instant asked) {
-        prover_.answered(second_path ? Side::standby : Side::primary, asked, now());
+    prober_.read([&](const Prober::Answer &answer) {
+        if (went_past(state, answer.came_by)) return;
+        prover_.answered(answer.second_path ? Side::standby : Side::primary, answer.asked, now());
     });
     Instant at = now();
     if (usable_ && how.interval.count() &&

@@ -59,6 +59,7 @@ std::optional<Address> address(const nlattr *attr) {
 void read_linkinfo(const nlattr *info, Link &link) {
     each_nested(info, [&](const nlattr *attr) {
         if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) link.kind = text(attr);
+        if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND) link.master_kind = text(attr);
     });
 }
 
@@ -99,6 +100,7 @@ void read_attr(const nlattr *attr, Link &link, Parent &parent) {
     case IFLA_PHYS_SWITCH_ID: link.switch_id = hex(attr); break;
     case IFLA_STATS64: // the struct has grown
         link.tx_packets = value<uint64_t>(attr, offsetof(rtnl_link_stats64, tx_packets));
+        link.rx_packets = value<uint64_t>(attr, offsetof(rtnl_link_stats64, rx_packets));
         link.tx_dropped = value<uint64_t>(attr, offsetof(rtnl_link_stats64, tx_dropped));
         break;
     case IFLA_LINKINFO: read_linkinfo(attr, link); break;

@@ -41,7 +41,8 @@ void check_version(const hl_pair &found, const std::string &dir) {
     throw Error(EPROTO, fmt::format("adopt {}", dir),
                 fmt::format("made by another version of hitless (ABI {}, this is {})",
                             found.abi_version, HL_ABI_VERSION),
-                "it stays in force; `hitless detach` removes it, then attach again");
+                fmt::format("it stays in force; `hitless detach {}` removes it, then attach again",
+                            dir.substr(dir.rfind('/') + 1)));
 }
 
 uint32_t map_id(int fd) {
@@ -173,7 +174,8 @@ std::string Pair::pin(hl_hook_place place) const {
 }
 
 void Pair::attach(hl_hook_place place, const Link &link) {
-    HookPoint at{number(link.index), direction(place), link.name, link.kind == "netkit"};
+    HookPoint at{number(link.index), direction(place), link.name, link.kind == "netkit",
+                 goes_last(place)};
     if (is_xdp(place)) {
         XdpObject object(objects_, place, static_cast<hl_liveness>(state().liveness));
         state().hook[place] = attach_xdp(at, object, !objects_.ports, pin(place));
@@ -195,8 +197,26 @@ bool Pair::attached(hl_hook_place place) const {
     return hook_alive(state().hook[place], direction(place), program(place), pin(place));
 }
 
+/// Where it leads frames away that others on that device are to see first. A standby that is the
+/// master keeps what ours passes on; an inner end is nobody else's.
+bool Pair::goes_last(hl_hook_place place) const {
+    if (place == HL_HOOK_INGRESS_STANDBY) return state().failover.outer != 0;
+    return place == HL_HOOK_EGRESS || place == HL_HOOK_INGRESS_PRIMARY;
+}
+
 bool Pair::passes_over_others(hl_hook_place place) const {
-    return passed_over(state().hook[place], direction(place), program(place));
+    return goes_last(place) &&
+           stands_before_others(state().hook[place], direction(place), program(place));
+}
+
+void Pair::yield(hl_hook_place place, const std::string &shown) {
+    hl_hook &hook = state().hook[place];
+    HookPoint at{hook.ifindex, direction(place), shown, false, true};
+    hook = move_behind(at, hook, program(place), pin(place));
+}
+
+std::vector<OtherProgram> Pair::ahead(hl_hook_place place) const {
+    return programs_ahead(state().hook[place], direction(place), program(place));
 }
 
 void BellReader::Free::operator()(ring_buffer *ring) const {

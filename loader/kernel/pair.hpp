@@ -9,7 +9,7 @@
 
 #include "loader/core/layout.hpp"
 #include "loader/core/types.hpp"
-#include "loader/kernel/hook.hpp"
+#include "loader/kernel/chain.hpp"
 #include "loader/kernel/mapping.hpp"
 #include "loader/kernel/object.hpp"
 #include "maps/pair_view.hpp"
@@ -66,6 +66,10 @@ class Pair {
     bool attached(hl_hook_place) const;
     /// Programs of others stand behind ours, where redirected frames do not come by.
     bool passes_over_others(hl_hook_place) const;
+    /// Moves ours behind them; no frame passes it meanwhile.
+    void yield(hl_hook_place, const std::string &shown);
+    /// Programs of others that see frames before ours does.
+    std::vector<OtherProgram> ahead(hl_hook_place) const;
 
     /// The directory was renamed.
     void moved_to(const std::string &dir) { dir_ = dir; }
@@ -75,6 +79,7 @@ class Pair {
     void put(uint32_t place, Ifindex) const;
     bool taken(uint32_t place) const;
     int program(hl_hook_place) const;
+    bool goes_last(hl_hook_place) const;
     std::string pin(hl_hook_place) const;
 
     Objects objects_;

@@ -50,6 +50,47 @@ class Bugreport(NetCase):
         self.assertEqual(links["sby"]["address"], pair["standby"]["mac"])
         self.assertNotEqual(links["sby_far"]["address"], links["sby"]["address"])
 
+    def test_a_mac_in_a_name_is_one_too(self):
+        """udev's names, in full and cut off, and twelve digits without anything between them."""
+        digits = "a2b4c6d8e0f2"
+        with_colons = ":".join(digits[i:i + 2] for i in range(0, 12, 2))
+        sh(f"ip link set sby_far address {with_colons} && ip link property add dev sby altname enx{digits} && "
+           f"ip link property add dev pri altname {digits} && ip link add fo-enx{digits[:9]} type veth peer name maxface")
+        parts = self.report()
+        for name, text in parts.items():
+            for part in (digits, digits[:9], with_colons):
+                self.assertNotIn(part, text, name)
+        links = {link["ifname"]: link for link in json.loads(parts["links.json"])}
+        mac = links["sby_far"]["address"]
+        self.assertEqual((links["sby"]["altnames"], links["pri"]["altnames"]), ([f"enx{mac}"], [mac]))
+        self.assertIn("maxface", links, "a word like any other")
+
+    def test_the_kernels_log_without_its_command_line(self):
+        log = """[    0.000000] kernel: Linux version 6.12
+[    0.000000] kernel: Command line: BOOT_IMAGE=/vmlinuz root=/dev/vda1 secret=one
+[    0.010000] kernel: Kernel command line: BOOT_IMAGE=/vmlinuz secret=two
+[    0.010001] kernel: Unknown kernel command line parameters "secret=three", will be passed to user space.
+[    1.000000] kernel: Run /init as init process
+[    1.000001] kernel:   with arguments:
+[    1.000002] kernel:     /init
+[    1.000003] kernel:     secret
+[    1.000004] kernel:   with environment:
+[    1.000005] kernel:     HOME=/
+[    1.000006] kernel:     secret=four
+[    2.000000] kernel: virtio_net virtio0 eth0: renamed
+[    2.500000] systemd[1]: Hostname set to <secret>.
+"""
+        os.mkdir(f"{self.state}/bin")
+        with open(f"{self.state}/bin/journalctl", "w") as file:
+            file.write(f"#!/bin/sh\ncat <<'END'\n{log}END\n")
+        os.chmod(f"{self.state}/bin/journalctl", 0o755)
+        self.env["PATH"] = f"{self.state}/bin:{os.environ['PATH']}"
+        kept = self.report()["kernel-log.txt"]
+        self.assertNotIn("secret", kept)
+        self.assertNotIn("BOOT_IMAGE", kept)
+        for line in ("Linux version 6.12", "Run /init as init process", "eth0: renamed"):
+            self.assertIn(line, kept)
+
     def test_times_and_versions_are_no_addresses(self):
         self.expect(0, "switch", "sby", "standby")
         parts = self.report()

@@ -54,8 +54,8 @@ class Refusals(NetCase):
         sh("ip link add br0 type bridge && ip link set pri master br0")
         self.before = machine()
         self.refused("attach", "sby", "--primary", "pri",
-                     says=["pri belongs to another device; ip link set pri nomaster"])
-        self.refused("attach", "pri", says=["belongs to another device", "ip link set pri nomaster"])
+                     says=["pri belongs to a bridge; ip link set pri nomaster"])
+        self.refused("attach", "pri", says=["it belongs to a bridge", "ip link set pri nomaster"])
         sh("ip link del br0")
 
     def test_stacked_device(self):

@@ -46,8 +46,9 @@ inline Link of_kind(Link link, std::string kind) {
     return link;
 }
 
-inline Link enslaved(Link link, uint32_t master) {
+inline Link enslaved(Link link, uint32_t master, std::string kind = "") {
     link.master = Ifindex{master};
+    link.master_kind = std::move(kind);
     return link;
 }
 

@@ -191,9 +191,76 @@ TEST(CheckStandby, RefusesWithTheWayOut) {
     EXPECT_EQ(refused([] { check_standby(standby); }, text), 0);
     EXPECT_EQ(refused([] { check_standby(loopback()); }, text), EINVAL);
     EXPECT_EQ(text, "pair lo: it is no Ethernet device; name the paravirtual NIC");
-    EXPECT_EQ(refused([] { check_standby(enslaved(standby, 7)); }, text), EBUSY);
-    EXPECT_EQ(text, "pair eth0: it belongs to another device (bridge, bond, team or failover); "
-                    "ip link set eth0 nomaster");
+    EXPECT_EQ(refused([] { check_standby(enslaved(standby, 7, "bridge")); }, text), EBUSY);
+    EXPECT_EQ(text, "pair eth0: it belongs to a bridge; ip link set eth0 nomaster");
+}
+
+/// A VRF takes no frames from the device: it routes what that has received.
+TEST(CheckStandby, MayStayInAVrfWhereItIsTheMasterItself) {
+    std::string text;
+    const Link routed = enslaved(standby, 7, "vrf");
+    EXPECT_EQ(refused([&] { check_standby(routed); }, text), 0) << text;
+    EXPECT_EQ(refused([&] { check_standby(routed, false); }, text), EBUSY);
+    EXPECT_EQ(text, "pair eth0: it belongs to a VRF, which a failover device does not join; "
+                    "use the model two, or ip link set eth0 nomaster");
+    EXPECT_EQ(why_unpaired(routed, std::vector{routed, vf(3, "eth1", mac_a)}), "");
+}
+
+TEST(DescribeMaster, NamesItsKindAndWhatFreesTheDevice) {
+    const struct {
+        const char *kind, *called, *freed;
+    } masters[] = {
+        {"bridge", "a bridge", "ip link set eth1 nomaster"},
+        {"bond", "a bond", "ip link set eth1 nomaster"},
+        {"team", "a team", "ip link set eth1 nomaster"},
+        {"vrf", "a VRF", "ip link set eth1 nomaster"},
+        {"batadv", "a batman-adv mesh", "ip link set eth1 nomaster"},
+        {"openvswitch", "an Open vSwitch datapath", "ovs-vsctl del-port eth1"},
+        {"hsr", "an HSR or PRP ring", "remove the HSR device"},
+        {"rmnet", "another device, of the kind rmnet", "ip link set eth1 nomaster"},
+        {"", "another device, of the kernel's own failover (net_failover or netvsc)",
+         no_failover_feature},
+    };
+    for (const auto &[kind, called, freed] : masters) {
+        const Link link = enslaved(vf(3, "eth1", mac_a), 7, kind);
+        EXPECT_EQ(describe_master(link), called);
+        EXPECT_EQ(leave_master(link), freed) << kind;
+    }
+}
+
+/// Roles that are known to be reversed are refused, not waited for.
+TEST(CheckRoles, RefusesReversedOnes) {
+    const Link passthrough = vf(3, "eth1", mac_a);
+    Link vmxnet3 = vf(4, "ens192", mac_a);
+    vmxnet3.driver = "vmxnet3";
+    std::string text;
+    for (const Link &other : {standby, vmxnet3}) {
+        const std::vector<Link> links = {other, passthrough};
+        EXPECT_EQ(refused([&] { check_pair(passthrough, other); }, text), EINVAL);
+        for (const char *selector : {"auto", "slot:9", "auto,slot:9"}) {
+            Choice choice = choose_primary(passthrough, Selector::parse(selector), links);
+            EXPECT_EQ(refused([&] { check_roles(passthrough, choice, links); }, text), EINVAL)
+                << selector;
+        }
+        EXPECT_EQ(text.find("pair eth1 with " + other.name + ": their roles are reversed"), 0u)
+            << text;
+        EXPECT_NE(text.find("hitless attach " + other.name + " --primary eth1"), text.npos) << text;
+    }
+}
+
+TEST(CheckRoles, LeavesEqualOnesAlone) {
+    std::string text;
+    const std::vector<std::vector<Link>> equal = {
+        {vf(3, "eth1", mac_a), vf(4, "eth2", mac_a)},
+        {standby, virtio(4, "eth2", mac_a)},
+        {vf(3, "eth1", mac_a), virtio(4, "eth2", mac_b)},
+        {of_kind(nic(3, "veth0", mac_a), "veth"), of_kind(nic(4, "tap0", mac_a), "tun")},
+        {standby, vf(3, "eth1", mac_a)},
+    };
+    for (const std::vector<Link> &links : equal)
+        EXPECT_EQ(refused([&] { check_roles(links[0], {}, links); }, text), 0) << text;
+    for (size_t i : {0, 1, 3, 4})
+        EXPECT_EQ(refused([&] { check_pair(equal[i][0], equal[i][1]); }, text), 0) << text;
 }
 
 TEST(CheckPair, RefusesWithTheWayOut) {
@@ -208,9 +275,8 @@ TEST(CheckPair, RefusesWithTheWayOut) {
     EXPECT_EQ(check(of_kind(nic(5, "eth0.5", mac_a), "vlan")), EINVAL);
     EXPECT_EQ(text, "pair eth0 with eth0.5: eth0.5 is stacked on other devices (vlan); "
                     "name the passthrough NIC itself");
-    EXPECT_EQ(check(enslaved(primary, 7)), EBUSY);
-    EXPECT_EQ(text,
-              "pair eth0 with eth1: eth1 belongs to another device; ip link set eth1 nomaster");
+    EXPECT_EQ(check(enslaved(primary, 7, "bond")), EBUSY);
+    EXPECT_EQ(text, "pair eth0 with eth1: eth1 belongs to a bond; ip link set eth1 nomaster");
     EXPECT_EQ(check(vf(3, "eth1", mac_b)), EINVAL);
     EXPECT_EQ(text, "pair eth0 with eth1: their MACs differ (52:54:00:00:00:0a and "
                     "52:54:00:00:00:0b); ip link set eth1 address 52:54:00:00:00:0a");
@@ -233,6 +299,7 @@ TEST(CheckStandby, LeavesTheKernelsOwnFailoverAlone) {
     taken.failover = true;
     EXPECT_EQ(refused([&] { check_standby(taken); }, text), EBUSY);
     EXPECT_NE(text.find("net_failover"), text.npos) << text;
+    EXPECT_NE(text.find("failover=off"), text.npos) << text;
     taken.master = Ifindex::none;
     EXPECT_EQ(refused([&] { check_standby(taken); }, text), 0) << "offered, but taken by nobody";
 }
@@ -241,11 +308,10 @@ TEST(WhyUnpaired, NamesTheObstacle) {
     auto why = [](std::vector<Link> links) { return why_unpaired(links[0], links); };
     Link primary = vf(3, "eth1", mac_a);
     EXPECT_EQ(why({standby, primary}), "");
-    EXPECT_EQ(why({enslaved(standby, 9), primary}),
-              "it belongs to another device (bridge, bond, team or failover)");
+    EXPECT_EQ(why({enslaved(standby, 9, "team"), primary}), "it belongs to a team");
     EXPECT_EQ(why({standby, virtio(4, "eth2", mac_a), primary}),
               "2 paravirtual NICs have its MAC: eth0, eth2");
-    EXPECT_EQ(why({standby, enslaved(primary, 9)}), "eth1 belongs to another device");
+    EXPECT_EQ(why({standby, enslaved(primary, 9, "bridge")}), "eth1 belongs to a bridge");
     EXPECT_EQ(why({standby, primary, vf(4, "eth2", mac_a)}), "2 devices match 'auto': eth1, eth2");
 }
 

@@ -25,6 +25,8 @@ struct Net {
     unsigned haste = 50;        ///< percent of answers that a sending guest's frames overtake
     unsigned loss = 0;          ///< percent, on the primary, each way
     unsigned ways = 1, way = 0; ///< of asking the neighbour; it answers the last alone
+    unsigned inflow = 0;        ///< frames a second that come in by the primary while it is in use
+    unsigned jitter = 0;        ///< of those, in tenths of a millisecond
     uint64_t sent = 0, received = 0;
     unsigned asked_primary = 0, asked_standby = 0, flips = 0, steps = 0;
     std::mt19937 random{7};
@@ -52,6 +54,7 @@ struct Net {
         veto = (veto | verdict.set) & ~verdict.clear;
         flips += !before != !veto;
         policy_again = verdict.again;
+        if (veto != before) again = now; // the bell
     }
 
     void step() {
@@ -73,12 +76,21 @@ struct Net {
         decide_now();
     }
 
+    void receive_inflow() {
+        if (!inflow || now < next_in) return;
+        received += !veto && in;
+        slot += std::chrono::nanoseconds(std::chrono::seconds(1)) / inflow;
+        slot = std::max(slot, now);
+        next_in = slot + (jitter ? random() % jitter : 0) * ms / 10;
+    }
+
     /// Lives on, a tenth of a millisecond at a time.
     void live(Instant time) {
         for (Instant end = now + time; now < end; now += ms / 10) {
             bool by_primary = sending && !veto;
             sent += by_primary;
             received += sending && !veto && out && in && now.count() % 3 == 0;
+            receive_inflow();
             bool due = (again && *again <= now) || (policy_again && *policy_again <= now) ||
                        (!answers.empty() && answers.front().due <= now) || (woken && by_primary);
             if (due || veto & HL_VETO(ABSENT)) step();
@@ -99,6 +111,7 @@ struct Net {
     };
     std::deque<Answer> answers;
     std::optional<Instant> again, policy_again;
+    Instant slot{0}, next_in{0};
     bool woken = false;
 };
 
@@ -224,6 +237,79 @@ TEST(Prover, AHoleIsFoundByAWordNowAndThen) {
     net.sent++;
     net.step();
     EXPECT_LE(net.until(false), 45 * ms);
+}
+
+/// Each question by a path that is not in use moves the network's tables, twice.
+TEST(Prover, AReturnAfterCarrierLossMovesTheNetworksTablesOnce) {
+    for (bool sending : {false, true}) {
+        Net net = in_use(sending);
+        net.haste = 0;
+        net.usable = false;
+        net.step();
+        net.live(300 * ms);
+        const unsigned primary = net.asked_primary, standby = net.asked_standby;
+        net.usable = true;
+        net.step();
+        net.live(199 * ms);
+        EXPECT_EQ(net.veto, HL_VETO(HOLD_DOWN) | HL_VETO(UNPROVEN));
+        EXPECT_EQ(net.asked_primary, primary) << "it may flap again";
+        EXPECT_LT(net.until(true), 5 * ms);
+        EXPECT_EQ(net.asked_primary, primary + 1);
+        EXPECT_EQ(net.asked_standby, standby) << "the tables stay where the answer put them";
+    }
+}
+
+class ProverInflow : public testing::TestWithParam<unsigned> {};
+
+/// A silent eject while the guest only listens: what does not come in any more is evidence.
+TEST_P(ProverInflow, ThatStopsIsLeftAsSoonAsForAGuestThatSends) {
+    for (int phase = 0; phase < 40; phase++) {
+        Net net = in_use(false);
+        net.inflow = GetParam();
+        net.jitter = 20;
+        net.live((1000 + phase) * ms);
+        net.out = net.in = false;
+        EXPECT_LE(net.until(false), 40 * ms) << phase;
+        net.live(20 * ms);
+        EXPECT_EQ(net.veto, HL_VETO(BLACK_HOLE)) << phase;
+    }
+}
+
+TEST_P(ProverInflow, CostsNoFrameWhileItFlows) {
+    Net net = in_use(false);
+    net.inflow = GetParam();
+    net.jitter = 20;
+    net.live(1000 * ms);
+    const unsigned before = net.asked_primary;
+    net.live(3000 * ms);
+    EXPECT_NEAR(net.asked_primary - before, 10, 1);
+}
+
+TEST_P(ProverInflow, ThatEndsIsNoHoleAndWakesNobodyAnyMore) {
+    Net net = in_use(false);
+    net.inflow = GetParam();
+    net.live(1000 * ms);
+    net.inflow = 0;
+    net.live(400 * ms);
+    const unsigned asked = net.asked_primary, steps = net.steps;
+    net.live(3000 * ms);
+    EXPECT_EQ(net.veto, 0u);
+    EXPECT_NEAR(net.asked_primary - asked, 10, 1);
+    EXPECT_LE(net.steps - steps, 3 * (net.asked_primary - asked)) << "asked, answered, and no look";
+}
+
+INSTANTIATE_TEST_SUITE_P(FramesASecond, ProverInflow, testing::Values(100u, 1000u, 8000u),
+                         testing::PrintToStringParamName());
+
+TEST(Prover, AThinInflowIsWatchedAtTheRestingPace) {
+    Net net = in_use(false);
+    net.inflow = 20;
+    net.live(1000 * ms);
+    const unsigned steps = net.steps, asked = net.asked_primary;
+    net.live(3000 * ms);
+    EXPECT_LE(net.steps - steps, 3 * (net.asked_primary - asked));
+    net.out = net.in = false;
+    EXPECT_LE(net.until(false), 350 * ms);
 }
 
 TEST(Prover, WithoutProbesNothingWakesAnybody) {
