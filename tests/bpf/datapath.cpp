@@ -103,6 +103,12 @@ int Datapath::resolve(hl_role role, uint32_t ifindex) const {
     return static_cast<int>(opts.retval);
 }
 
+void Datapath::place(hl_port port, uint32_t ifindex) const {
+    uint32_t key = port;
+    if (bpf_map_update_elem(bpf_map__fd(skel_->maps.nics), &key, &ifindex, BPF_ANY))
+        throw Error(errno, "put an end of the failover device into the devmap");
+}
+
 uint64_t Datapath::counted(hl_counter which) const {
     return read_counters(skel_->maps.counters).frames[which];
 }

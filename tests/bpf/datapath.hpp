@@ -45,6 +45,8 @@ class Datapath {
     /// Takes a device of the caller's namespace (0: none) and runs the resolver; 0 or a negative
     /// errno.
     int resolve(hl_role role, uint32_t ifindex) const;
+    /// The same of an end of a failover device.
+    void place(hl_port port, uint32_t ifindex) const;
 
     hl_pair &pair() const { return skel_->data_pair->pair; }
     hitless_bpf &skel() const { return *skel_; }
