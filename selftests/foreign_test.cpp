@@ -39,7 +39,7 @@ class Foreign : public PairTest {
         Flow flow(lab().guest(), lab().far(),
                   {.to = NetLab::far4, .port = watched_port, .rate = 2000});
         flow.start();
-        until([&] { return flow.mark() > 200; }, 2s);
+        until([&] { return flow.mark() > 200; });
         flow.stop();
         until([] { return false; }, 50ms); // nothing to wait for: the hoped-for event is absence
         return flow.receiver().arrivals();
@@ -67,7 +67,7 @@ TEST_P(Foreign, FilterMadeLater) {
     ASSERT_TRUE(pair().becomes("primary"));
     ASSERT_GT(unseen(), 0U) << "nobody watches yet";
     add_filter();
-    EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }, 1s));
+    EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }));
     if (unseen() > 0) {
         const Outcome o = pair().cli({"status"});
         EXPECT_NE(o.out.find("clsact"), std::string::npos) << o.shown();
@@ -106,7 +106,7 @@ TEST_P(Foreign, TcxProgramAttachedLater) {
     ASSERT_TRUE(pair().becomes("primary"));
     const Fd link = attach_tcx_witness(lab().guest());
     ASSERT_TRUE(link) << strerror(errno);
-    EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }, 1s))
+    EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }))
         << "a program behind ours misses frames, and nobody says so";
     EXPECT_TRUE(others_pass());
 }
