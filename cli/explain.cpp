@@ -49,8 +49,9 @@ std::string way_out(const PairStatus &pair, uint64_t bit) {
     case HL_VETO(HOST):
         return fmt::format("the host withdraws it; {} overrules it", command("primary"));
     case HL_VETO(MTU):
-        return fmt::format("`ip link set {} mtu {}`, which it refused to {}", primary,
-                           pair.standby.mtu, kept ? "the controller" : "attach");
+        return fmt::format("`ip link set {} mtu {}`: {} refuses to carry longer frames",
+                           pair.failover.empty() ? pair.standby.ifname : pair.failover,
+                           pair.primary.mtu, primary);
     case HL_VETO(MAC):
         return fmt::format("`ip link set {} address {}`", primary, pair.standby.mac.text());
     default: return fmt::format("{} lifts it when it is over", controller);

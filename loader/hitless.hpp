@@ -66,7 +66,8 @@ struct ConvertRequest {
 };
 
 /// Makes the pair one of another model; refuses (EBUSY, with the reason) what would lose frames,
-/// unless `gap`. When the new one cannot be made the old one is made again. Returns how long it
+/// unless `gap`. When the new one cannot be made the old one is made again. With `gap` and the
+/// model that the pair has, the pair is made again as it is. Returns how long it
 /// took.
 Instant convert(const ConvertRequest &);
 

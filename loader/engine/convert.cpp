@@ -22,12 +22,13 @@ std::string why_not(const Layout &from, const Layout &to) {
 }
 
 void check_convertible(const Pair &pair, const ConvertRequest &request) {
+    if (pair.state().model == request.model) return; // made again as it is
     bool xdp = pair.state().datapath == HL_DATAPATH_XDP;
-    if (xdp || pair.attached(HL_HOOK_XDP_STANDBY))
+    if (xdp || pair.state().hook[HL_HOOK_XDP_STANDBY].kind)
         throw Error(EINVAL, fmt::format("convert {}", request.standby),
                     xdp ? "its datapath is xdp, which has one model"
                         : "it has a gate, which is for the model two",
-                    "`hitless detach` it and attach again");
+                    fmt::format("`hitless detach {}`, and attach it anew", request.standby));
     if (request.gap) return;
     const Layout &to = layout_of(request.model);
     throw Error(
@@ -37,11 +38,21 @@ void check_convertible(const Pair &pair, const ConvertRequest &request) {
         "with --gap it is done all the same; TCP connections survive");
 }
 
-/// How to make again what stands.
+/// How to make again what stands. What it needs must be there, or the old pair would end for
+/// nothing.
 AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
     const hl_pair &state = pair.state();
+    Places places(rtnl, state.failover.netns);
+    const Members members = look(places, pair);
     AttachRequest out;
-    out.standby = state.standby_id.ifname;
+    out.standby = members.standby ? members.standby->name : state.standby_id.ifname;
+    if (state.selector == HL_SELECT_IFNAME && !members.primary)
+        throw Error(ENODEV, fmt::format("make the pair of {} again", out.standby),
+                    fmt::format("its primary {} is not there", state.selector_arg),
+                    fmt::format("when it is back; or `hitless detach {}`", out.standby));
+    out.datapath = static_cast<hl_datapath>(state.datapath);
+    out.gate = out.datapath == HL_DATAPATH_TC && state.hook[HL_HOOK_XDP_STANDBY].kind;
+    out.finished_frames = state.failover.finished_frames;
     out.primary = selector_of(state);
     out.policy = policy_of(state);
     out.liveness = static_cast<hl_liveness>(state.liveness);
@@ -65,7 +76,8 @@ Made make_either(StateDir &dir, Rtnl &rtnl, const AttachRequest &after, const At
         throw Error(refused->code(), fmt::format("convert {}", before.standby),
                     fmt::format("{}; nor can the old pair be made again: {}", refused->what(),
                                 error.what()),
-                    fmt::format("`hitless attach {}` when that is mended", before.standby));
+                    fmt::format("when that is mended: `hitless attach {} --primary {} --model {}`",
+                                before.standby, before.primary.text(), model_name(before.model)));
     }
 }
 
@@ -79,7 +91,7 @@ Instant convert(const ConvertRequest &request) {
     uint64_t chosen = 0; // of people, who have not changed their mind
     {
         Pair pair = Pair::open(dir.path(name));
-        if (pair.state().model == request.model) return Instant{0};
+        if (pair.state().model == request.model && !request.gap) return Instant{0};
         check_convertible(pair, request);
         const Layout &to = layout_of(request.model);
         std::optional<Link> master = rtnl.link(master_of(pair.state()));
@@ -90,7 +102,7 @@ Instant convert(const ConvertRequest &request) {
     }
     AttachRequest after = before;
     after.model = request.model;
-    after.failover = request.failover;
+    if (after.model != before.model || !request.failover.empty()) after.failover = request.failover;
     std::optional<Error> refused;
     Instant start = now();
     Made made = [&] {

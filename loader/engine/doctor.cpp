@@ -55,16 +55,21 @@ void examine_kernel(Findings &out) {
                     "boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions build it"));
 }
 
+/// Some sysctls are only seen from the first namespace.
+std::string in_initial_netns(const std::string &command) {
+    return hitless::in_initial_netns() ? command : "nsenter --net=/proc/1/ns/net " + command;
+}
+
 void examine_compiler(Findings &out) {
     if (programs_are_compiled().value_or(false))
         out.push_back(fine("bpf_jit", "programs run as machine code"));
     else
         out.push_back(degraded("bpf_jit", "programs are interpreted, several times slower",
-                               "sysctl -w net.core.bpf_jit_enable=1"));
+                               in_initial_netns("sysctl -w net.core.bpf_jit_enable=1")));
     if (initial_net_sysctl("core/bpf_jit_harden") == 2)
         out.push_back(degraded("bpf_jit_harden",
                                "constants are blinded for root too: slower programs",
-                               "sysctl -w net.core.bpf_jit_harden=1"));
+                               in_initial_netns("sysctl -w net.core.bpf_jit_harden=1")));
 }
 
 /// How frames learn that the primary is dead: the ladder from best to worst.
@@ -115,6 +120,21 @@ void examine_hooks(Findings &out) {
                               "modprobe -a sch_ingress cls_bpf, or boot Linux 6.6 or later"));
 }
 
+/// A frame that a program gives to the master passes the master's own program as well, which knows
+/// it by this mark.
+void examine_mark(Findings &out) {
+    int error = try_mark();
+    if (!error)
+        out.push_back(fine("tc_index", "frames can be marked"));
+    else
+        out.push_back(missing("tc_index",
+                              error == ENODATA
+                                  ? "frames cannot be marked: those that come by the primary are "
+                                    "taken for twins"
+                                  : reason(error),
+                              "boot a kernel with CONFIG_NET_SCHED=y, as distributions build it"));
+}
+
 void examine_state(Findings &out) {
     StateDir dir;
     if (dir.mounted()) return out.push_back(fine("bpffs", "mounted at " + dir.bpffs()));
@@ -126,8 +146,11 @@ void examine_state(Findings &out) {
                         dir.bpffs(), *pid),
             restart));
     if (int error = try_bpffs())
-        return out.push_back(missing("bpffs", "cannot be mounted: " + reason(error),
-                                     fmt::format("mount -t bpf hitless {}", dir.bpffs())));
+        return out.push_back(missing(
+            "bpffs", "cannot be mounted: " + reason(error),
+            fmt::format("where it may be, outside a container: mkdir -p {0} && mount -t bpf "
+                        "hitless {0}",
+                        dir.bpffs())));
     out.push_back(fine("bpffs", "can be mounted at " + dir.bpffs()));
 }
 
@@ -164,12 +187,14 @@ std::vector<Finding> examine_machine() {
     examine_compiler(out);
     examine_liveness(out);
     examine_hooks(out);
+    examine_mark(out);
     examine_state(out);
     examine_room(out);
     examine_probing(out);
     examine_notice(out);
     examine_pairs(out);
     examine_nics(out);
+    examine_names(out);
     examine_datapaths(out);
     return out;
 }

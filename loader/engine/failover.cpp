@@ -80,16 +80,15 @@ void decelerate(Pair &pair, hl_role role) {
     pair.detach(xdp_place(role));
 }
 
-std::string why_not_native(const Pair &pair, hl_role role, const Link &nic) {
+std::optional<Refusal> why_not_native(const Pair &pair, hl_role role, const Link &nic) {
     const hl_pair &state = pair.state();
     hl_hook_place place = xdp_place(role);
     NicAbilities able = abilities(nic);
-    if (auto refusal = why_no_native_receive(able, state.failover.finished_frames))
-        return refusal->why;
-    if (state.hook[place].kind == HL_HOOK_NONE) return "its driver refused the XDP program";
-    if (!pair.attached(place)) return "somebody took our XDP program off";
-    if (auto refusal = why_no_native_send(able)) return refusal->why;
-    return "";
+    if (auto refusal = why_no_native_receive(able, state.failover.finished_frames)) return refusal;
+    if (state.hook[place].kind == HL_HOOK_NONE)
+        return Refusal{"its driver refused the XDP program", ""};
+    if (!pair.attached(place)) return Refusal{"somebody took our XDP program off", ""};
+    return why_no_native_send(able);
 }
 
 } // namespace hitless

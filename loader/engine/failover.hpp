@@ -26,7 +26,7 @@ void part_failover(Pair &, Rtnl &);
 void accelerate(Pair &, hl_role, const Link &nic);
 void decelerate(Pair &, hl_role);
 
-/// Why frames of a NIC of this pair go by tc; empty when they do not.
-std::string why_not_native(const Pair &, hl_role, const Link &nic);
+/// Why frames of a NIC of this pair go by tc, and what mends it; nothing when they do not.
+std::optional<Refusal> why_not_native(const Pair &, hl_role, const Link &nic);
 
 } // namespace hitless

@@ -32,6 +32,8 @@ void examine_pairs(Findings &);
 /// Which datapath suits each NIC that is paired or could be, and whether XDP programs of others can
 /// run beside ours.
 void examine_datapaths(Findings &);
+/// What gives NICs names by their MAC alone, which a pair's NICs share.
+void examine_names(Findings &);
 /// Paravirtual NICs in no pair, and why they are in none.
 void examine_nics(Findings &);
 

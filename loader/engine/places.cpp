@@ -21,7 +21,7 @@ Rtnl &Places::rtnl(Place place) {
     if (!hidden_)
         throw Error(ENOENT, fmt::format("enter the network namespace {}", name_),
                     "it was removed, and the NICs with it",
-                    "`hitless detach` the pair and attach again");
+                    "`hitless status` names the pair and what mends it");
     return hidden_->rtnl;
 }
 

@@ -44,16 +44,9 @@ bool primary_active(const PairStatus &pair) {
 
 using Problems = std::vector<Problem>;
 
-/// What makes the same pair anew.
+/// What makes the same pair anew: under one lock, with its rule, policy, gate and failover device.
 std::string attach_again(const PairStatus &pair) {
-    std::string out = fmt::format("hitless detach {0} && hitless attach {0} --primary {1}",
-                                  pair.name, pair.selector.text());
-    if (pair.model != HL_MODEL_TWO) out += fmt::format(" --model {}", model_name(pair.model));
-    if (pair.datapath != HL_DATAPATH_TC)
-        out += fmt::format(" --datapath {}", datapath_name(pair.datapath));
-    if (!pair.failover.empty() && pair.failover != pair.name)
-        out += fmt::format(" --failover {}", pair.failover);
-    return out;
+    return fmt::format("hitless convert {} --model {} --gap", pair.name, model_name(pair.model));
 }
 
 /// What a failover device has lost of native XDP.
@@ -70,10 +63,10 @@ void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const Pai
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
         std::optional<Link> nic =
             find(rtnl, role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id);
-        std::string why = nic ? why_not_native(pair, role, *nic) : "";
-        if (!why.empty())
-            out.push_back({fmt::format("tc carries the frames of {}: {}", nic->name, why),
-                           attach_again(status)});
+        std::optional<Refusal> refusal = nic ? why_not_native(pair, role, *nic) : std::nullopt;
+        if (refusal)
+            out.push_back({fmt::format("tc carries the frames of {}: {}", nic->name, refusal->why),
+                           refusal->remedy.empty() ? attach_again(status) : refusal->remedy});
     }
 }
 
@@ -109,8 +102,10 @@ void find_misplaced_programs(Problems &out, const Pair &pair, Places &places,
 /// What of the NICs does not go together with the master.
 void find_misfits(Problems &out, const hl_pair &state, const Members &members,
                   const PairStatus &status) {
-    // The NICs may be in a namespace of their own.
-    std::string ip = layout_of(status.model).nics == Place::hidden ? "ip -n " + status.netns : "ip";
+    auto there = [&](const std::string &command) { // the NICs may be in a namespace of their own
+        bool hidden = layout_of(status.model).nics == Place::hidden;
+        return hidden ? fmt::format("ip netns exec {} {}", status.netns, command) : command;
+    };
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
         const std::optional<Link> &nic =
             role == HL_ROLE_PRIMARY ? members.primary : members.standby;
@@ -120,16 +115,16 @@ void find_misfits(Problems &out, const hl_pair &state, const Members &members,
             out.push_back(
                 {fmt::format("{} did not take the MAC of {}: frames for it get lost there",
                              nic->name, master.name),
-                 fmt::format("{} link set {} address {}", ip, nic->name, master.mac.text())});
+                 there(fmt::format("ip link set {} address {}", nic->name, master.mac.text()))});
         if (members.standby->index != master.index && nic->mtu < master.mtu)
             out.push_back({fmt::format("{} carries frames up to {}, and {} sends up to {}",
                                        nic->name, nic->mtu, master.name, master.mtu),
-                           fmt::format("{} link set {} mtu {}", ip, nic->name, master.mtu)});
+                           there(fmt::format("ip link set {} mtu {}", nic->name, master.mtu))});
         const hl_saved &saved = role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
-        for (const std::string &what : unsynced(saved))
+        for (const auto &[what, command] : unsynced(saved, master, *nic))
             out.push_back({fmt::format("the {} {} refuses to follow the master's {}",
                                        path_name(role == HL_ROLE_PRIMARY), nic->name, what),
-                           attach_again(status)});
+                           there(command)});
     }
 }
 

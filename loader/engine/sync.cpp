@@ -5,6 +5,7 @@
 #include "loader/engine/filters.hpp"
 #include "loader/engine/members.hpp"
 
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
@@ -68,11 +69,15 @@ void follow_mtu(Rtnl &rtnl, const Link &master, const Link &nic) {
     }
 }
 
+bool wants_promisc(const hl_saved &saved, const Link &master) {
+    return saved.promisc || saved.promisc_for_filters || master.promiscuity > 0;
+}
+
 void follow(hl_saved &saved, Rtnl &rtnl, const Link &master, const Link &nic) {
     follow_mtu(rtnl, master, nic);
     if (nic.tx_queue_len != master.tx_queue_len)
         attempt(saved, rtnl, nic, {.tx_queue_len = master.tx_queue_len}, HL_SYNC_TX_QUEUE);
-    bool promisc = saved.promisc || saved.promisc_for_filters || master.promiscuity > 0;
+    bool promisc = wants_promisc(saved, master);
     if (nic.promisc != promisc) attempt(saved, rtnl, nic, {.promisc = promisc}, HL_SYNC_PROMISC);
     // The kernel tells nobody when the master joins a group: take them all.
     if (!nic.allmulti) attempt(saved, rtnl, nic, {.allmulti = true}, HL_SYNC_MULTICAST);
@@ -155,10 +160,20 @@ void give_settings_back(hl_saved &kept, Rtnl &rtnl, const hl_identity &id, const
     if (saved.up && !nic.up) rtnl.change(nic.index, nic.name, {.up = true}); // a move took it down
 }
 
-std::vector<std::string> unsynced(const hl_saved &saved) {
-    std::vector<std::string> out;
-    for (size_t bit = 0; bit < std::size(sync_names); bit++)
-        if (saved.unsynced >> bit & 1) out.emplace_back(sync_names[bit]);
+std::vector<Unsynced> unsynced(const hl_saved &saved, const Link &master, const Link &nic) {
+    std::vector<Unsynced> out;
+    auto note = [&](hl_sync what, bool differs, std::string command) {
+        if (saved.unsynced & what && differs)
+            out.push_back({sync_names[std::countr_zero<unsigned>(what)], std::move(command)});
+    };
+    const bool promisc = wants_promisc(saved, master);
+    note(HL_SYNC_TX_QUEUE, nic.tx_queue_len != master.tx_queue_len,
+         fmt::format("ip link set {} txqueuelen {}", nic.name, master.tx_queue_len));
+    note(HL_SYNC_PROMISC, nic.promisc != promisc,
+         fmt::format("ip link set {} promisc {}", nic.name, promisc ? "on" : "off"));
+    note(HL_SYNC_MULTICAST, !nic.allmulti, fmt::format("ip link set {} allmulticast on", nic.name));
+    note(HL_SYNC_ARP, nic.arp_ignore != answer_nothing,
+         fmt::format("sysctl -w net/ipv4/conf/{}/arp_ignore={}", nic.name, answer_nothing));
     return out;
 }
 

@@ -28,7 +28,11 @@ void follow_filters(Pair &, Places &, const Members &);
 /// Undoes all of it; the NIC is down again if it was, before it may speak for itself.
 void give_settings_back(hl_saved &, Rtnl &, const hl_identity &, const Link &nic);
 
-/// Names of what a NIC refused.
-std::vector<std::string> unsynced(const hl_saved &);
+/// What a NIC refused and still does not do.
+struct Unsynced {
+    std::string_view what;
+    std::string command; ///< that tries again, in the namespace of the NIC
+};
+std::vector<Unsynced> unsynced(const hl_saved &, const Link &master, const Link &nic);
 
 } // namespace hitless

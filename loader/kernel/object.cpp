@@ -146,7 +146,7 @@ int take(Objects &out, hitless_bpf &skeleton, const LoadOptions &options, hl_liv
 
 Fd duplicate(int fd) {
     Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-    if (!out) throw Error(errno, "keep the BPF objects", "raise `ulimit -n`");
+    if (!out) throw Error(errno, "keep the BPF objects", "`ulimit -n 1024` raises the limit");
     return out;
 }
 
@@ -178,7 +178,9 @@ Fd open_pin(const std::string &dir, const char *name) {
     Fd out(bpf_obj_get(path.c_str()));
     if (!out)
         throw Error(errno, fmt::format("open {}", path),
-                    errno == ENOENT ? "the pair is incomplete: `hitless detach` removes it"
+                    errno == ENOENT ? fmt::format("the pair is incomplete: `hitless detach {}` "
+                                                  "removes it",
+                                                  dir.substr(dir.rfind('/') + 1))
                                     : "run as root");
     return out;
 }

@@ -41,7 +41,8 @@ void check_version(const hl_pair &found, const std::string &dir) {
     throw Error(EPROTO, fmt::format("adopt {}", dir),
                 fmt::format("made by another version of hitless (ABI {}, this is {})",
                             found.abi_version, HL_ABI_VERSION),
-                "it stays in force; `hitless detach` removes it, then attach again");
+                fmt::format("it stays in force; `hitless detach {}` removes it, then attach again",
+                            dir.substr(dir.rfind('/') + 1)));
 }
 
 } // namespace

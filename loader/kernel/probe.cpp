@@ -29,6 +29,21 @@ const bpf_insn return_zero[] = {
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
+/// skb->tc_index = 7; return skb->tc_index;
+const bpf_insn mark_and_read[] = {
+    {.code = BPF_ST | BPF_MEM | BPF_W,
+     .dst_reg = BPF_REG_1,
+     .src_reg = 0,
+     .off = offsetof(__sk_buff, tc_index),
+     .imm = 7},
+    {.code = BPF_LDX | BPF_MEM | BPF_W,
+     .dst_reg = BPF_REG_0,
+     .src_reg = BPF_REG_1,
+     .off = offsetof(__sk_buff, tc_index),
+     .imm = 0},
+    {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+};
+
 /// Runs `step` in a child, whose namespaces and mounts end with it; returns its result (0 to 255).
 template <typename Step>
 int in_child(Step step) {
@@ -97,6 +112,17 @@ int try_hook(HookTry which) {
     });
 }
 
+int try_mark() {
+    LIBBPF_OPTS(bpf_prog_load_opts, load);
+    Fd program(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "hl_probe", "GPL", mark_and_read,
+                             std::size(mark_and_read), &load));
+    if (!program) return errno;
+    const char frame[64] = {};
+    LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame));
+    if (int error = bpf_prog_test_run_opts(program.get(), &run)) return -error;
+    return run.retval == 7 ? 0 : ENODATA;
+}
+
 int try_bpffs() {
     return in_child([] {
         if (unshare(CLONE_NEWNS) < 0) return errno;
@@ -112,6 +138,10 @@ std::optional<bool> programs_are_compiled() {
     uint32_t size = sizeof(info);
     if (!program || bpf_obj_get_info_by_fd(program.get(), &info, &size)) return std::nullopt;
     return info.jited_prog_len > 0;
+}
+
+bool in_initial_netns() {
+    return link_target("/proc/self/ns/net") == link_target("/proc/1/ns/net");
 }
 
 std::optional<int> initial_net_sysctl(const std::string &path) {
@@ -137,7 +167,7 @@ std::optional<XdpProgram> xdp_program(uint32_t ifindex) {
 
 std::string configured_by(uint32_t ifindex) {
     // Both name devices by number alone, and mean the first namespace's.
-    if (link_target("/proc/self/ns/net") != link_target("/proc/1/ns/net")) return "";
+    if (!in_initial_netns()) return "";
     if (file_has(fmt::format("/run/NetworkManager/devices/{}", ifindex), "managed=true"))
         return "NetworkManager";
     std::string networkd = fmt::format("/run/systemd/netif/links/{}", ifindex);

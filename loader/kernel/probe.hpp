@@ -29,11 +29,18 @@ int try_liveness(hl_liveness);
 enum class HookTry { tcx, clsact };
 int try_hook(HookTry);
 
+/// Marks a frame (skb->tc_index) and reads the mark again. A kernel without CONFIG_NET_SCHED has no
+/// room for one, and the store is nothing: ENODATA.
+int try_mark();
+
 /// Mounts a bpffs in a new mount namespace.
 int try_bpffs();
 
 /// Whether programs are translated to machine code; nothing when none can be loaded.
 std::optional<bool> programs_are_compiled();
+
+/// Whether the caller is in the machine's first network namespace, which alone has some sysctls.
+bool in_initial_netns();
 
 /// A number from /proc/sys/net of the machine's first namespace, which other ones do not show.
 std::optional<int> initial_net_sysctl(const std::string &path);

@@ -197,7 +197,7 @@ class Doctor(NetCase):
         found = self.examine()["pair sby"]
         self.assertEqual(found["grade"], "degraded")
         self.assertIn("clsact filters", found["detail"])
-        self.assertEqual(found["remedy"], "hitless detach sby && hitless attach sby --primary mac")
+        self.assertEqual(found["remedy"], "hitless convert sby --model two --gap")
         sh(found["remedy"].replace("hitless", f"HITLESS_STATE_DIR={self.state} {self.binary}"))
         self.assertEqual(self.examine()["pair sby"]["grade"], "ok", "the remedy mends it")
 

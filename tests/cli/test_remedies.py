@@ -1,0 +1,563 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every command that is ever printed as a way out is run: what it shall mend is provoked, the command is taken from
+what was printed, run as it stands, and what it was printed for is gone.
+
+The commands are found in the sources. One that has no place in the tables below fails
+`test_every_command_has_a_test`; one that stands in MENDED and was not run fails `test_zz_all_were_run`."""
+import fcntl
+import glob
+import json
+import mmap
+import os
+import re
+import resource
+import signal
+import struct
+import subprocess
+import unittest
+
+from bed import HITLESS, MAC, NetCase, netns_cookie, sh, wait_until
+from test_versions import OURS, VERSION, obj_get
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+SOURCES = ("loader/**/*.cpp", "loader/**/*.hpp", "cli/**/*.cpp", "cli/**/*.hpp")
+# Commands that are run by the product, not by people.
+OWN = ("cli/bugreport.cpp", "cli/demo/")
+LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*')
+PROGRAMS = ("hitless|ip|tc|sysctl|modprobe|mount|umount|kill|prlimit|ulimit|systemctl|nmcli|networkctl|ethtool|ls|du|"
+            "bridge|bpftool|apt|mkdir|nsenter|sudo|sed|netplan|udevadm|dhclient|ovs-vsctl")
+COMMAND = re.compile(rf"(^|[`;:(] ?|&& )({PROGRAMS}) [-a-z{{/$]|`({PROGRAMS})[ `]")
+
+# What is run here, each by a test that calls mend() with it.
+MENDED = {
+    "`hitless attach {}` makes one", "`hitless detach {}` first", "`hitless detach {}`, and attach it anew",
+    "`hitless switch {} {}`", "`ip link set {} address {}`", "`ip link set {} up`, then {} takes it back",
+    "`ip link set {} mtu {}`: {} refuses to carry longer frames", "`kill {}` ends it without touching the pairs",
+    "`ulimit -n 1024` raises the limit", "a controller (`hitless run`; none runs now)", "ethtool -K {} gro on",
+    "  Frames leave by the primary {}: nobody objects and it is alive.\\n  What would change it: its loss, or "
+    "`hitless switch {} standby`.\\n",
+    "hitless convert {} --model {} --gap", "hitless detach --all", "hitless detach {}", "hitless run",
+    "if it is not meant to: ip link set {} {} off", "ip link set {} address {}", "ip link set {} allmulticast on",
+    "ip link set {} mtu {}", "ip link set {} nomaster", "ip link set {} promisc {}", "ip link set {} txqueuelen {}",
+    "it stays in force; `hitless detach {}` removes it, then attach again", "kill -CONT {}",
+    "mend it, then: hitless run --check{}{}", "mount -o remount,rw $(findmnt -no TARGET -T {})",
+    "prlimit --pid {} --nofile={}:{}", "sysctl -w net/ipv4/conf/{}/arp_ignore={}", "ulimit -n 1024",
+    "the pair is incomplete: `hitless detach {}` removes it",
+    "when it is back; or `hitless detach {}`", "when that is mended: `hitless attach {} --primary {} --model {}`",
+    "{}: attached; no primary yet (`hitless run` takes it when it comes)\\n",
+    "sed -i '/^\\\\[Match\\\\]/a {}' {}", "ip netns exec {} {}", "`kill {}`", "dhclient {}",
+    "`ethtool -K OTHER-END tx off txvlan off`, then attach with --finished-frames", "ethtool -K OTHER-END gro on",
+    "another XDP program is there and this kernel, or that program, takes none beside it: `ip link set {} xdp off` "
+    "removes it",
+}
+# These only show something; each is run, and what it shows is all that it promises.
+SHOWN = {
+    "`hitless status {}` shows it", "`hitless status` lists the pairs", "`ip link` lists those of this network namespace",
+    "`ip netns` lists those with a name", "hitless explain {}", "ls -ld {}", "make room: du -ax {} | sort -n | tail",
+    "`hitless doctor` says what this kernel lacks", "`hitless doctor` says what this NIC can do",
+    "`hitless status` names the pair and what mends it",
+    "hitless: switch {}: still on the {} after {} s; vetoes: {}; `hitless status {}` shows more\\n",
+    "the pair {} {}: it is detached, but the settings of its primary were not given back; `ip -d link` and "
+    "`sysctl net.ipv4.conf.NIC.arp_ignore` show them",
+}
+LAB = "selftests/lab/scenarios/remedies.py"
+DISTRO = "selftests/distro/test_networkmanager.py"
+# Needs hardware, another kernel or other packages: where it is run, or why it cannot be.
+ELSEWHERE = {
+    "could be paired with {}: `hitless attach {}`": LAB, "hitless attach {} --primary {}": LAB,
+    "nobody asked; `hitless run` or `hitless attach ": LAB, "ethtool -K {} rxvlan off": LAB,
+    "sysctl -w net.core.bpf_jit_harden=1": LAB,
+    "hitless attach {} --primary NAME chooses one": "several passthrough NICs of one MAC; NAME is for people to choose",
+    "modprobe -a sch_ingress cls_bpf": "kernels load them by themselves; where that is switched off",
+    "nmcli device set {} managed no": DISTRO,
+    "ethtool -K {} lro off": "no emulated NIC merges frames in its hardware",
+    "modprobe -a sch_ingress cls_bpf, or boot Linux 6.6 or later": "a kernel with neither tcx nor modules to load",
+    "sysctl -w net.core.bpf_jit_enable=1": "Debian's kernels have CONFIG_BPF_JIT_ALWAYS_ON, where it is always 1",
+    "the kernel needs CONFIG_NET_CLS_BPF (modprobe cls_bpf)": "the kernel loads it by itself; without, there is none",
+    "the kernel needs CONFIG_NET_SCH_INGRESS (modprobe sch_ingress)": "the same",
+    "the kernel needs CONFIG_VETH (modprobe veth)": "the same",
+    "ovs-vsctl del-port {}": "no Open vSwitch on the build machines; its manual",
+    "have the host assign it (`ip link set PF vf N mac ...`) or trust the VF": "typed on the host, with its names",
+    "boot Linux 6.1 or later (Debian 12: apt install linux-image-amd64)": "ends with a boot",
+    "run as root: sudo hitless doctor": "the tests are root",
+    "where it may be, outside a container: mkdir -p {0} && mount -t bpf hitless {0}": "typed outside a container",
+    "systemctl restart hitless, or end it and start `hitless run` again":
+        "selftests/distro/test_package.py, and test_doctor.py by the other way",
+    "its MTU or an offload (LRO, hardware GRO) may be in the way: `ip link set {0} mtu 1500`, "
+    "`ethtool -K {0} lro off`": "a driver that refuses by errno what it cannot: none is emulated",
+}
+# Sentences in which a command is named and none is asked for, and beginnings of commands.
+WORDS = {
+    "; a dead primary is only noticed by `hitless run`", "What is broken; `hitless status` says it in words",
+    "`hitless run` hears of a lost primary before its driver stops it",
+    "`hitless run` hears of a lost primary by link events, when its driver has stopped it",
+    "`hitless run` hears of carrier loss and removal as they begin",
+    "tracepoints or link events tell `hitless run` a little later", "tc carries the frames of {}: {}",
+    "work in this network namespace, as `ip -n`", "the words after `hitless`, behind a --",
+    "{}; `hitless run` does not start with it", "mount a bpffs on {}", "nsenter --net=/proc/1/ns/net ",
+}
+
+# A client of DHCP as the kernel sees it: a packet socket bound to a device.
+LISTENER = """
+import socket, sys, time
+listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+listener.bind((sys.argv[1], 3))
+print(flush=True)
+time.sleep(60)
+"""
+
+
+def literals():
+    found = {}
+    for path in sorted(p for pattern in SOURCES for p in glob.glob(f"{ROOT}/{pattern}", recursive=True)):
+        name = os.path.relpath(path, ROOT)
+        if name.startswith(OWN):
+            continue
+        with open(path, encoding="utf-8") as file:
+            text = re.sub(r"(?m)^\s*//.*$|^#include.*$", "", file.read())
+        for match in LITERALS.finditer(text):
+            joined = "".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', match.group()))
+            found.setdefault(joined, name)
+    return found
+
+
+def offers(literal):
+    return COMMAND.search(literal)
+
+
+def pattern_of(literal):
+    text = literal.replace("\\n", "\n").replace("\\\\", "\\").replace('\\"', '"')
+    return re.sub(r"\\\{\d?\\\}", "([^\\\\s`;,]+?)", re.escape(text)) + r"(?=$|[\s`;,.])"
+
+
+def command_of(literal, text):
+    """What is to be typed, as it was printed."""
+    match = re.search(pattern_of(literal), text)
+    if not match:
+        raise AssertionError(f"'{literal}' was not printed: {text}")
+    if "`" in literal:
+        return re.search("`([^`]+)`", match.group()).group(1)
+    return re.sub(rf"^.*?: (?=({PROGRAMS}) )", "", match.group())
+
+
+class Remedies(NetCase):
+    run_so_far = set()
+
+    def setUp(self):
+        super().setUp()
+        os.mkdir(f"{self.state}/bin")
+        os.symlink(os.path.abspath(HITLESS), f"{self.state}/bin/hitless")
+        self.env["PATH"] = f"{self.state}/bin:{os.environ['PATH']}"
+
+    def doctor(self, what, *args, **options):
+        """The finding, or nothing when all is well there."""
+        found = json.loads(self.hitless("doctor", "-j", *args, **options).stdout)["findings"]
+        return next((f for f in found if f["what"] == what and f["grade"] != "ok"), None)
+
+    def type(self, command):
+        return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, env=self.env)
+
+    def mend(self, literal, text, names=()):
+        """Runs the command that was printed, with the names that only people know; `hitless run` goes on until the
+        test ends."""
+        self.run_so_far.add(literal)
+        command = command_of(literal, text)
+        for name, value in dict(names).items():
+            command = command.replace(name, value)
+        if command == "hitless run":
+            self.controller()
+            return
+        done = self.type(command)
+        self.assertEqual(done.returncode, 0, f"{command}: {done.stdout}{done.stderr}")
+
+    def mends(self, literal, what, *args):
+        """The remedy of a finding, which is gone then."""
+        finding = self.doctor(what, *args)
+        self.assertIsNotNone(finding, self.hitless("doctor").stdout)
+        self.mend(literal, finding["remedy"])
+        wait_until(lambda: not self.doctor(what, *args), f"{finding} is mended")
+
+    def refused(self, *line):
+        done = self.hitless(*line)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        return done.stderr
+
+    def written(self, text, name="hitless.toml"):
+        with open(f"{self.state}/{name}", "w", encoding="utf-8") as out:
+            out.write(text)
+        return f"{self.state}/{name}"
+
+    def compiled(self, section):
+        program = f"{self.state}/{section}.o"
+        sh(f"echo '__attribute__((section(\"{section}\"))) int p(void *c) "
+           f"{{ return {2 if section == 'xdp' else 0}; }}' | clang-14 -target bpf -O2 -x c - -c -o {program}")
+        return program
+
+    def word_at(self, field):
+        """Where a field is in a pair, by the compiler that knows."""
+        program = (f'#include "{ROOT}/maps/hitless_abi.h"\n#include <stdio.h>\n'
+                   f'int main(void) {{ printf("%zu", HL_OFFSETOF(struct hl_pair, {field})); }}')
+        sh(f"printf '%s' '{program}' | clang-14 -x c -include stdint.h -o {self.state}/offset -")
+        return int(sh(f"{self.state}/offset"))
+
+    def refuses(self, *whats):
+        """The primary is told to have refused this."""
+        bits = {"tx-queue-length": 1, "promiscuous-mode": 2, "multicast": 4, "arp-silence": 8}
+        fd = obj_get(f"{self.state}/bpf/{self.pins()[0]}/pair")
+        with mmap.mmap(fd, 4096) as pair:
+            pair[self.word_at("primary_saved.unsynced")] = sum(map(bits.get, whats))
+        os.close(fd)
+
+    # --- attach, detach, convert, run
+
+    def test_none_is_attached(self):
+        self.mend("`hitless attach {}` makes one", self.refused("status", "sby"))
+        self.assertEqual(self.status(0, 2)[0]["name"], "sby")
+
+    def test_the_primary_of_another_pair(self):
+        sh(f"ip link add oth address {MAC} type veth peer name odd && ip link set oth up && ip link set odd up")
+        self.expect(0, "attach", "sby", "--primary", "pri")
+        self.mend("`hitless detach {}` first", self.refused("attach", "oth", "--primary", "pri"))
+        self.expect(0, "attach", "oth", "--primary", "pri")
+
+    def test_macs_that_differ(self):
+        sh("ip link set pri address 02:00:00:00:00:02")
+        self.mend("ip link set {} address {}", self.refused("attach", "sby", "--primary", "pri"))
+        self.expect(0, "attach", "sby", "--primary", "pri")
+
+    def test_a_nic_that_has_a_master(self):
+        sh("ip link add br0 type bridge")
+        for nic in ("pri", "sby"):
+            sh(f"ip link set {nic} master br0")
+            self.mend("ip link set {} nomaster", self.refused("attach", "sby", "--primary", "pri"))
+        self.expect(0, "attach", "sby", "--primary", "pri")
+
+    def test_a_pair_by_xdp_has_one_model(self):
+        sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
+        self.attach("--datapath", "xdp", "--finished-frames")
+        self.mend("`hitless detach {}`, and attach it anew", self.refused("convert", "sby", "--model", "hidden"))
+        self.attach("--model", "hidden")
+
+    def test_a_primary_that_is_needed_to_make_the_pair_again(self):
+        self.expect(0, "attach", "sby", "--primary", "pri")
+        sh("ip link del pri")
+        said = self.refused("convert", "sby", "--model", "three", "--gap")
+        self.assertEqual(self.status(2)[0]["model"], "two", "the old pair is as it was")
+        self.mend("when it is back; or `hitless detach {}`", said)
+        self.expect(3, "status")
+
+    def test_neither_pair_can_be_made(self):
+        """The primary is in a bridge by now, which only a new pair minds."""
+        self.attach()
+        sh("ip link add br0 type bridge && ip link set pri master br0")
+        said = self.refused("convert", "sby", "--model", "three", "--gap")
+        sh("ip link set pri nomaster")
+        self.mend("when that is mended: `hitless attach {} --primary {} --model {}`", said)
+        self.assertEqual(self.status()[0]["model"], "two")
+
+    def test_a_second_controller(self):
+        first = self.controller()
+        self.mend("`kill {}` ends it without touching the pairs", self.refused("run"))
+        self.assertEqual(first.wait(timeout=10), 0)
+        self.controller()
+
+    def test_too_few_descriptors(self):
+        done = self.hitless("attach", "sby", "--primary", "mac", prefix=("prlimit", "--nofile=14:4096"))
+        self.mend("`ulimit -n 1024` raises the limit", done.stderr)
+        self.attach()
+
+    def test_a_primary_that_comes_later(self):
+        sh("ip link del pri")
+        done = self.hitless("attach", "sby", "--primary", "mac")
+        self.mend("{}: attached; no primary yet (`hitless run` takes it when it comes)\\n", done.stdout)
+        sh(f"ip link add pri address {MAC} type veth peer name pri_far && ip link set pri_far up")
+        wait_until(lambda: self.status(0, 2)[0]["primary"]["ifname"] == "pri", "it is taken")
+
+    # --- status and doctor
+
+    def test_a_pair_made_again(self):
+        """Somebody has taken a program of ours off: with what it was made for, the pair is made anew."""
+        for options in ([], ["--model", "three"], ["--model", "hidden"], ["--hold-down", "50"]):
+            with self.subTest(options):
+                self.attach(*options)
+                before = self.status()[0]
+                sh(f"bpftool link detach pinned {self.state}/bpf/{self.pins()[0]}/link_ingress_standby")
+                self.mends("hitless convert {} --model {} --gap", "pair sby")
+                after = self.status()[0]
+                for what in ("model", "selector", "hold_down_s", "failover"):
+                    self.assertEqual(before[what], after[what], what)
+                self.expect(0, "detach", "sby")
+
+    def test_a_primary_that_refused_to_follow(self):
+        changes = {"ip link set {} txqueuelen {}": ("tx-queue-length", "txqueuelen 77"),
+                   "ip link set {} promisc {}": ("promiscuous-mode", "promisc on"),
+                   "ip link set {} allmulticast on": ("multicast", "allmulticast off")}
+        self.attach()
+        for literal, (what, change) in changes.items():
+            with self.subTest(what):
+                sh(f"ip link set pri {change}")
+                self.refuses(what)
+                self.assertIn(what, self.status(2)[0]["problems"][0])
+                self.mends(literal, "pair sby")
+        sh("sysctl -qw net.ipv4.conf.pri.arp_ignore=0")
+        self.refuses("arp-silence")
+        self.mends("sysctl -w net/ipv4/conf/{}/arp_ignore={}", "pair sby")
+
+    def test_a_primary_in_a_private_namespace(self):
+        self.attach("--model", "hidden")
+        netns = sh(f"ip netns list | grep hitless- | cut -d' ' -f1 | grep -F -- -{self.cookie()}-").split()[0]
+        sh(f"ip -n {netns} link set pri allmulticast off")
+        self.refuses("multicast")
+        finding = self.doctor("pair sby")
+        self.run_so_far.add("ip netns exec {} {}")
+        self.assertEqual(self.type(finding["remedy"]).returncode, 0, finding)
+        self.assertIsNone(self.doctor("pair sby"))
+
+    def cookie(self):
+        return netns_cookie()
+
+    def test_a_standby_that_is_gone(self):
+        self.attach()
+        sh("ip link del sby")
+        pair = self.status(2)[0]["name"]
+        self.mends("hitless detach {}", f"pair {pair}")
+
+    def test_a_primary_that_was_away(self):
+        self.attach()
+        sh(f"ip netns add {self.netns}x && ip link set pri netns {self.netns}x && "
+           f"ip -n {self.netns}x link set pri netns {self.netns} && ip netns del {self.netns}x && ip link set pri up")
+        self.mend("hitless run", self.status(2)[0]["problems"][0])
+        wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is taken back")
+
+    def test_a_primary_that_is_down(self):
+        self.attach()
+        sh("ip link set pri_far down")
+        problem = self.status(2)[0]["problems"][0]
+        sh("ip link set pri_far up")
+        self.mend("hitless run", problem)
+        wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is used again")
+
+    def test_pairs_without_a_controller(self):
+        self.attach()
+        self.mends("hitless run", "controller")
+
+    def test_a_controller_that_is_stopped(self):
+        self.attach()
+        self.controller().send_signal(signal.SIGSTOP)
+        self.mends("kill -CONT {}", "controller")
+
+    def test_a_controller_without_descriptors(self):
+        pid = self.controller().pid
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 1, 4096))
+        self.mends("prlimit --pid {} --nofile={}:{}", "descriptors")
+
+    def test_few_descriptors_for_a_controller(self):
+        finding = self.doctor("descriptors", prefix=("prlimit", "--nofile=100"))
+        self.run_so_far.add("ulimit -n 1024")
+        done = self.type(f"ulimit -S -n 100; {finding['remedy']} && hitless doctor")
+        self.assertNotIn("descriptors", done.stdout)
+
+    def test_a_read_only_state(self):
+        sh(f"mount -t tmpfs tmpfs {self.state} && mount -o remount,ro {self.state}")
+        self.addCleanup(sh, f"umount -R {self.state}")
+        self.env["PATH"] = os.environ["PATH"]
+        self.mends("mount -o remount,rw $(findmnt -no TARGET -T {})", "state")
+
+    def test_a_configuration_with_a_mistake(self):
+        file = self.written("stand_by = 1\n")
+        literal = "mend it, then: hitless run --check{}{}"
+        said = self.doctor("configuration", "--config", file)["remedy"]
+        self.written("")
+        self.run_so_far.add(literal)
+        done = self.type(said.split(": ", 1)[1])
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_foreign_xdp_program(self):
+        self.attach()
+        sh(f"ip link set pri xdpgeneric obj {self.compiled('xdp')} sec xdp")
+        self.mends("if it is not meant to: ip link set {} {} off", "pri")
+
+    def test_a_failover_device_without_gro(self):
+        sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
+        self.attach("--datapath", "xdp", "--finished-frames")
+        sh("ethtool -K fo-sby gro off")
+        self.mends("ethtool -K {} gro on", "pair sby")
+
+    def test_nics_that_carry_shorter_frames(self):
+        self.attach("--model", "three")
+        sh("ip link set fo-sby mtu 9000")
+        self.mends("ip link set {} mtu {}", "pair sby")
+
+    def test_another_version(self):
+        self.attach()
+        self.set_word(VERSION, OURS + 1)
+        said = self.refused("status")
+        self.mends("hitless detach --all", "pairs")
+        self.attach()
+        self.set_word(VERSION, OURS + 1)
+        self.mend("it stays in force; `hitless detach {}` removes it, then attach again", said)
+        self.expect(3, "status")
+
+    def set_word(self, at, value):
+        fd = obj_get(f"{self.state}/bpf/{self.pins()[0]}/pair")
+        with mmap.mmap(fd, 4096) as pair:
+            struct.pack_into("=I", pair, at, value)
+        os.close(fd)
+
+    def test_an_incomplete_pair(self):
+        self.attach()
+        os.unlink(f"{self.state}/bpf/{self.pins()[0]}/bell")
+        self.mend("the pair is incomplete: `hitless detach {}` removes it", self.refused("status"))
+        self.expect(3, "status")
+
+    def test_a_file_that_names_nics_by_their_mac(self):
+        self.attach()
+        os.makedirs("/run/systemd/network", exist_ok=True)
+        sh("mount -t tmpfs tmpfs /run/systemd/network")
+        self.addCleanup(sh, "umount /run/systemd/network")
+        for match in (f"MACAddress={MAC}", f"PermanentMACAddress={MAC.upper()}", f"  MACAddress=02:00:00:00:00:09 {MAC}"):
+            with self.subTest(match), open("/run/systemd/network/10-wan.link", "w") as file:
+                file.write(f"[Match]\n{match}\n[Link]\nName=wan0\n")
+            self.mends("sed -i '/^\\\\[Match\\\\]/a {}' {}", "names")
+
+    # --- addresses that travel
+
+    def test_an_address_that_a_client_renews(self):
+        """A client that listens on the standby, as dhclient does, is in the way until it is ended."""
+        sh("ip addr add 192.0.2.2/24 dev sby valid_lft 3600 preferred_lft 3600")
+        client = subprocess.Popen(["python3", "-c", LISTENER, "sby"], stdout=subprocess.PIPE)
+        self.addCleanup(client.stdout.close)
+        self.addCleanup(self.end, client)
+        client.stdout.readline()
+        for model in ("three", "hidden", "one"):
+            said = self.refused("attach", "sby", "--primary", "mac", "--model", model)
+            self.assertIn(f"(process {client.pid}) listens on it, and would not renew 192.0.2.2/24", said)
+            self.assertEqual(self.pins(), [])
+        self.mend("`kill {}`", said)
+        client.wait(timeout=10)
+        done = self.expect(0, "attach", "sby", "--primary", "mac", "--model", "one")
+        self.assertRegex(done.stderr, r"192.0.2.2/24 ends in \d+ s unless somebody renews it on sby")
+
+    def test_an_address_that_nobody_renews(self):
+        """Degraded when three quarters of its time are over, and after its end; until somebody gives one."""
+        bin = f"{self.state}/bin/dhclient"
+        with open(bin, "w") as file:
+            file.write("#!/bin/sh\nexec ip addr replace 192.0.2.2/24 dev $1 valid_lft 3600 preferred_lft 3600\n")
+        os.chmod(bin, 0o755)
+        for life in (4, 1):
+            sh(f"ip addr add 192.0.2.2/24 dev sby valid_lft {life} preferred_lft {life}")
+            self.attach("--model", "three")
+            self.assertEqual(self.status(0, 2)[0]["failover"], "fo-sby")
+            says = "nobody renews it" if life == 4 else "nobody renewed it"
+            wait_until(lambda: any(says in problem for problem in self.status(0, 2)[0]["problems"]), says)
+            self.mends("dhclient {}", "pair sby")
+            self.assertTrue(self.status()[0]["healthy"])
+            self.expect(0, "detach", "sby")
+            sh("ip addr flush dev sby")
+
+    # --- by XDP
+
+    def test_frames_that_the_other_end_leaves_unfinished(self):
+        said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp")
+        literal = "`ethtool -K OTHER-END tx off txvlan off`, then attach with --finished-frames"
+        for end in ("sby_far", "pri_far"):
+            self.mend(literal, said, {"OTHER-END": end})
+        said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--finished-frames")
+        for end in ("sby_far", "pri_far"):
+            self.mend("ethtool -K OTHER-END gro on", said, {"OTHER-END": end})
+        self.attach("--datapath", "xdp", "--finished-frames")
+
+    def test_an_xdp_program_that_is_in_the_way(self):
+        sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on && "
+           f"ip link set pri xdpdrv obj {self.compiled('xdp')} sec xdp")
+        said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--finished-frames")
+        self.mend("another XDP program is there and this kernel, or that program, takes none beside it: "
+                  "`ip link set {} xdp off` removes it", said)
+        self.attach("--datapath", "xdp", "--finished-frames")
+
+    # --- explain
+
+    def explained(self):
+        return self.expect(0, "explain", "sby").stdout
+
+    def test_explain_an_operators_choice(self):
+        self.attach()
+        self.expect(0, "switch", "sby", "standby")
+        self.mend("`hitless switch {} {}`", self.explained())
+        self.assertEqual(self.status()[0]["active"], "primary")
+
+    def test_explain_what_would_change_it(self):
+        self.attach()
+        self.mend("  Frames leave by the primary {}: nobody objects and it is alive.\\n  What would change it: its loss, "
+                  "or `hitless switch {} standby`.\\n", self.explained())
+        self.assertEqual(self.status()[0]["active"], "standby")
+
+    def test_explain_a_primary_without_a_controller(self):
+        self.attach()
+        controller = self.controller()
+        sh("ip link set pri down")
+        wait_until(lambda: "link-down" in self.status(2)[0]["veto"], "it is seen")
+        self.mend("`ip link set {} up`, then {} takes it back", self.explained())
+        wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is taken back")
+        sh("ip link set pri down")
+        wait_until(lambda: "link-down" in self.status(2)[0]["veto"], "it is seen")
+        self.end(controller)
+        said = self.explained()
+        sh("ip link set pri up")
+        self.mend("a controller (`hitless run`; none runs now)", said)
+        wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is taken back")
+
+    def test_explain_another_mac(self):
+        self.attach()
+        self.controller()
+        sh("ip link set pri address 02:00:00:00:00:02")
+        wait_until(lambda: "mac" in self.status(2)[0]["veto"], "it is seen")
+        self.mend("`ip link set {} address {}`", self.explained())
+        wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is used again")
+
+    def test_explain_an_mtu_that_the_primary_refuses(self):
+        """A tap takes 65521 at most, and veth 65535."""
+        sh(f"ip link del pri && ip tuntap add pri mode tap && ip link set pri address {MAC} up")
+        with open("/dev/net/tun", "r+b", buffering=0) as tap:
+            fcntl.ioctl(tap, 0x400454ca, struct.pack("16sH22x", b"pri", 0x1002))
+            self.attach()
+            self.controller()
+            sh("ip link set sby mtu 65535")
+            wait_until(lambda: "mtu" in self.status(2)[0]["veto"], "it is seen")
+            self.mend("`ip link set {} mtu {}`: {} refuses to carry longer frames", self.explained())
+            wait_until(lambda: "mtu" not in self.status(0, 2)[0]["veto"], "it is used again")
+
+    # --- the tables
+
+    def test_shown(self):
+        self.attach()
+        for literal, line in (("`hitless status {}` shows it", ("attach", "sby")),
+                              ("`hitless status` lists the pairs", ("status", "nope")),
+                              ("`ip link` lists those of this network namespace", ("attach", "nope")),
+                              ("`ip netns` lists those with a name", ("-n", "nope", "status"))):
+            done = self.type(command_of(literal, self.refused(*line)))
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.controller()
+        sh("ip link set pri down")
+        wait_until(lambda: "link-down" in self.status(2)[0]["veto"], "it is seen")
+        done = self.type(command_of("hitless explain {}", self.doctor("pair sby")["remedy"]))
+        self.assertIn("ip link set pri up", done.stdout)
+
+    def test_every_command_has_a_test(self):
+        known = [*MENDED, *SHOWN, *ELSEWHERE, *WORDS]
+        self.assertEqual(sorted(known), sorted(set(known)), "in one table")
+        found = {literal: name for literal, name in literals().items() if offers(literal)}
+        self.assertEqual({k: v for k, v in found.items() if k not in known}, {},
+                         "a command that is printed and never run: test it here")
+        self.assertEqual(set(known) - found.keys(), set(), "never printed any more")
+        for literal, where in ELSEWHERE.items():
+            if where.endswith(".py"):
+                with open(f"{ROOT}/{where}", encoding="utf-8") as file:
+                    self.assertIn(literal.split(" {}")[0], file.read(), where)
+
+    def test_zz_all_were_run(self):
+        self.assertEqual(MENDED - self.run_so_far, set())
+
+
+if __name__ == "__main__":
+    unittest.main()
