@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """NetworkManager, which would make a connection of its own for every Ethernet NIC."""
+import json
+
 from bed import ADDRESS, DistroCase, wait_until
 
 OPTIONS = {"managers": ("NetworkManager.service",)}
@@ -32,3 +34,17 @@ class With(DistroCase):
         self.check()
         self.replug()
         self.check()
+
+    def test_the_doctor_s_command_takes_the_primary_away_from_it(self):
+        """nmcli device set {} managed no"""
+        self.check()
+        self.guest.run("nmcli device set eth1 managed yes")
+        told = wait_until(lambda: self.finding("eth1"), "it is found")
+        self.assertEqual(told["remedy"], "nmcli device set eth1 managed no")
+        self.guest.run(told["remedy"])
+        wait_until(lambda: not self.finding("eth1"), "the remedy mends it")
+        self.check()
+
+    def finding(self, what):
+        found = json.loads(self.guest.run("hitless doctor -j", check=False))["findings"]
+        return next((f for f in found if f["what"] == what and f["grade"] != "ok"), None)
