@@ -37,8 +37,9 @@ MENDED = {
     "  Frames leave by the primary {}: nobody objects and it is alive.\\n  What would change it: its loss, or "
     "`hitless switch {} standby`.\\n",
     "hitless convert {} --model {} --gap", "hitless detach --all", "hitless detach {}", "hitless run",
-    "bpftool prog pin id {0} /sys/fs/bpf/xdp-{0} && ip link set {1} xdpdrv off && "
-    "ip link set {1} xdpgeneric pinned /sys/fs/bpf/xdp-{0}", "ip link set {} address {}", "ip link set {} allmulticast on",
+    "if it is not meant to: ip link set {} {} off", ", or `hitless convert {} --model {} --gap{}`",
+    "`tc qdisc del dev {} {}`, and make them on the device that takes its place; or use the model two",
+    "make them on {}, then `tc qdisc del dev {} {}`", "ip link set {} address {}", "ip link set {} allmulticast on",
     "ip link set {} mtu {}", "ip link set {} nomaster", "ip link set {} promisc {}", "ip link set {} txqueuelen {}",
     "it stays in force; `hitless detach {}` removes it, then attach again", "kill -CONT {}",
     "mend it, then: hitless run --check{}{}", "mount -o remount,rw $(findmnt -no TARGET -T {})",
@@ -56,7 +57,9 @@ SHOWN = {
     "`hitless status {}` shows it", "`hitless status` lists the pairs", "`ip link` lists those of this network namespace",
     "`ip netns` lists those with a name", "hitless explain {}", "ls -ld {}", "make room: du -ax {} | sort -n | tail",
     "`hitless doctor` says what this kernel lacks", "`hitless doctor` says what this NIC can do",
-    "`hitless status` names the pair and what mends it",
+    "`hitless status` names the pair and what mends it", "give {} the same qdisc (`tc qdisc show dev {}`)",
+    "another filter may have the priority {}, which ours needs: `tc filter show dev {} ingress` shows it; give it another",
+    "give it another; `tc filter show dev {} egress` shows it",
     "hitless: switch {}: still on the {} after {} s; vetoes: {}; `hitless status {}` shows more\\n",
     "the pair {} {}: it is detached, but the settings of its primary were not given back; `ip -d link` and "
     "`sysctl net.ipv4.conf.NIC.arp_ignore` show them",
@@ -71,6 +74,9 @@ ELSEWHERE = {
     "hitless attach {} --primary NAME chooses one": "several passthrough NICs of one MAC; NAME is for people to choose",
     "modprobe -a sch_ingress cls_bpf": "kernels load them by themselves; where that is switched off",
     "nmcli device set {} managed no": DISTRO,
+    "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
+    "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":
+        "the filters' command above, with another word",
     "ethtool -K {} lro off": "no emulated NIC merges frames in its hardware",
     "modprobe -a sch_ingress cls_bpf, or boot Linux 6.6 or later": "a kernel with neither tcx nor modules to load",
     "sysctl -w net.core.bpf_jit_enable=1": "Debian's kernels have CONFIG_BPF_JIT_ALWAYS_ON, where it is always 1",
@@ -95,7 +101,7 @@ WORDS = {
     "`hitless run` hears of carrier loss and removal as they begin",
     "tracepoints or link events tell `hitless run` a little later", "tc carries the frames of {}: {}",
     "work in this network namespace, as `ip -n`", "the words after `hitless`, behind a --",
-    "{}; `hitless run` does not start with it", "mount a bpffs on {}", "ip netns exec {} ", "nsenter --net=/proc/1/ns/net ",
+    "{}; `hitless run` does not start with it", "mount a bpffs on {}", "nsenter --net=/proc/1/ns/net ",
 }
 
 # A client of DHCP as the kernel sees it: a packet socket bound to a device.
@@ -390,12 +396,30 @@ class Remedies(NetCase):
         done = self.type(said.split(": ", 1)[1])
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def test_a_foreign_xdp_program_that_sees_nothing(self):
+    def test_a_foreign_xdp_program(self):
+        self.attach()
+        sh(f"ip link set pri xdpgeneric obj {self.compiled('xdp')} sec xdp")
+        self.mends("if it is not meant to: ip link set {} {} off", "pri")
+
+    def test_a_qdisc_that_does_nothing_to_what_leaves_by_the_primary(self):
+        self.attach()
+        sh("tc qdisc add dev sby root tbf rate 8mbit burst 10k latency 50ms")
+        self.mends(", or `hitless convert {} --model {} --gap{}`", "pair sby")
+
+    def test_filters_that_a_move_would_lose(self):
+        self.filtered("sby")
+        said = self.refused("attach", "sby", "--primary", "mac", "--model", "hidden")
+        self.mend("`tc qdisc del dev {} {}`, and make them on the device that takes its place; or use the model two", said)
+        self.attach("--model", "hidden")
+
+    def test_filters_beside_the_device_that_is_used(self):
         self.attach("--model", "three")
-        sh(f"mount -t bpf bpf /sys/fs/bpf && ip link set fo-sby xdpdrv obj {self.compiled('xdp')} sec xdp")
-        self.addCleanup(sh, "umount /sys/fs/bpf")
-        self.mends("bpftool prog pin id {0} /sys/fs/bpf/xdp-{0} && ip link set {1} xdpdrv off && "
-                   "ip link set {1} xdpgeneric pinned /sys/fs/bpf/xdp-{0}", "pair sby")
+        self.filtered("sby")
+        self.mends("make them on {}, then `tc qdisc del dev {} {}`", "pair sby")
+
+    def filtered(self, device):
+        sh(f"tc qdisc add dev {device} clsact && "
+           f"tc filter add dev {device} egress bpf da obj {self.compiled('tc')} sec tc")
 
     def test_a_failover_device_without_gro(self):
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
