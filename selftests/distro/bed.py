@@ -38,6 +38,16 @@ def sh(command, check=True):
     return done.stdout
 
 
+def defined(path, pattern):
+    """A text of the product's, from the place where it is defined: a test that waits for a copy rots. That every
+    one of them is still there is a test of scripts/test (tests/packaging)."""
+    with open(f"{HERE}/../../{path}", encoding="utf-8") as source:
+        found = re.findall(pattern, source.read())
+    if len(found) != 1:
+        raise LookupError(f"{path} has {len(found)} places for {pattern}")
+    return found[0]
+
+
 def wait_until(predicate, what, seconds=20):
     end = time.monotonic() + seconds
     while not (value := predicate()):
