@@ -21,7 +21,6 @@ struct {
 
 #define HL_NICS ports /* where the frame rules look */
 #include "bpf/lib/outward.h"
-#include "bpf/lib/xdp.h"
 
 static __always_inline int has_inner(void) {
 	__u32 key = HL_PORT_INNER;
@@ -31,8 +30,11 @@ static __always_inline int has_inner(void) {
 
 /* outward() stands on the failover device's egress, and on the inner end for what comes past that. */
 static __always_inline int inward(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
+	int verdict;
+
 	if (unlikely(!at_home(role, by) || !has_inner())) return TC_ACT_UNSPEC;
-	if (!accept(skb, role)) return TC_ACT_SHOT;
+	verdict = accept(skb, role);
+	if (unlikely(verdict != DELIVER)) return set_apart(skb, role, verdict, knobs.inner, 0);
 	count(received_by(role));
 	return bpf_redirect(knobs.inner, 0);
 }
@@ -49,13 +51,17 @@ static __always_inline int xdp_outward(struct xdp_md *xdp, enum hl_liveness by) 
 	enum hl_role role = choose_path(by);
 
 	if (!(pair.native & 1u << role)) return XDP_PASS;
+	remember_xdp(xdp, role);
 	count(sent_by(role));
 	return bpf_redirect_map(&ports, role, XDP_PASS);
 }
 
 static __always_inline int xdp_inward(struct xdp_md *xdp, enum hl_role role, enum hl_liveness by) {
+	int verdict;
+
 	if (unlikely(!at_home(role, by) || !has_inner())) return XDP_PASS;
-	if (!accept_xdp(xdp, role)) return XDP_DROP;
+	verdict = accept_xdp(xdp, role);
+	if (unlikely(!(verdict & DELIVER))) return verdict & KEEP ? XDP_PASS : XDP_DROP;
 	count(received_by(role));
 	return bpf_redirect_map(&ports, HL_PORT_INNER, XDP_PASS);
 }
@@ -100,7 +106,7 @@ SEC("xdp.frags") int hl_gate(struct xdp_md *xdp) {
 	frame = header_of(xdp);
 	if (!frame || (void *)(meta + 1) > (void *)(long)xdp->data) return XDP_PASS;
 	*meta = GATED;
-	return accept_other(xdp, frame, HL_ROLE_STANDBY) ? XDP_PASS : XDP_DROP;
+	return accept_other_xdp(xdp, frame, HL_ROLE_STANDBY) ? XDP_PASS : XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -12,21 +12,29 @@
 #define JUDGED 0x484c
 
 static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
+	enum hl_role role;
+
 	if (unlikely(!master_at_home(by))) return TC_ACT_UNSPEC;
-	if (likely(choose_path(by) == HL_ROLE_PRIMARY)) {
-		count(HL_COUNT_TX_PRIMARY);
-		return bpf_redirect(pair.primary.ifindex, 0);
-	}
-	count(HL_COUNT_TX_STANDBY);
-	return TC_ACT_UNSPEC;
+	role = choose_path(by);
+	remember(skb, role);
+	count(sent_by(role));
+	return likely(role == HL_ROLE_PRIMARY) ? bpf_redirect(pair.primary.ifindex, 0) : TC_ACT_UNSPEC;
 }
 
 /* On the primary: every frame belongs to the master, as if it had arrived there. */
 static __always_inline int ingress_primary(struct __sk_buff *skb, enum hl_liveness by) {
+	int verdict;
+
 	if (unlikely(!at_home(HL_ROLE_PRIMARY, by) || !master_at_home(by))) return TC_ACT_UNSPEC;
-	if (!accept(skb, HL_ROLE_PRIMARY)) return TC_ACT_SHOT;
-	count(HL_COUNT_RX_PRIMARY);
+	verdict = accept(skb, HL_ROLE_PRIMARY);
 	skb->tc_index = JUDGED;
+	if (unlikely(verdict != DELIVER)) {
+		verdict = set_apart(skb, HL_ROLE_PRIMARY, verdict, knobs.master, BPF_F_INGRESS);
+		barrier_var(skb); /* the verifier wants the field's place in the instruction */
+		skb->tc_index = 0;
+		return verdict;
+	}
+	count(HL_COUNT_RX_PRIMARY);
 	return bpf_redirect(knobs.master, BPF_F_INGRESS);
 }
 
@@ -49,7 +57,7 @@ SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
 		skb->tc_index = 0;
 		return TC_ACT_UNSPEC;
 	}
-	if (!accept(skb, HL_ROLE_STANDBY)) return TC_ACT_SHOT;
+	if (!(accept(skb, HL_ROLE_STANDBY) & DELIVER)) return TC_ACT_SHOT;
 	count(HL_COUNT_RX_STANDBY);
 	return TC_ACT_UNSPEC;
 }
@@ -61,8 +69,11 @@ SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
  * what is not keeps its type on the other one.
  */
 static __always_inline int enter(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
+	int verdict;
+
 	if (unlikely(!at_home(role, by))) return TC_ACT_UNSPEC;
-	if (!accept(skb, role)) return TC_ACT_SHOT;
+	verdict = accept(skb, role);
+	if (unlikely(verdict != DELIVER)) return set_apart(skb, role, verdict, knobs.entrance, knobs.entrance_flags);
 	count(received_by(role));
 	if (likely(skb->pkt_type == PACKET_HOST)) return bpf_redirect_peer(knobs.entrance, 0);
 	return bpf_redirect(knobs.entrance, knobs.entrance_flags);

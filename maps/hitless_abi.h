@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 #define HL_ABI_MAGIC 0x73736c68u /* "hlss" */
-#define HL_ABI_VERSION 5u
+#define HL_ABI_VERSION 6u
 
 /*
  * Reasons not to use the primary, one bit each: X(NAME, bit, "name", kind, "what it means").
@@ -55,8 +55,8 @@ enum hl_veto_bit {
 	X(TX_STANDBY, "tx_standby", "sent through the standby")                                    \
 	X(RX_PRIMARY, "rx_primary", "received from the primary and delivered")                     \
 	X(RX_STANDBY, "rx_standby", "received from the standby and delivered")                     \
-	X(DROP_TWIN, "drop_twin", "dropped: second copy of a multicast or broadcast frame")        \
-	X(DROP_ECHO, "drop_echo", "dropped: own source MAC came back from the network")            \
+	X(DROP_TWIN, "drop_twin", "dropped: second copy of a frame that came by both NICs")         \
+	X(DROP_ECHO, "drop_echo", "dropped: what the pair has sent came back from the network")     \
 	X(TWIN_TABLE_FULL, "twin_table_full", "delivered unpaired: the table of twins was full")
 
 enum hl_counter {
@@ -142,14 +142,15 @@ enum hl_selector_kind {
 };
 
 /*
- * Where the datapath finds a NIC. Written by the resolver program only, all zero: none. The pair's
+ * Where the datapath finds a NIC. Written by the resolver program but for `stray`, all zero: none. The pair's
  * devmap of NICs says whether it is still there.
  */
 struct hl_nic {
 	__u64 slot;   /* address of its place in the devmap */
 	__u64 netdev; /* address of the net_device; valid while the place is taken */
 	__u32 ifindex;
-	__u32 reserved;
+	__u32 stray; /* datapath: when unicast for the master last came by this NIC though it was not the path, in
+			windows of twins since boot; 0: none lately */
 };
 
 #define HL_IFNAME 16

@@ -138,6 +138,51 @@ TEST_P(Cast, OwnFramesDoNotComeBack) {
     EXPECT_FALSE(witness.next(100ms)) << "delivered twice";
 }
 
+/// A paravirtual NIC hands on what the host's own stack sent with its checksum unfinished.
+TEST_P(Cast, AnUnfinishedChecksumMakesNoOtherFrame) {
+    lab().primary().finish_frames();
+    for (const Group &g : groups) {
+        FlowSpec send{.to = g.address, .port = g.port, .ifname = "lan", .rate = rate};
+        FlowSpec receive = send;
+        receive.ifname = pair().master();
+        if (send.to == NetLab::broadcast4) send.ifname = receive.ifname = "";
+        const auto twins = pair().counter("drop_twin");
+        Flow flow(lab().far(), send, lab().guest(), receive);
+        flow.start();
+        EXPECT_TRUE(until([&] { return flow.mark() >= 200; }, 10s));
+        flow.stop();
+        const Tally got = flow.since(0, 3s);
+        EXPECT_TRUE(got.hitless()) << g.name << ": " << text(got);
+        EXPECT_GE(pair().counter("drop_twin"), twins + 200) << "no copy came by both NICs";
+    }
+}
+
+TEST_P(Cast, PaddingOnOneSideMakesNoOtherFrame) {
+    constexpr std::uint16_t arp = 0x0806, own = 0x88b5;
+    const char *const contents[] = {
+        "0806 0001 0800 06 04 0001 525400770099 0a4d0063 000000000000 0a4d00",
+        "8100 0000 0806 0001 0800 06 04 0001 525400770099 0a4d0063 000000000000 0a4d01",
+        "88b5 6f74686572"};
+    auto port = [&](Nic &nic) {
+        return in_netns(lab().switch_ns(), [&] { return PacketSocket(nic.port(), 0x88b6); });
+    };
+    PacketSocket primary = port(lab().primary()), standby = port(lab().standby());
+    for (const char *content : contents) {
+        const bool is_arp = std::string_view(content).find("0806") != std::string_view::npos;
+        PacketSocket witness = in_netns(
+            lab().guest(), [&] { return PacketSocket(pair().master(), is_arp ? arp : own); });
+        for (unsigned i = 0; i < 20; i++) {
+            auto frame = from_hex(fmt::format("ffffffffffff 525400770099 {} {:02x}", content, i));
+            auto padded = frame;
+            padded.resize(60, is_arp ? 0xa5 : 0); // some drivers pad with what lay there
+            primary.send(i % 2 ? frame : padded);
+            standby.send(i % 2 ? padded : frame);
+            EXPECT_TRUE(witness.next(1s)) << content;
+            EXPECT_FALSE(witness.next(5ms)) << "delivered twice: " << content;
+        }
+    }
+}
+
 HL_INSTANTIATE_MODELS(Cast);
 
 } // namespace

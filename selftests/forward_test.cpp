@@ -5,7 +5,9 @@
 #include "loader/core/error.hpp"
 #include "proving/raw.hpp"
 #include "proving/spawn.hpp"
+#include "selftests/nested.hpp"
 #include "selftests/pair_test.hpp"
+#include "selftests/ping.hpp"
 #include "selftests/xsk.hpp"
 
 #include <bpf/bpf.h>
@@ -127,6 +129,40 @@ TEST_P(Forward, BroadcastArrivesExactlyOnce) {
     EXPECT_EQ(got.lost, 0u);
     EXPECT_EQ(got.duplicated, 0u);
     EXPECT_GT(pair().counter("drop_twin"), twins) << "no copy came by both NICs";
+}
+
+TEST_P(Forward, AGuestBehindABridgeIsReached) {
+    attach();
+    const Nested nested(lab().guest(), failover, Nested::Joined::bridge);
+    for (const char *path : {"auto", "standby", "auto"}) {
+        ASSERT_EQ(pair().cli({"switch", "standby", path}).code, 0);
+        const auto echoes = pair().counter("drop_echo");
+        for (int i = 0; i < 5; i++) {
+            ip(nested.netns(), fmt::format("neigh flush dev {}", Nested::ifname));
+            EXPECT_TRUE(ping(nested.netns(), NetLab::far4, 1s)) << path;
+            EXPECT_EQ(nested.learned_at(), "vn") << path;
+        }
+        EXPECT_GT(pair().counter("drop_echo"), echoes) << "no echo came back";
+    }
+}
+
+TEST_P(Forward, APortsProtocolIsHeardOnItsNic) {
+    attach();
+    for (Nic *nic : {&lab().primary(), &lab().standby()}) {
+        PacketSocket port =
+            in_netns(lab().guest(), [&] { return PacketSocket(nic->ifname(), 0x88cc); });
+        PacketSocket master =
+            in_netns(lab().guest(), [] { return PacketSocket(failover, 0x88cc); });
+        PacketSocket far =
+            in_netns(lab().switch_ns(), [&] { return PacketSocket(nic->port(), 0x88b6); });
+        for (int i = 0; i < 20; i++) {
+            auto frame = from_hex(fmt::format("0180c200000e 525400770099 88cc {:02x}", i));
+            frame.resize(60);
+            far.send(frame);
+            EXPECT_TRUE(port.next(1s)) << nic->ifname();
+            EXPECT_TRUE(master.next(1s)) << failover;
+        }
+    }
 }
 
 TEST_P(Forward, DetachLeavesNothing) {

@@ -6,6 +6,8 @@
 
 #include "bpf/lib/alive.h"
 #include "bpf/lib/flip.h"
+#include "bpf/lib/port.h"
+#include "bpf/lib/stray.h"
 #include "bpf/lib/twins.h"
 #include "bpf/lib/wake.h"
 
@@ -34,15 +36,25 @@ static __always_inline int is_own(const __u8 *mac) {
 	return *(__u32 *)mac == *(__u32 *)pair.mac && *(__u16 *)(mac + 4) == *(__u16 *)(pair.mac + 4);
 }
 
-static __always_inline int is_echo(const __u8 *frame) {
-	if (!is_own(frame + ETH_ALEN)) return 0;
-	count(HL_COUNT_DROP_ECHO);
-	return 1;
+static __always_inline int is_group(const __u8 *frame) {
+	return frame[0] & 1;
 }
 
-static __always_inline int drop_twin(int is_twin_of_another) {
-	if (is_twin_of_another) count(HL_COUNT_DROP_TWIN);
-	return is_twin_of_another;
+/* What becomes of a received frame, in bits. */
+enum verdict {
+	DROP = 0,
+	DELIVER = 1, /* to the master */
+	KEEP = 2,    /* on the NIC: its protocol is the port's (lib/port.h) */
+};
+
+static __always_inline int drop(enum hl_counter why) {
+	count(why);
+	return DROP;
+}
+
+static __always_inline int verdict_on(enum copy copy) {
+	if (copy == COPY_ECHO) return drop(HL_COUNT_DROP_ECHO);
+	return copy == COPY_TWIN ? drop(HL_COUNT_DROP_TWIN) : DELIVER;
 }
 
 /* What the gate (forward.bpf.c) writes before a frame that it let pass, so that tc does not judge it,
@@ -55,21 +67,75 @@ static __always_inline int passed_gate(struct __sk_buff *skb) {
 	return (void *)(meta + 1) <= (void *)(long)skb->data && *meta == GATED;
 }
 
-/*
- * May this received frame be delivered? Unicast for us, always, from either NIC, without a look at
- * the frame: that is what makes a return hitless. The kernel has already sorted frames by
- * destination (eth_type_trans), so the hot path is one load.
- */
-static __always_inline int accept(struct __sk_buff *skb, enum hl_role role) {
-	const __u8 *frame;
+__noinline int accept_copy(struct __sk_buff *skb, enum hl_role role) {
+	struct twin_key key;
 
-	if (likely(skb->pkt_type == PACKET_HOST)) return 1;
+	if (!skb || !key_of_skb(skb, &key)) return DELIVER;
+	return verdict_on(receive_copy(&key, role));
+}
+
+/* Unicast that the network floods. Segments that the kernel has merged have no copy that is like them;
+ * TCP tells those itself. */
+static __always_inline int accept_flooded(struct __sk_buff *skb, enum hl_role role) {
+	if (skb->gso_size || flipped_lately()) return DELIVER;
+	return accept_copy(skb, role);
+}
+
+/* Unicast for somebody else: behind the guest's bridge, or seen because the NIC is promiscuous. */
+static __always_inline int accept_foreign(struct __sk_buff *skb, const __u8 *frame, enum hl_role role) {
+	struct twin_key key;
+	__u32 tag = tag_beside(skb);
+
+	key_of_conversation(frame, canonical_tag(tag >> 16, tag), &key);
+	if (is_conversation_of_ours(&key, role)) return drop(HL_COUNT_DROP_ECHO);
+	return accept_flooded(skb, role);
+}
+
+static __always_inline int accept_own(struct __sk_buff *skb, enum hl_role role) {
+	return undisturbed(role) || !in_doubt(role) ? DELIVER : accept_flooded(skb, role);
+}
+
+/* Whatever is not plainly for us. */
+static __always_inline int accept_other(struct __sk_buff *skb, enum hl_role role) {
+	const __u8 *frame;
+	int keep;
 
 	frame = (void *)(long)skb->data;
-	if (frame + ETH_HLEN > (__u8 *)(long)skb->data_end || passed_gate(skb)) return 1;
-	if (is_echo(frame)) return 0;
-	if (skb->pkt_type == PACKET_OTHERHOST) return 1;
-	return !drop_twin(is_twin(skb, role));
+	if (frame + ETH_HLEN > (__u8 *)(long)skb->data_end || passed_gate(skb)) return DELIVER;
+	keep = belongs_to_port(frame, bpf_ntohs(skb->protocol)) ? KEEP : 0;
+	if (skb->pkt_type == PACKET_HOST || is_own(frame)) return keep | accept_own(skb, role);
+	if (is_own(frame + ETH_ALEN)) return drop(HL_COUNT_DROP_ECHO);
+	if (!is_group(frame)) return keep | accept_foreign(skb, frame, role);
+	return keep | accept_copy(skb, role);
+}
+
+static __always_inline enum hl_counter received_by(enum hl_role role) {
+	return role == HL_ROLE_PRIMARY ? HL_COUNT_RX_PRIMARY : HL_COUNT_RX_STANDBY;
+}
+
+/* A frame with another verdict than DELIVER. What its NIC keeps, the guest gets a copy of. */
+static __always_inline int set_apart(struct __sk_buff *skb, enum hl_role role, int verdict, __u32 entrance,
+				     __u32 flags) {
+	if (!(verdict & KEEP)) return TC_ACT_SHOT;
+	if (verdict & DELIVER) {
+		count(received_by(role));
+		bpf_clone_redirect(skb, entrance, flags);
+	}
+	return TC_ACT_UNSPEC;
+}
+
+/*
+ * Unicast for us, from either NIC, while the network knows where we are: delivered without a look at
+ * the frame, whichever path is active. That is what makes a return hitless. The kernel has already
+ * sorted frames by destination and protocol (eth_type_trans), so the hot path is four loads.
+ */
+static __always_inline int is_plain(struct __sk_buff *skb, enum hl_role role) {
+	return skb->pkt_type == PACKET_HOST && !may_belong_to_port(skb->protocol) && undisturbed(role);
+}
+
+/* May this received frame be delivered? */
+static __always_inline int accept(struct __sk_buff *skb, enum hl_role role) {
+	return likely(is_plain(skb, role)) ? DELIVER : accept_other(skb, role);
 }
 
 #endif

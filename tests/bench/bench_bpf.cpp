@@ -85,8 +85,15 @@ std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
         all.push_back({"egress cast", p.hl_egress_cast, out, sby, 5});
         all.push_back({"part: alive, cast", parts.progs.part_alive_cast, out, sby, 0});
     }
+    const Mac nested = {0x02, 0, 0, 0, 0, 0x55}; // behind the guest
     for (size_t size : {64, 1500}) {
         Frame multi = frame(multicast_mac, peer_mac, size, size);
+        all.push_back({fmt::format("egress, unicast of others {}", size), p.hl_egress_probe_read,
+                       frame(peer_mac, nested, size), sby, 0});
+        all.push_back({fmt::format("egress, multicast of others {}", size), p.hl_egress_probe_read,
+                       frame(multicast_mac, nested, size), sby, 0, dear});
+        all.push_back({fmt::format("ingress, unicast for others {}", size),
+                       pair.dp.ingress_primary(), frame(nested, peer_mac, size), pri, 0, dear});
         all.push_back({fmt::format("ingress primary, multicast {}", size),
                        pair.dp.ingress_primary(), multi, pri, 0, dear});
         all.push_back({fmt::format("ingress standby, multicast {}", size), p.hl_ingress_standby,

@@ -50,23 +50,18 @@ const Case cases[] = {
      HL_COUNT_DROP_ECHO},
 };
 
-class IngressTest : public ::testing::TestWithParam<Case> {
-  protected:
-    Pair pair{untouched()};
-};
+class IngressTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(IngressTest, IsJudgedAlikeOnBothNics) {
     const Case &c = GetParam();
     const hl_counter delivered_as[] = {HL_COUNT_RX_PRIMARY, HL_COUNT_RX_STANDBY};
-    uint64_t dropped = 0;
 
     for (hl_role nic : both) {
-        Frame bytes = c.build();
-        bytes.push_back(static_cast<uint8_t>(nic)); // no twin of the other NIC's
-        EXPECT_EQ(pair.delivered(nic, bytes), c.delivered) << pair.dp.counters();
+        Pair pair{untouched()}; // for each, or the second would be a twin
+        EXPECT_EQ(pair.delivered(nic, c.build()), c.delivered) << pair.dp.counters();
         EXPECT_EQ(pair.dp.counted(delivered_as[nic]), c.delivered ? 1U : 0U);
         if (!c.delivered) {
-            EXPECT_EQ(pair.dp.counted(c.drop), ++dropped) << pair.dp.counters();
+            EXPECT_EQ(pair.dp.counted(c.drop), 1U) << pair.dp.counters();
         }
     }
 }
@@ -74,11 +69,10 @@ TEST_P(IngressTest, IsJudgedAlikeOnBothNics) {
 INSTANTIATE_TEST_SUITE_P(Frames, IngressTest, ::testing::ValuesIn(cases),
                          [](const auto &test) { return test.param.rule; });
 
-TEST(Ingress, UnicastToUsIsAcceptedFromBothNicsHoweverOften) {
+TEST(Ingress, UnicastToUsIsAcceptedFromBothNics) {
     Pair pair{untouched()};
-    for (int i = 0; i < 3; i++)
-        for (hl_role nic : both)
-            EXPECT_TRUE(pair.delivered(nic, frame(own_mac, peer_mac)));
+    for (uint64_t i = 0; i < 6; i++)
+        EXPECT_TRUE(pair.delivered(both[i % 2], frame(own_mac, peer_mac, 64, i)));
     EXPECT_EQ(pair.dp.counters(), "rx_primary=3 rx_standby=3");
 }
 
@@ -86,7 +80,7 @@ TEST(Ingress, UnicastToUsIsAcceptedWhateverTheVeto) {
     Pair pair{untouched()};
     pair.dp.pair().veto = ~0ULL;
     for (hl_role nic : both)
-        EXPECT_TRUE(pair.delivered(nic, frame(own_mac, peer_mac)));
+        EXPECT_TRUE(pair.delivered(nic, frame(own_mac, peer_mac, 64, nic)));
 }
 
 TEST(Ingress, APairWithoutAMacDropsNoEcho) {

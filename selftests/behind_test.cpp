@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Whoever is behind the guest has one NIC as well: nothing that it sends comes back, and what is
+// sent to it arrives once, whatever the network floods.
+#include "proving/raw.hpp"
+#include "proving/spawn.hpp"
+#include "selftests/nested.hpp"
+#include "selftests/pair_test.hpp"
+#include "selftests/ping.hpp"
+
+namespace hitless::selftest {
+namespace {
+
+constexpr int frames = 20;
+
+/// The switch forgets where everybody is, and floods from now on.
+void flood_unicast(NetLab &lab) {
+    for (const char *port : {"sw-standby", "sw-primary"})
+        spawn({"bridge", "-n", lab.switch_ns().name(), "link", "set", "dev", port, "learning",
+               "off"});
+    spawn(
+        {"ip", "-n", lab.switch_ns().name(), "link", "set", "br0", "type", "bridge", "fdb_flush"});
+}
+
+/// Numbered frames of the far host to one address, whose MAC it knows.
+Tally sent_to(NetLab &lab, const Netns &to, const std::string &address, const char *mac) {
+    spawn({"ip", "-n", lab.far().name(), "neigh", "replace", address, "lladdr", mac, "dev", "lan",
+           "nud", "permanent"});
+    Flow flow(lab.far(), to, {.to = address, .port = 7720, .rate = 1000});
+    flow.start();
+    EXPECT_TRUE(until([&] { return flow.mark() >= 300; }, 10s));
+    flow.stop();
+    return flow.since(0, 2s);
+}
+
+class Behind : public PairTest {
+  protected:
+    void SetUp() override {
+        PairTest::SetUp();
+        pair().attach();
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+    void join(Nested::Joined how) {
+        nested_ = std::make_unique<Nested>(lab().guest(), pair().master(), how);
+    }
+    Nested &nested() { return *nested_; }
+
+    /// Frames that the nested guest sends reach the far host, and none comes back.
+    void expect_no_echo(const std::string &to) {
+        PacketSocket out =
+            in_netns(nested().netns(), [] { return PacketSocket(Nested::ifname, 0x88b5); });
+        PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b5); });
+        for (int i = 0; i < frames; i++) {
+            auto frame = from_hex(fmt::format("{} 525400770050 88b5 {:02x}", to, i));
+            frame.resize(60);
+            out.send(frame);
+            EXPECT_TRUE(far.next(1s)) << "the frame did not leave";
+            EXPECT_FALSE(out.next(10ms)) << "it came back";
+        }
+    }
+    void expect_reachable(const std::string &when) {
+        const auto echoes = pair().counter("drop_echo");
+        for (int i = 0; i < 5; i++) {
+            spawn({"ip", "-n", nested().netns().name(), "neigh", "flush", "dev", Nested::ifname});
+            EXPECT_TRUE(ping(nested().netns(), NetLab::far4, 1s)) << when;
+            EXPECT_EQ(nested().learned_at(), "vn") << when;
+        }
+        EXPECT_GT(pair().counter("drop_echo"), echoes) << when << ": no echo came back";
+    }
+
+  private:
+    std::unique_ptr<Nested> nested_;
+};
+
+TEST_P(Behind, ABridgedGuestIsReached) {
+    join(Nested::Joined::bridge);
+    expect_reachable("by the primary");
+    ASSERT_EQ(pair().cli({"switch", "standby", "standby"}).code, 0);
+    expect_reachable("by the standby");
+    ASSERT_EQ(pair().cli({"switch", "standby", "auto"}).code, 0);
+    expect_reachable("by the primary again");
+}
+
+TEST_P(Behind, NothingOfABridgedGuestComesBack) {
+    join(Nested::Joined::bridge);
+    expect_no_echo("ffffffffffff");
+    expect_no_echo("333300000001");
+    expect_no_echo("525400770099"); // nobody's: the switch floods it
+    EXPECT_EQ(nested().learned_at(), "vn");
+}
+
+TEST_P(Behind, APrivateMacvlanDoesNotHearItself) {
+    join(Nested::Joined::macvlan);
+    expect_no_echo("ffffffffffff");
+    EXPECT_TRUE(ping(nested().netns(), NetLab::far4, 1s));
+}
+
+TEST_P(Behind, UnicastThatIsFloodedArrivesOnce) {
+    join(Nested::Joined::bridge);
+    ASSERT_TRUE(ping(nested().netns(), NetLab::far4, 1s));
+    flood_unicast(lab());
+    const auto twins = pair().counter("drop_twin");
+    const Tally got = sent_to(lab(), nested().netns(), Nested::address4, Nested::mac);
+    fmt::print("  flooded to a nested guest: {}\n", text(got));
+    EXPECT_TRUE(got.hitless()) << text(got);
+    EXPECT_GE(pair().counter("drop_twin"), twins + 300) << "the switch did not flood";
+}
+
+/// A nested guest that moved out speaks from outside, with what its bridge has just heard it say.
+TEST_P(Behind, AGuestThatMovedOutIsHeardFromThere) {
+    join(Nested::Joined::bridge);
+    ASSERT_TRUE(ping(nested().netns(), NetLab::far4, 1s));
+    PacketSocket witness =
+        in_netns(lab().guest(), [] { return PacketSocket(Nested::bridge, 0x88b5); });
+    PacketSocket out =
+        in_netns(nested().netns(), [] { return PacketSocket(Nested::ifname, 0x88b6); });
+    PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b6); });
+    auto hello = from_hex("ffffffffffff 525400770050 88b5");
+    hello.resize(60);
+    const auto echoes = pair().counter("drop_echo");
+    out.send(hello);
+    ASSERT_TRUE(witness.next(1s)) << "the bridge does not hear its own guest";
+    ASSERT_TRUE(until([&] { return pair().counter("drop_echo") > echoes; }, 1s));
+    far.send(hello);
+    EXPECT_TRUE(witness.next(1s)) << "an announcement from outside was taken for an echo";
+    EXPECT_EQ(nested().learned_at(), pair().master());
+}
+
+HL_INSTANTIATE_MODELS(Behind);
+
+class Flooded : public PairTest {};
+
+/// The first frame is delivered twice at most: nobody remembers a frame that came by the right NIC.
+TEST_P(Flooded, UnicastToTheGuestArrivesOnceButForTheFirst) {
+    pair().attach();
+    ASSERT_TRUE(pair().becomes("primary"));
+    flood_unicast(lab());
+    until([] { return false; }, 300ms); // longer than the network is given to follow a flip
+    const auto twins = pair().counter("drop_twin");
+    const Tally got = sent_to(lab(), lab().guest(), NetLab::guest4, NetLab::mac);
+    fmt::print("  flooded to the guest: {}\n", text(got));
+    EXPECT_EQ(got.lost, 0U);
+    EXPECT_LE(got.duplicated, 1U);
+    EXPECT_GE(pair().counter("drop_twin"), twins + 299) << "the switch did not flood";
+}
+
+HL_INSTANTIATE_MODELS(Flooded);
+
+} // namespace
+} // namespace hitless::selftest

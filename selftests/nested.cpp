@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "selftests/nested.hpp"
+
+#include "proving/netlab.hpp"
+#include "proving/spawn.hpp"
+
+#include <fmt/format.h>
+#include <sstream>
+
+namespace hitless::selftest {
+namespace {
+
+std::string joining(Nested::Joined how, const std::string &master, const std::string &netns) {
+    if (how == Nested::Joined::macvlan)
+        return fmt::format(
+            "link add link {} name {} netns {} address {} type macvlan mode private\n", master,
+            Nested::ifname, netns, Nested::mac);
+    return fmt::format("link add {0} address {1} type bridge stp_state 0 mcast_snooping 0\n"
+                       "link set {2} master {0}\n"
+                       "link add vn type veth peer name {3} netns {4} address {5}\n"
+                       "link set vn master {0} up\n"
+                       "link set {0} up\n",
+                       Nested::bridge, proving::NetLab::mac, master, Nested::ifname, netns,
+                       Nested::mac);
+}
+
+} // namespace
+
+Nested::Nested(const proving::Netns &guest, const std::string &master, Joined how)
+    : guest_(guest), netns_(proving::unique_prefix() + "-nested") {
+    proving::ip_batch(guest.name(), joining(how, master, netns_.name()));
+    proving::ip_batch(netns_.name(), fmt::format("link set lo up\nlink set {0} up\n"
+                                                 "addr add {1}/24 broadcast + dev {0}\n",
+                                                 ifname, address4));
+}
+
+std::string Nested::learned_at() const {
+    std::istringstream table(
+        proving::spawn({"bridge", "-n", guest_.name(), "fdb", "show", "br", bridge}));
+    std::string ports;
+    for (std::string line; std::getline(table, line);) {
+        std::istringstream words(line);
+        std::string address, dev, port;
+        words >> address >> dev >> port;
+        if (address == mac) ports += (ports.empty() ? "" : " ") + port;
+    }
+    return ports;
+}
+
+} // namespace hitless::selftest
