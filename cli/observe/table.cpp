@@ -47,7 +47,9 @@ std::string pairs_table(const std::vector<PairStatus> &pairs) {
     char *text = nullptr;
     if (scols_print_table_to_string(table.get(), &text)) throw std::bad_alloc();
     std::unique_ptr<char, decltype(&free)> owned(text, free);
-    return text;
+    std::string out = text;
+    if (!out.ends_with('\n')) out += '\n'; // which the library leaves out
+    return out;
 }
 
 } // namespace hitless::cli

@@ -70,6 +70,7 @@ void give_back_beside(Pair &pair, Places &places, const Settings &settings) {
     if (std::optional<Link> standby = find(rtnl, pair.state().standby_id)) {
         settings.give_addresses(rtnl, standby->index);
         settings.give_routes(rtnl, standby->index);
+        settings.give_qdisc(rtnl, standby->index);
         settings.take_addresses(rtnl, master_of(pair.state()));
         settings.give_routes(rtnl, standby->index);
     }
@@ -86,7 +87,7 @@ void return_standby(Pair &pair, Places &places, const Settings &settings) {
     Rtnl &rtnl = places.rtnl(Place::guest);
     settings.give_addresses(rtnl, standby->index);
     settings.give_routes(rtnl, standby->index);
-    if (pair.layout().takes_name) settings.give_qdisc(rtnl, standby->index);
+    settings.give_qdisc(rtnl, standby->index);
 }
 
 void give_back_from_afar(Pair &pair, Places &places, const Settings &settings) {
@@ -124,7 +125,7 @@ void take_over_from_afar(Pair &pair, Places &places, const Link &standby) {
         Link master = must_find(rtnl, master_of(pair.state()));
         prepare_master(rtnl, master, standby, settings);
         give_all(rtnl, settings, master, standby.addr_gen_mode);
-        if (takes_name) settings.give_qdisc(rtnl, master.index);
+        settings.give_qdisc(rtnl, master.index);
     } catch (const Error &) {
         give_back_from_afar(pair, places, settings); // which nobody else knows yet
         throw;

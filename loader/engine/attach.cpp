@@ -4,6 +4,7 @@
 #include "loader/engine/assembly.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/ground.hpp"
+#include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/renewal.hpp"
@@ -215,6 +216,21 @@ void put_together(Pair &pair, Places &places, const AttachRequest &request, cons
     if (xdp) join_failover(pair, places.rtnl(Place::guest));
 }
 
+/// Other people's qdiscs and filters may leave no place for ours.
+void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
+                 const Link *primary) {
+    bool moves = layout_of(request.model).nics == Place::hidden;
+    for (const Link *nic : {&standby, primary}) {
+        if (!nic) continue;
+        if (moves)
+            check_moves(rtnl, *nic, nic == &standby);
+        else
+            check_hook({number(nic->index), Direction::ingress, nic->name});
+    }
+    if (request.model == HL_MODEL_TWO)
+        check_hook({number(standby.index), Direction::egress, standby.name});
+}
+
 Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     clear_incomplete(dir, rtnl);
     clear_stage(dir, rtnl); // what it gives back is what must be saved
@@ -225,6 +241,7 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     check_free(dir, standby);
     if (primary) check_free(dir, *primary);
     check_datapath(request, standby, primary);
+    check_hooks(rtnl, request, standby, primary);
 
     const Layout &layout = layout_of(request.model);
     if (layout.has_failover) check_bare(standby, links);
@@ -250,6 +267,26 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     staging.commit(StateDir::pair_name(netns_cookie(), number(standby.index)));
     return {std::move(pair), std::move(staging.places), std::move(vigil),
             primary ? primary->name : ""};
+}
+
+/// "": there is no pair, but what was left of one on that device is gone now.
+std::string find_to_detach(StateDir &dir, Rtnl &rtnl, const std::string &standby,
+                           const Note &note) {
+    try {
+        return pair_of(dir, rtnl, standby);
+    } catch (const Error &error) {
+        std::optional<Link> link = rtnl.link(standby);
+        std::vector<OwnFilter> left = filters_without_pair(dir, rtnl);
+        bool any = link && std::ranges::count(left, number(link->index), &OwnFilter::ifindex);
+        if (!any) throw;
+        StateDir::Lock lock = dir.lock();
+        clear_stage(dir, rtnl);
+        if (note)
+            note(fmt::format("{}: the pair's record is gone; its filters are removed, the settings "
+                             "of its primary were not given back",
+                             standby));
+        return "";
+    }
 }
 
 } // namespace
@@ -289,7 +326,8 @@ std::string attach(const AttachRequest &request) {
 void detach(const std::string &standby, const Note &note) {
     Rtnl rtnl;
     StateDir dir;
-    std::string name = pair_of(dir, rtnl, standby);
+    std::string name = find_to_detach(dir, rtnl, standby, note);
+    if (name.empty()) return;
     StateDir::Lock lock = dir.lock();
     note_renewal(dir, rtnl, name, note);
     dismantle(dir, rtnl, name, note);
@@ -299,14 +337,16 @@ void detach(const std::string &standby, const Note &note) {
 unsigned detach_all(const Note &note) {
     Rtnl rtnl;
     StateDir dir;
-    if (!dir.mounted()) return 0;
+    if (!dir.mounted() && own_filters(rtnl).empty()) return 0;
     StateDir::Lock lock = dir.lock();
     std::vector<std::string> pairs = own_pairs(dir);
     for (const std::string &name : pairs) {
         note_renewal(dir, rtnl, name, note);
         dismantle(dir, rtnl, name, note);
     }
-    clear_stage(dir, rtnl);
+    if (clear_stage(dir, rtnl) && note)
+        note("what was left of a pair without a record is removed; the settings of its NICs were "
+             "not given back");
     dir.unmount_if_empty();
     return static_cast<unsigned>(pairs.size());
 }

@@ -4,6 +4,7 @@
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
 #include "loader/engine/attach.hpp"
 #include "loader/engine/failover.hpp"
+#include "loader/engine/hooks.hpp"
 #include "loader/engine/kept.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/rules.hpp"
@@ -97,7 +98,8 @@ class Controller::Engine {
             look_at(name);
         std::vector<std::string> due; // what is looked at may be buried
         for (auto &[name, kept] : pairs_)
-            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept))) due.push_back(name);
+            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept)) || is_disturbed(kept))
+                due.push_back(name);
         for (const std::string &name : due)
             look_at(name);
         finish();
@@ -128,6 +130,14 @@ class Controller::Engine {
         bool complete = monitor_.drain({
             .changed = [&](const Link &link) { known &= touch(link.index); },
             .gone = [&](Ifindex index) { known &= touch(index); },
+            .tc =
+                [&](Ifindex index) {
+                    for (auto &[name, kept] : pairs_)
+                        if (index == Ifindex::none || kept.owns(index)) {
+                            kept.hooks_touched = true;
+                            touched.insert(name);
+                        }
+                },
         });
         if (!complete) log("link events were lost; looking at every device again");
         return complete && known;
@@ -138,7 +148,8 @@ class Controller::Engine {
         hidden_.ready([&](uint64_t key) {
             for (auto &[name, kept] : pairs_)
                 if (kept.hidden && static_cast<uint64_t>(kept.hidden->fd()) == key) {
-                    kept.hidden->drain({[](const Link &) {}, [](Ifindex) {}});
+                    kept.hidden->drain({[](const Link &) {}, [](Ifindex) {},
+                                        [&kept = kept](Ifindex) { kept.hooks_touched = true; }});
                     touched.insert(name);
                 }
         });
@@ -149,6 +160,12 @@ class Controller::Engine {
         bool news = false;
         guarded([&] { news = kept.vigil.tick(kept.pair, kept.places); });
         return news;
+    }
+
+    /// Programs of others came to stand behind ours.
+    bool is_disturbed(Kept &kept) {
+        guarded([&] { kept.hooks_touched |= kept.order.is_disturbed(kept.pair, kept.places); });
+        return kept.hooks_touched;
     }
 
     void drain_bells(std::set<std::string> &touched) {
@@ -248,6 +265,8 @@ class Controller::Engine {
             if (!members.standby) return bury(name, "the standby");
             if (!members.master) return bury(name, "the failover device");
             keep_primary(kept, members, options_.log);
+            if (std::exchange(kept.hooks_touched, false))
+                keep_hooks(kept.pair, kept.places, look(kept.places, kept.pair), options_.log);
             kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
         });
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/names.hpp"
 #include "loader/engine/findings.hpp"
+#include "loader/engine/pairs.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/probe.hpp"
 #include "loader/kernel/rtnl.hpp"
@@ -74,10 +75,22 @@ Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
     return fine(nic.name, "no NIC with its MAC; nothing to pair");
 }
 
+/// They go on deciding about frames, and nobody keeps them.
+void examine_leftovers(Findings &out) {
+    Rtnl rtnl;
+    for (const OwnFilter &filter : filters_without_pair(StateDir(), rtnl)) {
+        std::optional<Link> link = rtnl.link(Ifindex{filter.ifindex});
+        if (link)
+            out.push_back(degraded(link->name, "a filter of ours is left, whose pair has no record",
+                                   "hitless detach --all"));
+    }
+}
+
 } // namespace
 
 void examine_pairs(Findings &out) {
     try {
+        examine_leftovers(out);
         std::vector<PairStatus> pairs = status();
         examine_controller(out, pairs.size());
         for (const PairStatus &pair : pairs)

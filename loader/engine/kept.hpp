@@ -30,10 +30,11 @@ struct Kept {
     std::optional<LinkMonitor> hidden; ///< of the private namespace, if the NICs are there
     std::optional<Instant> again;      ///< settle
     bool reconsider = false;           ///< a better primary may be there
+    bool hooks_touched = true;         ///< others may have changed qdiscs or filters
     uint64_t primary_lost = 0;         ///< its counter when it was last seen in use
     uint64_t counted;                  ///< flips whose cost was looked at
     Herald herald;
-    Order order;
+    OrderWatch order;
 
     Kept(Pair &&adopted, Rtnl &guest)
         : pair(std::move(adopted)), places(guest, pair.state().failover.netns),

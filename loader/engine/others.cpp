@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/others.hpp"
 #include "loader/engine/called.hpp"
-#include "loader/engine/order.hpp"
+#include "loader/engine/hooks.hpp"
 #include "loader/kernel/probe.hpp"
 
 #include <fmt/format.h>
@@ -28,14 +28,13 @@ class Others {
     Others(Problems &out, const Pair &pair, Places &places, const Members &members)
         : out_(out), pair_(pair), places_(places), members_(members) {}
 
-    void find_missed(const std::string &again);
     void find_uncalled();
     void find_uneven_xdp();
     void find_idle_xdp();
 
   private:
     std::optional<OtherXdp> xdp_on(hl_role);
-    std::vector<OtherProgram> ahead(const SharedHook &);
+    std::vector<OtherProgram> ahead(const HookSite &);
     Called ask(CallCheck &, hl_hook_place);
     const std::optional<Link> &nic(hl_role role) const {
         return role == HL_ROLE_PRIMARY ? members_.primary : members_.standby;
@@ -52,17 +51,6 @@ class Others {
     const Members &members_;
 };
 
-/// Frames that ours leads away do not come by whoever stands behind it.
-void Others::find_missed(const std::string &again) {
-    for (const SharedHook &hook : shared_hooks(pair_))
-        if (places_.at(hook.where, [&] { return pair_.passes_over_others(hook.place); }))
-            out_.push_back(
-                {fmt::format("{} has tcx programs or clsact filters behind ours that miss "
-                             "redirected frames",
-                             hook.shown),
-                 again});
-}
-
 std::optional<OtherXdp> Others::xdp_on(hl_role role) {
     hl_hook_place place = role == HL_ROLE_PRIMARY ? HL_HOOK_XDP_PRIMARY : HL_HOOK_XDP_STANDBY;
     if (!nic(role)) return std::nullopt;
@@ -75,10 +63,10 @@ std::optional<OtherXdp> Others::xdp_on(hl_role role) {
     });
 }
 
-std::vector<OtherProgram> Others::ahead(const SharedHook &hook) {
-    std::vector<OtherProgram> out = places_.at(hook.where, [&] { return pair_.ahead(hook.place); });
-    if (hook.place == HL_HOOK_EGRESS) return out;
-    hl_role role = hook.place == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
+std::vector<OtherProgram> Others::ahead(const HookSite &site) {
+    std::vector<OtherProgram> out = places_.at(site.where, [&] { return pair_.ahead(site.hook); });
+    if (site.hook == HL_HOOK_EGRESS) return out;
+    hl_role role = site.hook == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
     if (std::optional<OtherXdp> xdp = xdp_on(role))
         out.push_back({xdp->at.id, program_identity(xdp->at.id).name, "XDP program"});
     return out;
@@ -89,22 +77,23 @@ Called Others::ask(CallCheck &check, hl_hook_place place) {
         Called called = check.on_the_way_out();
         return called == Called::yes && check.some_leave_past() ? Called::no : called;
     }
-    hl_role role = place == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
-    return nic(role) ? check.on_the_way_in(role) : Called::yes;
+    return check.on_the_way_in(place == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY
+                                                                : HL_ROLE_STANDBY);
 }
 
 void Others::find_uncalled() {
     std::optional<CallCheck> check; // it opens sockets: only where somebody stands there
-    for (const SharedHook &hook : shared_hooks(pair_)) {
-        std::vector<OtherProgram> others = ahead(hook);
+    for (const HookSite &site : hook_sites(pair_, places_, members_)) {
+        if (site.hook == HL_HOOK_INNER) continue; // nobody's but ours
+        std::vector<OtherProgram> others = ahead(site);
         if (others.empty()) continue;
         if (!check) check.emplace(pair_, places_, members_);
-        Called called = ask(*check, hook.place);
+        Called called = ask(*check, site.hook);
         if (called == Called::yes) continue;
         std::vector<std::string> names;
         for (const OtherProgram &other : others)
             names.push_back(other.text());
-        std::string who = fmt::format("{} ahead of ours on {}", fmt::join(names, ", "), hook.shown);
+        std::string who = fmt::format("{} ahead of ours on {}", fmt::join(names, ", "), site.shown);
         std::string remedy = "have it return ";
         remedy += others.back().kind == "XDP program"
                       ? "XDP_PASS for frames that the guest is to receive"
@@ -159,9 +148,8 @@ void Others::find_idle_xdp() {
 } // namespace
 
 void find_others(std::vector<Problem> &out, const Pair &pair, Places &places,
-                 const Members &members, const std::string &again) {
+                 const Members &members) {
     Others others(out, pair, places, members);
-    others.find_missed(again);
     others.find_uncalled();
     others.find_uneven_xdp();
     others.find_idle_xdp();

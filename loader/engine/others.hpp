@@ -10,8 +10,7 @@
 
 namespace hitless {
 
-/// `again`: the command that makes the pair anew. All members but the primary are there.
-void find_others(std::vector<Problem> &out, const Pair &, Places &, const Members &,
-                 const std::string &again);
+/// All members but the primary are there.
+void find_others(std::vector<Problem> &out, const Pair &, Places &, const Members &);
 
 } // namespace hitless

@@ -7,6 +7,7 @@
 #include "loader/kernel/announce.hpp"
 #include "loader/kernel/netns.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 
@@ -86,6 +87,28 @@ bool clear_grounds(const StateDir &dir, Rtnl &rtnl) {
     }
 }
 
+/// Whether a pair's record has a filter there. Throws EPROTO where a record of another version
+/// might.
+bool has_owner(const StateDir &dir, const OwnFilter &filter) {
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            PairRecord pair(dir.path(name));
+            if (pair.layout().nics == Place::hidden) continue; // with numbers of their own
+            for (const hl_hook &hook : pair.state().hook)
+                if (hook.kind == HL_HOOK_CLSACT && hook.ifindex == filter.ifindex) return true;
+        } catch (const Error &error) {
+            if (error.code() == EPROTO) throw;
+        }
+    }
+    return false;
+}
+
+bool clear_filters(const StateDir &dir, Rtnl &rtnl) {
+    std::vector<OwnFilter> left = filters_without_pair(dir, rtnl);
+    std::ranges::for_each(left, remove_filter);
+    return !left.empty();
+}
+
 } // namespace
 
 std::string state_directory() {
@@ -97,6 +120,17 @@ std::vector<std::string> own_pairs(const StateDir &dir) {
     std::vector<std::string> out = dir.pairs();
     std::erase_if(out, [&](const std::string &name) { return !name.starts_with(prefix); });
     return out;
+}
+
+std::vector<OwnFilter> filters_without_pair(const StateDir &dir, Rtnl &rtnl) {
+    try {
+        std::vector<OwnFilter> out = own_filters(rtnl);
+        std::erase_if(out, [&](const OwnFilter &filter) { return has_owner(dir, filter); });
+        return out;
+    } catch (const Error &error) {
+        if (error.code() != EPROTO) throw;
+        return {};
+    }
 }
 
 std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby) {
@@ -117,6 +151,7 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
 bool clear_stage(StateDir &dir, Rtnl &rtnl) {
     bool found = dir.has_stage();
     if (found) take_apart(dir.stage(), rtnl);
+    found |= clear_filters(dir, rtnl);
     return clear_grounds(dir, rtnl) || found;
 }
 

@@ -20,8 +20,12 @@ std::vector<std::string> own_pairs(const StateDir &);
 /// do.
 std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 
-/// Takes apart what a crash left in the stage directory, and private namespaces that no pair has.
-/// True when there was something. Under the lock.
+/// Filters outlive their pair when its pins are removed, or when who made it was killed before it
+/// had written them down. Nothing where a pair of another version may have them.
+std::vector<OwnFilter> filters_without_pair(const StateDir &, Rtnl &);
+
+/// Takes apart what a crash left in the stage directory, and private namespaces and filters that no
+/// pair has. True when there was something. Under the lock.
 bool clear_stage(StateDir &, Rtnl &);
 
 /// Takes apart pairs whose pins somebody removed; they could not be opened, and would bar every

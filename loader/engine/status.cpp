@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/names.hpp"
 #include "loader/engine/failover.hpp"
+#include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/others.hpp"
 #include "loader/engine/pairs.hpp"
@@ -70,22 +71,32 @@ void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const Pai
     }
 }
 
-/// Programs of ours that are gone, in the namespaces of their devices.
-void find_lost_programs(Problems &out, const Pair &pair, Places &places, const PairStatus &status) {
-    auto check = [&](Place place, hl_hook_place hook, const std::string &what) {
-        if (!places.at(place, [&] { return pair.attached(hook); }))
-            out.push_back(
-                {fmt::format("{} no longer runs our program", what), attach_again(status)});
-    };
-    Place nics = pair.layout().nics;
-    bool apart = pair.state().failover.netns[0];
-    const std::string &master = status.failover.empty() ? status.name : status.failover;
-    if (nics == Place::guest) check(Place::guest, HL_HOOK_EGRESS, master + " (egress)");
-    if (pair.layout().has_failover)
-        check(apart ? Place::hidden : Place::guest, HL_HOOK_INNER, master + " (inner end)");
-    check(nics, HL_HOOK_INGRESS_STANDBY, status.standby.ifname + " (ingress)");
-    if (status.primary.present)
-        check(nics, HL_HOOK_INGRESS_PRIMARY, status.primary.ifname + " (ingress)");
+/// What brings a program of ours back to its place, or behind filters of others. A failover device
+/// goes with its pair, and so would what others have on it: there only a controller can.
+std::string mend_hook(const HookSite &site, const Pair &pair, const PairStatus &status,
+                      bool controlled) {
+    Direction d = site.hook == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
+    std::string room = make_room({number(site.device.index), d, site.device.name});
+    if (!room.empty()) return room;
+    return pair.layout().has_failover && !controlled ? "hitless run" : attach_again(status);
+}
+
+/// Programs of ours that are gone, and what of others on the master does not come by frames that
+/// ours lead away; each in the namespace of its device.
+void find_misplaced_programs(Problems &out, const Pair &pair, Places &places,
+                             const Members &members, const PairStatus &status) {
+    bool controlled = controller_pid().has_value(); // of the guest's namespace
+    for (const HookSite &site : hook_sites(pair, places, members))
+        places.at(site.where, [&] {
+            auto say = [&](const std::string &what) {
+                out.push_back({what, mend_hook(site, pair, status, controlled)});
+            };
+            if (!pair.attached(site.hook)) return say(site.shown + " no longer runs our program");
+            if (hides_frames(pair, site))
+                say(site.device.name + " has clsact filters that miss redirected frames");
+            if (pair.passes_over_others(site.hook))
+                say(site.shown + " has tcx programs behind ours that miss redirected frames");
+        });
 }
 
 /// What of the NICs does not go together with the master.
@@ -128,7 +139,7 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
     if (!out.empty()) return out;
     if (status.datapath == HL_DATAPATH_XDP)
         find_native_problems(out, pair, places.rtnl(Place::guest), status);
-    find_lost_programs(out, pair, places, status);
+    find_misplaced_programs(out, pair, places, members, status);
     if (status.primary.present && !status.primary.known)
         out.push_back({fmt::format("the primary {} was away and nobody has taken it back",
                                    status.primary.ifname),
@@ -138,8 +149,10 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
                                    status.primary.ifname, status.primary.present ? "down" : "gone"),
                        "hitless run"});
     find_misfits(out, pair.state(), members, status);
+    find_idle_qdiscs(out, pair, places, members, status);
+    find_idle_filters(out, pair, members);
     find_expiring(out, places.rtnl(Place::guest), pair.state(), *members.master);
-    find_others(out, pair, places, members, attach_again(status));
+    find_others(out, pair, places, members);
     return out;
 }
 

@@ -63,26 +63,6 @@ class StandIn {
     Fd program_;
 };
 
-hl_hook move_within_tcx(const HookPoint &at, const hl_hook &hook, int program_fd,
-                        const std::string &pin) {
-    std::string action = fmt::format("move our program on {} behind others", at.shown);
-    std::string next = pin + "_next";
-    StandIn stand_in(program_fd);
-    Fd present(bpf_obj_get(pin.c_str()));
-    if (!present) throw Error(errno, fmt::format("open {}", pin));
-    unlink(next.c_str()); // of somebody who did not come to the end
-    attach_hook(at, stand_in.fd(), next);
-    Fd moved(bpf_obj_get(next.c_str()));
-    int error = 0;
-    if (!moved || bpf_link_detach(present.get()) ||
-        bpf_link_update(moved.get(), program_fd, nullptr))
-        error = errno;
-    if (!error && rename(next.c_str(), pin.c_str()) < 0) error = errno;
-    if (!error) return hook;
-    unlink(next.c_str());
-    throw Error(error, action);
-}
-
 } // namespace
 
 std::string OtherProgram::text() const {
@@ -108,7 +88,7 @@ std::vector<OtherProgram> programs_ahead(const hl_hook &hook, Direction directio
     }
     // Inward ours has the first priority.
     if (hook.kind == HL_HOOK_CLSACT && direction == Direction::egress &&
-        has_foreign_filters(hook.ifindex, direction, program_fd))
+        has_other_filters(hook.ifindex, direction))
         out.push_back({0, "", "clsact filter"});
     return out;
 }
@@ -116,20 +96,24 @@ std::vector<OtherProgram> programs_ahead(const hl_hook &hook, Direction directio
 bool stands_before_others(const hl_hook &hook, Direction direction, int program_fd) {
     if (hook.kind != HL_HOOK_TCX) return false;
     std::vector<uint32_t> ids = tcx_programs(hook.ifindex, direction);
-    if (!ids.empty() && ids.back() != info_of(program_fd).id) return true;
-    return direction == Direction::egress &&
-           has_foreign_filters(hook.ifindex, direction, program_fd);
+    return !ids.empty() && ids.back() != info_of(program_fd).id;
 }
 
-hl_hook move_behind(const HookPoint &at, const hl_hook &hook, int program_fd,
-                    const std::string &pin) {
-    if (at.direction == Direction::ingress ||
-        !has_foreign_filters(at.ifindex, at.direction, program_fd))
-        return move_within_tcx(at, hook, program_fd, pin);
-    // clsact runs after tcx. While ours is in both, the first of them decides.
-    hl_hook moved = attach_hook(at, program_fd, pin);
-    unlink(pin.c_str());
-    return moved;
+void move_behind(const HookPoint &at, int program_fd, const std::string &pin) {
+    std::string action = fmt::format("move our program on {} behind others", at.shown);
+    std::string next = pin + "_next";
+    StandIn stand_in(program_fd);
+    Fd present(bpf_obj_get(pin.c_str()));
+    if (!present) throw Error(errno, fmt::format("open {}", pin));
+    attach_hook(at, stand_in.fd(), next);
+    Fd moved(bpf_obj_get(next.c_str()));
+    int error = 0;
+    if (!moved || bpf_link_detach(present.get()) ||
+        bpf_link_update(moved.get(), program_fd, nullptr) || rename(next.c_str(), pin.c_str()) < 0)
+        error = errno;
+    if (!error) return;
+    unlink(next.c_str());
+    throw Error(error, action);
 }
 
 } // namespace hitless

@@ -29,12 +29,10 @@ ProgramIdentity program_identity(uint32_t id);
 /// Those that see a frame before ours does.
 std::vector<OtherProgram> programs_ahead(const hl_hook &, Direction, int program_fd);
 
-/// True when other people's tcx programs, or on egress clsact filters, stand behind ours and so
-/// never see what we redirect.
+/// True when other people's tcx programs stand behind ours and so never see what we redirect.
 bool stands_before_others(const hl_hook &, Direction, int program_fd);
 
-/// Moves ours behind everybody else's without a moment in which frames do not come by ours. Returns
-/// what attach_hook() would.
-hl_hook move_behind(const HookPoint &, const hl_hook &, int program_fd, const std::string &pin);
+/// Moves ours behind them without a moment in which frames do not come by ours.
+void move_behind(const HookPoint &, int program_fd, const std::string &pin);
 
 } // namespace hitless

@@ -13,6 +13,7 @@
 #include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 
 namespace hitless {
 namespace {
@@ -185,27 +186,77 @@ std::optional<Address> decode_gateway(const nlmsghdr *message) {
     return out;
 }
 
-std::optional<uint32_t> decode_filter(const nlmsghdr *message) {
-    const auto *filter = header<tcmsg>(message);
-    if (!filter || !filter->tcm_handle) return std::nullopt;
-    uint32_t id = 0;
+std::optional<Filter> decode_filter(const nlmsghdr *message) {
+    const auto *info = header<tcmsg>(message);
+    if (!info || !info->tcm_handle) return std::nullopt;
+    Filter out;
+    out.handle = info->tcm_handle;
+    out.priority = static_cast<uint16_t>(TC_H_MAJ(info->tcm_info) >> 16);
+    std::string kind;
+    const nlattr *options = nullptr;
     each_of<tcmsg>(message, [&](const nlattr *attr) {
-        if (mnl_attr_get_type(attr) != TCA_OPTIONS) return;
-        each_nested(attr, [&](const nlattr *option) {
-            if (mnl_attr_get_type(option) == TCA_BPF_ID) id = value<uint32_t>(option);
-        });
+        if (mnl_attr_get_type(attr) == TCA_KIND) kind = text(attr);
+        if (mnl_attr_get_type(attr) == TCA_OPTIONS) options = attr;
     });
-    return id;
+    if (kind != "bpf" || !options) return out;
+    each_nested(options, [&](const nlattr *option) {
+        if (mnl_attr_get_type(option) == TCA_BPF_ID) out.program = value<uint32_t>(option);
+        if (mnl_attr_get_type(option) == TCA_BPF_NAME) out.name = text(option);
+    });
+    return out;
+}
+
+std::optional<Qdisc> decode_qdisc(const nlmsghdr *message) {
+    const auto *info = header<tcmsg>(message);
+    if (!info) return std::nullopt;
+    Qdisc out;
+    out.device = Ifindex(info->tcm_ifindex);
+    out.handle = info->tcm_handle;
+    out.parent = info->tcm_parent;
+    const nlattr *options = nullptr;
+    each_of<tcmsg>(message, [&](const nlattr *attr) {
+        switch (mnl_attr_get_type(attr)) {
+        case TCA_KIND: out.kind = text(attr); break;
+        case TCA_OPTIONS: options = attr; break;
+        case TCA_INGRESS_BLOCK: out.ingress_block = value<uint32_t>(attr); break;
+        case TCA_EGRESS_BLOCK: out.egress_block = value<uint32_t>(attr); break;
+        default: break;
+        }
+    });
+    if (out.kind != "fq" || !options) return out;
+    each_nested(options, [&](const nlattr *option) {
+        constexpr uint32_t unlimited = ~0U;
+        if (mnl_attr_get_type(option) == TCA_FQ_FLOW_MAX_RATE)
+            out.max_rate = value<uint32_t>(option) != unlimited;
+    });
+    return out;
+}
+
+/// Null for a message that tells of no qdisc and no filter.
+static const tcmsg *tells_of_tc(const nlmsghdr *message) {
+    switch (message->nlmsg_type) {
+    case RTM_NEWQDISC:
+    case RTM_DELQDISC:
+    case RTM_NEWTFILTER:
+    case RTM_DELTFILTER: return header<tcmsg>(message);
+    default: return nullptr;
+    }
 }
 
 void decode_links(const char *data, size_t size, const std::function<void(const Link &)> &changed,
-                  const std::function<void(Ifindex)> &gone) {
+                  const std::function<void(Ifindex)> &gone,
+                  const std::function<void(Ifindex)> &tc) {
     // Not mnl_nlmsg_ok(): libmnl 1.0.4 takes a length of 2 GB or more for a negative one.
     for (size_t step = 0; size >= sizeof(nlmsghdr); data += step, size -= step) {
         const auto *m = reinterpret_cast<const nlmsghdr *>(data);
         if (m->nlmsg_len < sizeof(nlmsghdr) || m->nlmsg_len > size) return;
         step = std::min<size_t>(size, NLMSG_ALIGN(m->nlmsg_len));
         const auto *info = header<ifinfomsg>(m);
+        if (const auto *changed_tc = tells_of_tc(m)) {
+            auto index = static_cast<uint32_t>(changed_tc->tcm_ifindex);
+            tc(index == TCM_IFINDEX_MAGIC_BLOCK ? Ifindex::none : Ifindex{index});
+            continue;
+        }
         // AF_BRIDGE notifications of ports come through the same group.
         if (!info || info->ifi_family != AF_UNSPEC) continue;
         if (m->nlmsg_type == RTM_NEWLINK) changed(*decode_link(m));

@@ -30,12 +30,33 @@ std::optional<Address> decode_address(const nlmsghdr *, Ifindex);
 /// The gateway of an RTM_NEWROUTE message, if it has one.
 std::optional<Address> decode_gateway(const nlmsghdr *);
 
-/// The program id of an RTM_NEWTFILTER message, 0 for filters that are no BPF program; nothing for
-/// the head of a priority.
-std::optional<uint32_t> decode_filter(const nlmsghdr *);
+/// A traffic control filter.
+struct Filter {
+    uint32_t handle = 0;
+    uint16_t priority = 0;
+    uint32_t program = 0; ///< its id; 0 for filters that are no BPF program
+    std::string name;     ///< of the program, as whoever added the filter wrote it
+};
+/// An RTM_NEWTFILTER message; nothing for the head of a priority.
+std::optional<Filter> decode_filter(const nlmsghdr *);
 
-/// What a datagram of the link group tells.
-void decode_links(const char *data, size_t size, const std::function<void(const Link &)> &changed,
-                  const std::function<void(Ifindex)> &gone);
+/// A queueing discipline.
+struct Qdisc {
+    Ifindex device = Ifindex::none;
+    std::string kind;
+    uint32_t handle = 0; ///< 0: the kernel's own choice
+    uint32_t parent = 0;
+    uint32_t ingress_block = 0, egress_block = 0; ///< of shared filters
+    bool max_rate = false;                        ///< `fq` holds flows to a rate
+};
+/// An RTM_NEWQDISC message.
+std::optional<Qdisc> decode_qdisc(const nlmsghdr *);
+
+/// What a datagram of the groups of links and of traffic control tells; `tc`: of the device whose
+/// qdiscs or filters changed, `Ifindex::none` where several share them.
+void decode_links(
+    const char *data, size_t size, const std::function<void(const Link &)> &changed,
+    const std::function<void(Ifindex)> &gone,
+    const std::function<void(Ifindex)> &tc = [](Ifindex) {});
 
 } // namespace hitless

@@ -117,7 +117,7 @@ void XdpObject::Destroy::operator()(void *skeleton) const {
 }
 
 XdpObject::XdpObject(const Objects &maps, hl_hook_place place, hl_liveness liveness)
-    : skeleton_(open_over(maps)),
+    : maps_(maps), skeleton_(open_over(maps)),
       program_(program_at(*static_cast<forward_bpf *>(skeleton_.get()), place, liveness,
                           static_cast<bool>(maps.ports))) {
     bpf_program__set_autoload(program_, true);

@@ -22,16 +22,20 @@ int load_forward(Objects &out, hl_liveness);
 int try_freplace();
 
 /// One XDP program, opened but not loaded: libxdp loads it for the device that it is attached to.
+/// The maps outlive the object.
 class XdpObject {
   public:
     XdpObject(const Objects &maps, hl_hook_place, hl_liveness);
     bpf_object *object() const;
     const char *program() const;
+    /// What it reads stays as long as the program that was made of it.
+    void hold_maps(int program_fd) const { hitless::hold_maps(program_fd, maps_.nics); }
 
   private:
     struct Destroy {
         void operator()(void *skeleton) const;
     };
+    const Objects &maps_;
     std::unique_ptr<void, Destroy> skeleton_;
     bpf_program *program_;
 };

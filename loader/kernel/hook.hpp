@@ -6,16 +6,17 @@
 // away, so that nobody's program misses one, and first on a standby that is the master, so that
 // nobody sees a frame twice. tcx runs before clsact, so a device that carries foreign clsact
 // filters outward gets ours there. kernel/chain.hpp keeps the order.
+// A filter of ours outlives its pair's pins: it is known by its handle, priority and name.
 #pragma once
 
 #include "loader/kernel/fd.hpp"
+#include "loader/kernel/qdisc.hpp"
 #include "maps/hitless_abi.h"
 
 #include <string>
+#include <vector>
 
 namespace hitless {
-
-enum class Direction { ingress, egress };
 
 struct HookPoint {
     uint32_t ifindex;
@@ -26,7 +27,8 @@ struct HookPoint {
     bool last = false; ///< ours comes behind other people's programs, not before them
 };
 
-/// Attaches and, for tcx, pins the link at `pin`. Returns what detach() needs.
+/// Attaches and, for tcx, pins the link at `pin`. Returns what detach() needs. Where ours runs
+/// already it moves, without a gap, to where it belongs among other people's filters now.
 hl_hook attach_hook(const HookPoint &, int program_fd, const std::string &pin);
 
 /// Takes ours away, and the clsact qdisc if we made it. Quiet when the device is gone.
@@ -39,7 +41,22 @@ bool hook_alive(const hl_hook &, Direction, int program_fd, const std::string &p
 int try_tcx(const HookPoint &, int program_fd);
 int try_clsact(const HookPoint &, int program_fd);
 
-/// True when the device has clsact filters that are not ours.
-bool has_foreign_filters(uint32_t ifindex, Direction, int own_program_fd);
+/// True when the device has filters of that direction that are not ours.
+bool has_other_filters(uint32_t ifindex, Direction);
+
+/// Throws what attach_hook() would because of the qdisc and the filters that others have there;
+/// changes nothing.
+void check_hook(const HookPoint &);
+/// The remedy that it would name; "" when there is room.
+std::string make_room(const HookPoint &);
+
+/// A filter that is known by its handle, priority and name as one of ours.
+struct OwnFilter {
+    uint32_t ifindex;
+    Direction direction;
+};
+/// All of the namespace, whatever became of their pairs.
+std::vector<OwnFilter> own_filters(Rtnl &);
+void remove_filter(const OwnFilter &);
 
 } // namespace hitless

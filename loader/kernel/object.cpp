@@ -113,6 +113,12 @@ int take_programs(Objects &out, hitless_bpf &skeleton, const LoadOptions &option
     return 0;
 }
 
+/// Every program on a device, of whichever object.
+void hold_maps(const Objects &objects) {
+    for (const Fd *program : {&objects.egress, &objects.ingress_primary, &objects.ingress_standby})
+        hold_maps(program->get(), objects.nics);
+}
+
 /// Returns 0 or a positive errno.
 int take(Objects &out, hitless_bpf &skeleton, const LoadOptions &options, hl_liveness liveness) {
     out.pair = duplicate(bpf_map__fd(skeleton.maps.data_pair));
@@ -144,6 +150,12 @@ Fd duplicate(int fd) {
     return out;
 }
 
+void hold_maps(int program_fd, const Fd &nics) {
+    if (int error = bpf_prog_bind_map(program_fd, nics.get(), nullptr))
+        throw Error(-error, "bind a program to the map that it reads",
+                    "the kernel must be 5.10 or later");
+}
+
 Loaded load_objects(const LoadOptions &options) {
     LibbpfSilence silence; // what fails comes back as an Error
     int error = 0;
@@ -153,7 +165,10 @@ Loaded load_objects(const LoadOptions &options) {
         Loaded loaded{{}, rung};
         error = -hitless_bpf__load(skeleton.get());
         if (!error) error = take(loaded.objects, *skeleton, options, rung);
-        if (!error) return loaded;
+        if (!error) {
+            hold_maps(loaded.objects);
+            return loaded;
+        }
     }
     load_failed(error);
 }

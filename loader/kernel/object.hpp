@@ -38,6 +38,11 @@ Fd duplicate(int fd);
 /// Loads the programs, taking the first rung of liveness that the kernel accepts.
 Loaded load_objects(const LoadOptions &);
 
+/// Has a program keep the maps that it reads without the kernel's knowing: by the addresses of
+/// their slots (bpf/lib/alive.h). Otherwise they would be freed under a program that outlives its
+/// pins.
+void hold_maps(int program_fd, const Fd &nics);
+
 /// Takes the objects from their pins; nothing when `dir` is not there.
 Objects open_objects(const std::string &dir);
 

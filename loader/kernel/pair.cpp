@@ -170,9 +170,8 @@ bool Pair::passes_over_others(hl_hook_place place) const {
 }
 
 void Pair::yield(hl_hook_place place, const std::string &shown) {
-    hl_hook &hook = state().hook[place];
-    HookPoint at{hook.ifindex, direction(place), shown, false, true};
-    hook = move_behind(at, hook, program(place), pin(place));
+    HookPoint at{state().hook[place].ifindex, direction(place), shown, false, true};
+    move_behind(at, program(place), pin(place));
 }
 
 std::vector<OtherProgram> Pair::ahead(hl_hook_place place) const {

@@ -13,7 +13,6 @@
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/neighbour.h>
-#include <linux/pkt_sched.h>
 
 namespace hitless {
 namespace {
@@ -214,26 +213,10 @@ std::vector<Address> Rtnl::addresses(Ifindex index) {
     return out;
 }
 
-unsigned Rtnl::count_filters(Ifindex index, uint32_t parent, uint32_t except_program) {
-    char buffer[256];
-    nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-    request->nlmsg_type = RTM_GETTFILTER;
-    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    auto *tc = static_cast<tcmsg *>(mnl_nlmsg_put_extra_header(request, sizeof(tcmsg)));
-    tc->tcm_ifindex = static_cast<int>(number(index));
-    tc->tcm_parent = parent;
-    std::vector<uint32_t> programs;
-    int error = dump(request, programs, decode_filter);
-    if (error && error != EINVAL && error != ENODEV && error != ENOENT)
-        throw Error(error, "list the traffic control filters");
-    std::erase(programs, except_program);
-    return static_cast<unsigned>(programs.size());
-}
-
 LinkMonitor::LinkMonitor() : socket_(open_route_socket(SOCK_NONBLOCK)) {
     int fd = mnl_socket_get_fd(socket_.get());
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &monitor_buffer, sizeof(monitor_buffer));
-    bind_groups(socket_.get(), RTMGRP_LINK);
+    bind_groups(socket_.get(), RTMGRP_LINK | RTMGRP_TC);
 }
 
 int LinkMonitor::fd() const {
@@ -247,7 +230,8 @@ bool LinkMonitor::drain(const Handler &handler) {
         if (size < 0 && errno == EAGAIN) return true;
         if (size < 0 && (errno == ENOBUFS || errno == ENOSPC)) return false;
         if (size < 0) throw Error(errno, "read link events");
-        decode_links(buffer.data(), static_cast<size_t>(size), handler.changed, handler.gone);
+        decode_links(buffer.data(), static_cast<size_t>(size), handler.changed, handler.gone,
+                     handler.tc);
     }
 }
 

@@ -82,9 +82,6 @@ class Rtnl {
     /// Of one device, those in use (not tentative).
     std::vector<Address> addresses(Ifindex);
 
-    /// Traffic control filters below `parent` (a TC_H_* pair) that are not `except_program`.
-    unsigned count_filters(Ifindex, uint32_t parent, uint32_t except_program);
-
     /// Sends a request and shows each message of the whole answer. Returns 0 or the kernel's errno,
     /// positive: EINTR when changes interrupted a dump, of which a part was shown then. Whatever
     /// comes out, the next request has an answer of its own. For what speaks of more than links
@@ -116,12 +113,14 @@ class Rtnl {
     bool unread_ = false; ///< an answer, or its end
 };
 
-/// Link events of a namespace, by RTNLGRP_LINK.
+/// Events of a namespace's links, and of their qdiscs and filters.
 class LinkMonitor {
   public:
     struct Handler {
         std::function<void(const Link &)> changed;
         std::function<void(Ifindex)> gone;
+        /// The qdiscs or filters of this device changed; `none`: of several that share them.
+        std::function<void(Ifindex)> tc;
     };
 
     LinkMonitor();

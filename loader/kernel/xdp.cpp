@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <memory>
+#include <string_view>
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
@@ -56,6 +57,16 @@ bool runs(const Programs &all, uint32_t id) {
     return false;
 }
 
+/// One of ours outlives its pins. A NIC belongs to one pair, so none that is there when ours comes
+/// has a pair.
+void remove_leftover(uint32_t ifindex) {
+    Programs all = programs_of(ifindex);
+    if (!all || !xdp_multiprog__is_legacy(all.get())) return;
+    xdp_program *program = xdp_multiprog__main_prog(all.get());
+    std::string_view name = program ? xdp_program__name(program) : "";
+    if (name.starts_with("hl_")) xdp_multiprog__detach(all.get());
+}
+
 hl_hook describe(uint32_t ifindex) {
     Programs now = programs_of(ifindex);
     bool alone = now && xdp_multiprog__is_legacy(now.get());
@@ -88,6 +99,7 @@ hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
     // A NIC that was moved away and came back still runs it.
     if (xdp_alive({at.ifindex, HL_HOOK_XDP, 0, {}}, pin)) return describe(at.ifindex);
     unlink(pin.c_str());
+    remove_leftover(at.ifindex);
     xdp_program_opts opts{};
     opts.sz = sizeof(opts);
     opts.obj = object.object();
@@ -100,10 +112,14 @@ hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
     int ifindex = static_cast<int>(at.ifindex);
     if (int error = xdp_program__attach(created, ifindex, XDP_MODE_NATIVE, 0))
         throw Error(-error, action, way_out(-error, at));
-    if (bpf_obj_pin(xdp_program__fd(created), pin.c_str()) == 0) return describe(at.ifindex);
-    int error = errno;
-    xdp_program__detach(created, ifindex, XDP_MODE_NATIVE, 0);
-    throw Error(error, fmt::format("pin {}", pin));
+    try {
+        object.hold_maps(xdp_program__fd(created)); // libxdp has only now loaded it
+        if (bpf_obj_pin(xdp_program__fd(created), pin.c_str()) == 0) return describe(at.ifindex);
+        throw Error(errno, fmt::format("pin {}", pin));
+    } catch (const Error &) {
+        xdp_program__detach(created, ifindex, XDP_MODE_NATIVE, 0);
+        throw;
+    }
 }
 
 void detach_xdp(const hl_hook &hook, const std::string &pin) {

@@ -20,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         message->nlmsg_len <= size) {
         hitless::decode_neighbour(message, hitless::Ifindex{1});
         hitless::decode_filter(message);
+        hitless::decode_qdisc(message);
         hitless::decode_address(message, hitless::Ifindex{1});
         hitless::decode_gateway(message);
     }
