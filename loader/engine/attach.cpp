@@ -4,6 +4,7 @@
 #include "loader/engine/assembly.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/ground.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
@@ -240,6 +241,7 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     const Link *primary = find_primary(standby, request.primary, links);
     check_free(dir, standby);
     if (primary) check_free(dir, *primary);
+    if (primary) check_own_traffic(rtnl, standby, *primary);
     check_datapath(request, standby, primary);
     check_hooks(rtnl, request, standby, primary);
 

@@ -3,6 +3,7 @@
 // The controller's one loop: something happened -> which pairs does it concern -> look at them as
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
 #include "loader/engine/attach.hpp"
+#include "loader/engine/carrier.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/kept.hpp"
@@ -74,6 +75,13 @@ class Controller::Engine {
         look_at_everything();
         malloc_trim(0); // loading parsed the kernel's type information; give it back
     }
+
+    ~Engine() {
+        for (auto &[name, kept] : pairs_)
+            guarded([&, &kept = kept] { give_carrier_back(kept.pair, kept.places); });
+    }
+    Engine(const Engine &) = delete;
+    Engine &operator=(const Engine &) = delete;
 
     int fd() const { return poller_.fd(); }
 
@@ -198,7 +206,7 @@ class Controller::Engine {
             const std::vector<Link> links = rtnl_.links();
             for (auto &[name, kept] : pairs_)
                 kept.herald.look_again(kept.pair, links);
-            rescan_.reset();
+            if (refused_.empty()) rescan_.reset();
         });
         std::vector<std::string> names;
         for (auto &[name, kept] : pairs_) {
@@ -241,17 +249,22 @@ class Controller::Engine {
         learn_hardware(links);
         std::vector<AttachRequest> wanted = wanted_pairs(options_, links);
         bool made = false;
+        std::map<std::string, std::string> refused;
         for (AttachRequest &request : wanted) {
             request.note = options_.log;
             auto link = std::ranges::find(links, request.standby, &Link::name);
             if (pairs_.contains(StateDir::pair_name(netns_cookie(), number(link->index)))) continue;
-            guarded([&] {
+            try {
                 std::string primary = make_pair(request);
                 log(fmt::format("{}: paired with {}", request.standby,
                                 primary.empty() ? "no primary yet" : primary));
                 made = true;
-            });
+            } catch (const Error &error) { // said once, and tried again
+                refused[request.standby] = error.what();
+                if (refused_[request.standby] != error.what()) log(error.what());
+            }
         }
+        refused_ = std::move(refused);
         if (made) adopt();
     }
 
@@ -267,7 +280,10 @@ class Controller::Engine {
             keep_primary(kept, members, options_.log);
             if (std::exchange(kept.hooks_touched, false))
                 keep_hooks(kept.pair, kept.places, look(kept.places, kept.pair), options_.log);
+            follow_carrier(kept.pair, kept.places, members);
+            Instant later = *kept.again;
             kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
+            if (!kept.refused.empty()) kept.again = std::min(kept.again.value_or(later), later);
         });
     }
 
@@ -315,6 +331,7 @@ class Controller::Engine {
     std::optional<OwnerLock> owner_;
     std::optional<DirectoryWatch> directory_;
     std::optional<Instant> rescan_;                         ///< not every device could be looked at
+    std::map<std::string, std::string> refused_;            ///< standby: why no pair was made of it
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
     Notice notice_;                                         // outlives those who watch with it
     std::map<std::string, Kept> pairs_;
