@@ -72,17 +72,27 @@ void explain_membership(const PairStatus &pair, Env &env) {
 void explain_path(const PairStatus &pair, Env &env) {
     if (pair.primary_active && pair.veto == 0) {
         env.out << fmt::format(
-            "  Frames leave by the primary {}: nobody objects and it is alive.\n"
+            "  Frames leave by the primary {}: nobody objects and it is alive.\n{}"
             "  What would change it: its loss, or `hitless switch {} standby`.\n",
-            pair.primary.ifname, pair.name);
+            pair.primary.ifname,
+            pair.proved ? "" : "  It was never proved: nobody has answered by it yet.\n",
+            pair.name);
         return;
     }
-    env.out << fmt::format("  Frames leave by the {} {}{}\n",
-                           pair.primary_active ? "primary" : "standby",
-                           pair.primary_active ? pair.primary.ifname : pair.standby.ifname,
-                           pair.primary_active   ? ": it is doubted, but the standby is down."
-                           : pair.vetoes.empty() ? ": the primary is dead."
-                                                 : ", because:");
+    if (!pair.primary_active && !pair.standby.works())
+        env.out << fmt::format(
+            "  Frames leave by neither NIC and get lost: the standby {} does not "
+            "work{}\n",
+            pair.standby.ifname,
+            pair.vetoes.empty() ? ", and the primary is dead."
+                                : "; the primary is not used, because:");
+    else
+        env.out << fmt::format("  Frames leave by the {} {}{}\n",
+                               pair.primary_active ? "primary" : "standby",
+                               pair.primary_active ? pair.primary.ifname : pair.standby.ifname,
+                               pair.primary_active   ? ": it is doubted, but the standby is down."
+                               : pair.vetoes.empty() ? ": the primary is dead."
+                                                     : ", because:");
     for (const Veto &veto : pair.vetoes)
         env.out << fmt::format("  - {} ({}), set {} ago by the {}; {}.\n", veto.reason.meaning,
                                veto.reason.name, ago(veto.since), actor_names[veto.actor],

@@ -84,6 +84,8 @@ struct NicStatus {
     bool carrier = false;
     bool known = true;   ///< the datapath has it: false after it was away, until it is taken back
     bool native = false; ///< an XDP program of ours is in front of it
+
+    bool works() const { return present && up && carrier; }
 };
 
 /// A reason that stands against the primary.
@@ -96,8 +98,8 @@ struct Veto {
 /// What is broken in a pair, or not as its owner believes.
 struct Problem {
     std::string what;
-    std::string remedy; ///< the command or change that mends it
-    std::string text() const { return what + "; " + remedy; }
+    std::string remedy; ///< the command or change that mends it; empty when it is not the guest's
+    std::string text() const { return remedy.empty() ? what : what + "; " + remedy; }
 };
 
 struct PairStatus {
@@ -111,6 +113,7 @@ struct PairStatus {
     uint64_t veto = 0;
     std::vector<Veto> vetoes; ///< the same, with since when and by whom
     uint64_t flips = 0;
+    bool proved = false; ///< a neighbour has answered by the primary since it came up
     Selector selector;
     Policy policy;
     NicStatus primary, standby;
@@ -134,8 +137,9 @@ struct Unpaired {
 };
 std::vector<Unpaired> unpaired();
 
-/// auto withdraws the operator's veto; primary withdraws every soft or firm one too (a dead primary
-/// is still not used); standby sets the operator's.
+/// auto withdraws the operator's veto; primary also every doubt and decision of others (host,
+/// black-hole, tx-hang), not what the primary cannot do: a dead one is not used, nor one that does
+/// not take the master's MTU, MAC or settings; standby sets the operator's.
 enum class Target { automatic, primary, standby };
 void switch_path(const std::string &standby, Target);
 

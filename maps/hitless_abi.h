@@ -127,6 +127,24 @@ enum hl_announce {
 		HL_ANNOUNCES
 };
 
+/* What the carrier of a failover device tells: X(NAME, "name", "meaning"). */
+#define HL_CARRIER_LIST(X)                                                                         \
+	X(KEEP, "keep", "the device has carrier always")                                           \
+	X(FOLLOW, "follow", "a controller takes it away while neither NIC works")
+
+enum hl_carrier {
+#define X(name, text, meaning) HL_CARRIER_##name,
+	HL_CARRIER_LIST(X)
+#undef X
+		HL_CARRIERS
+};
+
+/* Why the primary's path is taken for good. */
+enum hl_proof {
+	HL_PROOF_NONE,   /* nobody has answered by it: it is used because time went by */
+	HL_PROOF_ANSWER, /* a neighbour has, or an operator vouched for it */
+};
+
 /* How the user named the primary. */
 enum hl_selector_kind {
 	HL_SELECT_AUTO, /* same MAC, on PCI */
@@ -189,7 +207,7 @@ struct hl_saved {
 	__u8 unsynced;   /* enum hl_sync bits: what could not be brought in line */
 	__u8 promisc_for_filters; /* what its filters cannot be told is let through this way */
 	__u8 vlan_filter_off;     /* we switched its VLAN filter off */
-	__u8 reserved;
+	__u8 lro_off;             /* likewise its merging of received frames */
 	__u8 unicasts;                   /* how many of: */
 	__u8 unicast[HL_UNICASTS][6];    /* addresses that we have put into its filter */
 };
@@ -307,7 +325,9 @@ struct hl_pair {
 	__u32 proof_timeout_ms;
 	__u8 reselect; /* enum hl_reselect */
 	__u8 announce; /* enum hl_announce */
-	__u8 policy_reserved[6];
+	__u8 carrier;  /* enum hl_carrier */
+	__u8 proof;    /* enum hl_proof; writer: whoever proves the path */
+	__u8 policy_reserved[4];
 	__u64 netns_cookie;
 	__u64 attached_ns;
 	struct hl_failover failover;

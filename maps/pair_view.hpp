@@ -65,6 +65,12 @@ inline constexpr std::string_view announce_names[HL_ANNOUNCES] = {
 #undef X
 };
 
+inline constexpr std::string_view carrier_names[HL_CARRIERS] = {
+#define X(name, text, meaning) text,
+    HL_CARRIER_LIST(X)
+#undef X
+};
+
 inline constexpr std::string_view hook_pins[HL_HOOKS] = {
 #define X(name, pin) pin,
     HL_HOOK_LIST(X)

@@ -5,6 +5,7 @@
 #include "loader/engine/detached.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/ground.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
@@ -273,6 +274,7 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
         request.primary.kind == HL_SELECT_IFNAME; // and then check_free() says whose it is
     const Link *primary = find_primary(standby, request.primary, by_name ? links : others);
     if (primary) check_free(dir, *primary);
+    if (primary) check_own_traffic(rtnl, standby, *primary);
     check_datapath(request, standby, primary);
     check_hooks(rtnl, request, standby, primary);
 

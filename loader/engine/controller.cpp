@@ -3,6 +3,7 @@
 // The controller's one loop: something happened -> which pairs does it concern -> look at them as
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
 #include "loader/engine/attach.hpp"
+#include "loader/engine/carrier.hpp"
 #include "loader/engine/detached.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/hooks.hpp"
@@ -78,6 +79,13 @@ class Controller::Engine {
         may_wait_ = false;
         malloc_trim(0); // loading parsed the kernel's type information; give it back
     }
+
+    ~Engine() {
+        for (auto &[name, kept] : pairs_)
+            guarded([&, &kept = kept] { give_carrier_back(kept.pair, kept.places); });
+    }
+    Engine(const Engine &) = delete;
+    Engine &operator=(const Engine &) = delete;
 
     int fd() const { return poller_.fd(); }
 
@@ -218,7 +226,7 @@ class Controller::Engine {
             const std::vector<Link> links = rtnl_.links();
             for (auto &[name, kept] : pairs_)
                 kept.herald.look_again(kept.pair, links);
-            rescan_.reset();
+            if (complete && refused_.empty()) rescan_.reset();
             if (!complete) rescan_ = now() + look_when_free;
         });
         std::vector<std::string> names;
@@ -291,18 +299,26 @@ class Controller::Engine {
 
     /// False when somebody else is about to change pairs.
     bool make_missing_pairs() {
-        if (missing_pairs().empty()) return true;
+        if (missing_pairs().empty()) {
+            refused_.clear();
+            return true;
+        }
         std::optional<StateDir::Lock> lock = take_lock();
         if (!lock) return false;
         adopt(); // what was done and decided until now
         bool made = false;
+        std::map<std::string, std::string> refused;
         for (const AttachRequest &request : missing_pairs())
-            guarded([&] {
+            try {
                 std::string primary = make(dir_, request, rtnl_).primary;
                 log(fmt::format("{}: paired with {}", request.standby,
                                 primary.empty() ? "no primary yet" : primary));
                 made = true;
-            });
+            } catch (const Error &error) { // said once, and tried again
+                refused[request.standby] = error.what();
+                if (refused_[request.standby] != error.what()) log(error.what());
+            }
+        refused_ = std::move(refused);
         if (made) adopt();
         return true;
     }
@@ -319,7 +335,9 @@ class Controller::Engine {
                 kept.again = now() + look_after_trouble; // unless settle() comes to say when
                 bool busy = false;
                 if (!keep(name, kept, busy)) return;
+                Instant later = *kept.again;
                 kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
+                if (!kept.refused.empty()) kept.again = std::min(kept.again.value_or(later), later);
                 if (busy)
                     kept.again = now() + look_when_free;
                 else
@@ -345,6 +363,7 @@ class Controller::Engine {
         keep_primary(kept, members, options_.log);
         if (std::exchange(kept.hooks_touched, false))
             keep_hooks(kept.pair, kept.places, look(kept.places, kept.pair), options_.log);
+        follow_carrier(kept.pair, kept.places, members);
         return true;
     }
 
@@ -396,6 +415,7 @@ class Controller::Engine {
     std::optional<DirectoryWatch> directory_;
     bool may_wait_ = true;                                  ///< while it starts
     std::optional<Instant> rescan_;                         ///< not every device could be looked at
+    std::map<std::string, std::string> refused_;            ///< standby: why no pair was made of it
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
     Notice notice_;                                         // outlives those who watch with it
     std::map<std::string, Kept> pairs_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/names.hpp"
 #include "loader/engine/findings.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/remains.hpp"
 #include "loader/kernel/hardware.hpp"
@@ -62,6 +63,11 @@ Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
                         fmt::format("its primary {} belongs to {}", choice.primary->name,
                                     describe_master(*choice.primary)),
                         leave_master(*choice.primary));
+    Rtnl rtnl;
+    if (choice.primary)
+        if (auto problems = find_own_traffic(rtnl, *choice.primary); !problems.empty())
+            return degraded(nic.name, "not paired: " + problems.front().what,
+                            problems.front().remedy);
     if (choice.primary)
         return fine(nic.name, fmt::format("could be paired with {}: `hitless attach {}`",
                                           choice.primary->name, nic.name));

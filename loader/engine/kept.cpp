@@ -2,6 +2,7 @@
 #include "loader/engine/kept.hpp"
 #include "loader/core/names.hpp"
 #include "loader/engine/failover.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/engine/rules.hpp"
 #include "loader/engine/sync.hpp"
 
@@ -30,6 +31,20 @@ void let_go(Kept &kept, const Link &standby, bool better, const Note &note) {
         note(fmt::format("{}: the primary {} {}", standby.name, state.primary_id.ifname,
                          better ? "gives way to a better one" : "is gone"));
     release(kept.pair, kept.places, HL_ROLE_PRIMARY);
+}
+
+/// A NIC that must not be taken is looked at again until it may be, and the reason is said once.
+bool may_take(Kept &kept, const Link &standby, const Link &primary, const Note &note) {
+    std::string before = std::exchange(kept.refused, "");
+    try {
+        check_pair(standby, primary);
+        check_own_traffic(kept.places.rtnl(Place::guest), standby, primary);
+        return true;
+    } catch (const Error &error) {
+        kept.refused = error.what();
+        if (note && kept.refused != before) note(kept.refused);
+        return false;
+    }
 }
 
 } // namespace
@@ -73,9 +88,9 @@ void keep_primary(Kept &kept, const Members &members, const Note &note) {
         choice.primary && primary &&
         choice.primary != &others.links[std::min(others.present, others.links.size() - 1)];
     if (primary && !better) return;
-    if (state.primary_id.ifindex) let_go(kept, standby, better, note);
-    if (!choice.primary) return;
-    check_pair(standby, *choice.primary);
+    if (!primary && state.primary_id.ifindex) let_go(kept, standby, false, note);
+    if (!choice.primary || !may_take(kept, standby, *choice.primary, note)) return;
+    if (primary) let_go(kept, standby, true, note);
     take(kept, standby, *choice.primary, master, note);
 }
 

@@ -29,6 +29,7 @@ struct Kept {
     Vigil vigil;
     std::optional<LinkMonitor> hidden; ///< of the private namespace, if the NICs are there
     std::optional<Instant> again;      ///< settle
+    std::string refused;               ///< why a primary that is there was not taken
     bool reconsider = false;           ///< a better primary may be there
     bool hooks_touched = true;         ///< others may have changed qdiscs or filters
     std::string trouble;               ///< said, and not to be said again while it lasts

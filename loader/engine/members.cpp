@@ -116,7 +116,8 @@ Policy policy_of(const hl_pair &state) {
                         .rest = milliseconds(state.probe_rest_ms),
                         .timeout = milliseconds(state.proof_timeout_ms)},
             .reselect = static_cast<hl_reselect>(state.reselect),
-            .announce = static_cast<hl_announce>(state.announce)};
+            .announce = static_cast<hl_announce>(state.announce),
+            .carrier = static_cast<hl_carrier>(state.carrier)};
 }
 
 void adopt_rule(hl_pair &state, const Selector &selector, const Policy &policy) {
@@ -130,6 +131,7 @@ void adopt_rule(hl_pair &state, const Selector &selector, const Policy &policy) 
     state.proof_timeout_ms = number_of(policy.probing.timeout);
     state.reselect = static_cast<uint8_t>(policy.reselect);
     state.announce = static_cast<uint8_t>(policy.announce);
+    state.carrier = static_cast<uint8_t>(policy.carrier);
 }
 
 hl_saved &saved_of(hl_pair &state, hl_role role) {

@@ -224,14 +224,17 @@ void Prober::open_discovery() {
 void Prober::learn(Rtnl &rtnl, Ifindex master, const Mac &own) {
     if (!echo4_) return;
     std::vector<Neighbour> known = rtnl.neighbours(master);
+    // Whom the guest looks for in vain: if the standby is answered, it is the primary's fault.
+    unresolved_ = known.empty();
+    if (unresolved_) known = rtnl.unresolved_neighbours(master);
     std::vector<Way> ways;
     for (const Neighbour &neighbour : known) {
         if (ways.size() >= most_targets) break;
         if (neighbour.ip.six && !echo6_) continue;
         std::optional<Address> from = own_address(neighbour.ip, master);
-        if (from) ways.push_back({{own, neighbour.mac, *from, neighbour.ip}, false});
+        if (from) ways.push_back({{own, neighbour.mac, *from, neighbour.ip}, unresolved_});
     }
-    for (size_t i = 0, echoes = ways.size(); i < echoes; i++)
+    for (size_t i = 0, echoes = ways.size(); i < echoes && !unresolved_; i++)
         ways.push_back({ways[i].ends, true});
     if (!ways_.empty()) {
         auto present = std::ranges::find(ways, ways_.front());
@@ -267,7 +270,10 @@ Frame Prober::question(bool second_path, Instant now) {
 }
 
 bool Prober::ask(Ifindex nic, bool second_path, Instant now) {
-    return !ways_.empty() && send(out_, nic, question(second_path, now));
+    if (ways_.empty()) return false;
+    bool sent = send(out_, nic, question(second_path, now));
+    if (!sent) questions_.pop_back(); // what was not asked is not answered
+    return sent;
 }
 
 bool Prober::ask_as_guest(Ifindex master, const Mac &own, Instant now) {
@@ -312,7 +318,8 @@ void Prober::read_claims(int socket, std::optional<Claim> (*parse)(Bytes), const
             settle(
                 [&](const Question &q) {
                     return q.by_claim && q.ends.peer_ip == claim->sender_ip &&
-                           (claim->sender.empty() || q.ends.peer == claim->sender) &&
+                           (claim->sender.empty() || q.ends.peer.empty() ||
+                            q.ends.peer == claim->sender) &&
                            q.second_path == claim->to_probe;
                 },
                 got->came_by, heard);

@@ -32,6 +32,9 @@ class Prober {
     bool may_ask() const { return static_cast<bool>(echo4_); }
     /// Of asking somebody; 0: there is nobody.
     unsigned ways() const { return static_cast<unsigned>(ways_.size()); }
+    /// Those whom the ways lead to have never answered the guest itself: their MACs are not known,
+    /// and they are asked as the guest's kernel asks, by broadcast or to their group.
+    bool unresolved() const { return unresolved_ && !ways_.empty(); }
     /// The present way of asking is mute; takes the next.
     void next_target();
 
@@ -80,12 +83,13 @@ class Prober {
     void settle(Matches matches, Ifindex came_by, const Heard &);
 
     uint16_t id_;
-    Fd answers_;                     // an epoll set of the sockets below
-    Fd out_;                         // a packet socket that receives nothing
-    Fd as_guest_;                    // likewise, once it is needed; what leaves by it passes tc
-    Fd echo4_, echo6_;               // what comes back; IPv6 where there is any
-    Fd arp_, discovery_;             // likewise, once they are needed
-    std::vector<Way> ways_;          // the present one first
+    Fd answers_;            // an epoll set of the sockets below
+    Fd out_;                // a packet socket that receives nothing
+    Fd as_guest_;           // likewise, once it is needed; what leaves by it passes tc
+    Fd echo4_, echo6_;      // what comes back; IPv6 where there is any
+    Fd arp_, discovery_;    // likewise, once they are needed
+    std::vector<Way> ways_; // the present one first
+    bool unresolved_ = false;
     std::deque<Question> questions_; // unanswered, newest last
 };
 

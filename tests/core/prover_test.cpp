@@ -22,6 +22,9 @@ struct Net {
     Instant now{0};
     bool out = true, in = true; ///< what the primary carries
     bool neighbour = true, known = true, usable = true, sending = true;
+    bool full = false;          ///< the primary's queue takes no question
+    bool completes = true;      ///< the primary goes on sending what is in it
+    bool unresolved = false;    ///< the guest itself looks for the neighbour
     unsigned haste = 50;        ///< percent of answers that a sending guest's frames overtake
     unsigned loss = 0;          ///< percent, on the primary, each way
     unsigned ways = 1, way = 0; ///< of asking the neighbour; it answers the last alone
@@ -48,6 +51,7 @@ struct Net {
     void decide_now() {
         Observation seen{.present = true, .usable = usable, .configured = true};
         seen.path = prover.belief();
+        seen.completes = completes;
         seen.veto = veto;
         Verdict verdict = decide(policy, trust, seen, now);
         uint64_t before = veto;
@@ -66,10 +70,13 @@ struct Net {
                                              .ways = known ? ways : 0,
                                              .veto = veto,
                                              .sent = sent,
-                                             .received = received},
+                                             .received = received,
+                                             .unresolved = unresolved,
+                                             .completes = completes},
                                             now);
         if (orders.next_target) way = (way + 1) % ways;
-        if (orders.ask_primary) ask(Side::primary);
+        if (orders.ask_primary && full) prover.not_sent(Side::primary);
+        if (orders.ask_primary && !full) ask(Side::primary);
         if (orders.ask_standby) ask(Side::standby);
         again = orders.again;
         woken = orders.wake_on_frame;
@@ -194,6 +201,65 @@ TEST(Prover, ADeadNeighbourIsNoHole) {
     net.live(10'000 * ms);
     EXPECT_EQ(net.veto, 0u);
     EXPECT_EQ(net.flips, 1u) << "other traffic came in by the primary all the time";
+}
+
+TEST(Prover, AQuestionThatWasNotSentIsNoQuestion) {
+    for (bool sending : {true, false}) {
+        Net net = in_use(sending);
+        net.live(2000 * ms);
+        ASSERT_EQ(net.veto, 0u);
+        unsigned flips = net.flips;
+        net.full = true;
+        net.live(5000 * ms);
+        EXPECT_EQ(net.veto, 0u) << "a busy NIC is no hole";
+        net.full = false;
+        net.live(5000 * ms);
+        EXPECT_EQ(net.flips, flips);
+    }
+}
+
+TEST(Prover, AQueueThatIsFullAndSendsNothingHangs) {
+    Net net = in_use();
+    net.live(500 * ms);
+    net.full = true;
+    net.completes = net.out = net.in = false;
+    EXPECT_LT(net.until(false), 400 * ms);
+    EXPECT_TRUE(net.veto & HL_VETO(TX_HANG)) << net.veto;
+    net.live(5000 * ms);
+    EXPECT_NE(net.veto, 0u) << "not used before a question can be sent";
+    net.full = false;
+    net.completes = net.out = net.in = true;
+    net.until(true);
+    EXPECT_EQ(net.veto, 0u);
+}
+
+TEST(Prover, BehindAHoleFromTheStartANeighbourThatIsLookedForIsReasonEnough) {
+    Net net;
+    net.known = net.out = net.in = false;
+    net.until(true);
+    EXPECT_FALSE(net.prover.evident());
+    net.live(3000 * ms);
+    ASSERT_EQ(net.veto, 0u) << "there is nobody to ask";
+    net.known = net.unresolved = true;
+    EXPECT_LT(net.until(false), 300 * ms);
+    EXPECT_TRUE(net.veto & HL_VETO(BLACK_HOLE)) << net.veto;
+    net.out = net.in = true;
+    net.until(true);
+    EXPECT_TRUE(net.prover.evident());
+}
+
+TEST(Prover, ANeighbourThatIsLookedForInVainIsAskedSeldom) {
+    for (bool sending : {true, false}) {
+        Net net = in_use(sending);
+        net.neighbour = false;
+        net.unresolved = true;
+        net.live(1000 * ms);
+        unsigned asked = net.asked_primary, flips = net.flips;
+        net.live(10'000 * ms);
+        EXPECT_LE(net.asked_primary - asked, sending ? 11u : 2u);
+        EXPECT_LE(net.flips, flips + 2);
+        EXPECT_EQ(net.veto, 0u);
+    }
 }
 
 TEST(Prover, TheWayThatIsAnsweredIsFoundSoon) {
