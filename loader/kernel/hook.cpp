@@ -4,6 +4,7 @@
 #include "loader/kernel/silence.hpp"
 #include "loader/kernel/tcx.hpp"
 
+#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
