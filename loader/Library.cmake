@@ -51,6 +51,8 @@ install(FILES include/hitless.h include/hitless.hpp DESTINATION ${CMAKE_INSTALL_
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/hitless)
 install(EXPORT hitless NAMESPACE hitless:: FILE hitless-config.cmake DESTINATION ${package} COMPONENT development)
 write_basic_package_version_file(hitless-config-version.cmake COMPATIBILITY SameMajorVersion)
+file(RELATIVE_PATH HITLESS_PC_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" HITLESS_PC_TO_PREFIX ${HITLESS_PC_TO_PREFIX})
 configure_file(hitless.pc.in hitless.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/hitless-config-version.cmake DESTINATION ${package} COMPONENT development)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/hitless.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

@@ -44,13 +44,13 @@ def main():
     source = os.getcwd()
     runs = [once(source) for _ in range(int(sys.argv[1]) if sys.argv[1:] else 3)]
     print(f"{os.cpu_count()} CPUs; {len(runs)} clones; median (least-most)\n")
-    print(f"{'':60} {'seconds':>19} {'CPU seconds':>19}")
+    print(f"{'':60} {'seconds':>21} {'CPU seconds':>21}")
     for step in runs[0]:
         shown = []
         for which in range(2):
             seen = sorted(each[step][which] for each in runs)
-            shown.append(f"{statistics.median(seen):.0f} ({seen[0]:.0f}-{seen[-1]:.0f})")
-        print(f"{step:60} {shown[0]:>19} {shown[1]:>19}")
+            shown.append(f"{statistics.median(seen):.1f} ({seen[0]:.1f}-{seen[-1]:.1f})")
+        print(f"{step:60} {shown[0]:>21} {shown[1]:>21}")
 
 
 if __name__ == "__main__":

@@ -157,7 +157,8 @@ TEST_P(Forward, APortsProtocolIsHeardOnItsNic) {
         PacketSocket far =
             in_netns(lab().switch_ns(), [&] { return PacketSocket(nic->port(), 0x88b6); });
         for (int i = 0; i < 20; i++) {
-            auto frame = from_hex(fmt::format("0180c200000e 525400770099 88cc {:02x}", i));
+            auto frame = from_hex(fmt::format("0180c200000e 525400770099 88cc {:02x} {:08x}", i,
+                                              nic->ifindex())); // else twins of the other's
             frame.resize(60);
             far.send(frame);
             EXPECT_TRUE(port.next(1s)) << nic->ifname();

@@ -86,18 +86,18 @@ static __always_inline int passed_gate(struct __sk_buff *skb) {
 	return (void *)(meta + 1) <= (void *)(long)skb->data && *meta == GATED;
 }
 
-__noinline int accept_copy(struct __sk_buff *skb, enum hl_role role) {
+__noinline int accept_copy(struct __sk_buff *skb, enum hl_role role, int lone) {
 	struct twin_key key;
 
 	if (!skb || !key_of_skb(skb, &key)) return DELIVER;
-	return verdict_on(receive_copy(&key, role));
+	return verdict_on(receive_copy(&key, role, lone));
 }
 
 /* Unicast that the network floods. Segments that the kernel has merged have no copy that is like them;
  * TCP tells those itself. */
 static __always_inline int accept_flooded(struct __sk_buff *skb, enum hl_role role) {
 	if (skb->gso_size || flipped_lately()) return DELIVER;
-	return accept_copy(skb, role);
+	return accept_copy(skb, role, 1);
 }
 
 /* Unicast for somebody else: behind the guest's bridge, or seen because the NIC is promiscuous. */
@@ -125,7 +125,7 @@ static __always_inline int accept_other(struct __sk_buff *skb, enum hl_role role
 	if (skb->pkt_type == PACKET_HOST || is_own(frame)) return keep | accept_own(skb, role);
 	if (is_own(frame + ETH_ALEN)) return drop(HL_COUNT_DROP_ECHO);
 	if (!is_group(frame)) return keep | accept_foreign(skb, frame, role);
-	return keep | accept_copy(skb, role);
+	return keep | accept_copy(skb, role, 0);
 }
 
 static __always_inline enum hl_counter received_by(enum hl_role role) {

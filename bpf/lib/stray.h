@@ -11,7 +11,7 @@
 #include "bpf/lib/twins.h"
 
 #define DOUBT_WINDOWS 20 /* since the last stray */
-#define MOVING_WINDOWS 5 /* since a flip: the network moves frames from one NIC to the other, in order */
+#define MOVING_WINDOWS 2 /* since a flip: the network moves frames from one NIC to the other, in order */
 
 static __always_inline int is_path(enum hl_role role) {
 	return (*(volatile __u64 *)&pair.veto == 0) == (role == HL_ROLE_PRIMARY);

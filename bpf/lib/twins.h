@@ -67,9 +67,11 @@ static __always_inline void enter_window(union twin *t, __u32 window) {
 
 /* Moves the lead one step; says whether that only caught up. The youngest copy is caught up with
  * first: the oldest would leave a young one over each time, and a surplus would never age. */
-static __always_inline int advance(union twin *t, __s16 step, int may_lead) {
-	__s16 *behind = t->lead * step < 0 ? &t->lead : t->lead_before * step < 0 ? &t->lead_before : NULL;
+static __always_inline int advance(union twin *t, __s16 step, int may_lead, int lone) {
+	__s16 *behind;
 
+	if (lone && (t->lead + t->lead_before) * step < -1) t->lead = t->lead_before = 0;
+	behind = t->lead * step < 0 ? &t->lead : t->lead_before * step < 0 ? &t->lead_before : NULL;
 	if (behind) *behind += step;
 	else if (may_lead && t->lead * step < LEAD_MAX) t->lead += step;
 	return behind != NULL;
@@ -80,6 +82,7 @@ struct arrival {
 	__u32 window;
 	__s16 step;
 	__u8 may_lead; /* else it may only catch up */
+	__u8 lone;     /* it catches up with one copy, never with one of several */
 	__u8 caught_up;
 };
 
@@ -90,14 +93,15 @@ static long try_arrival(__u32 i, struct arrival *a) {
 	int caught_up;
 
 	enter_window(&now, a->window);
-	caught_up = advance(&now, a->step, a->may_lead);
+	caught_up = advance(&now, a->step, a->may_lead, a->lone);
 	if (__sync_val_compare_and_swap(&a->of->word, old.word, now.word) != old.word) return 0;
 	a->caught_up = caught_up;
 	return 1;
 }
 
-static __always_inline int catches_up(union twin *of, __s16 step, int may_lead) {
-	struct arrival arrival = {.of = of, .window = window_now(), .step = step, .may_lead = may_lead};
+static __always_inline int catches_up(union twin *of, __s16 step, int may_lead, int lone) {
+	struct arrival arrival = {
+		.of = of, .window = window_now(), .step = step, .may_lead = may_lead, .lone = lone};
 
 	bpf_loop(CAS_TRIES, try_arrival, &arrival, 0);
 	return arrival.caught_up;
@@ -117,22 +121,30 @@ static __always_inline struct sighting *sighting_of(const struct twin_key *key) 
 
 enum copy { COPY_FIRST, COPY_TWIN, COPY_ECHO };
 
-/* A frame has come in by one NIC. */
-static __always_inline enum copy receive_copy(const struct twin_key *key, enum hl_role role) {
+/*
+ * A frame has come in by one NIC. Unicast is `lone`: several copies on one NIC without any on the other
+ * are a sender whose frames are all alike, and then a network that leads them to the other NIC; it
+ * floods no frame late.
+ */
+static __always_inline enum copy receive_copy(const struct twin_key *key, enum hl_role role, int lone) {
 	struct sighting *seen = sighting_of(key);
 	union twin *sent;
 
 	if (!seen) return COPY_FIRST;
 	sent = role == HL_ROLE_PRIMARY ? &seen->sent[HL_ROLE_STANDBY] : &seen->sent[HL_ROLE_PRIMARY];
-	if (sent->word && catches_up(sent, -1, 0)) return COPY_ECHO;
-	return catches_up(&seen->received, role == HL_ROLE_PRIMARY ? 1 : -1, 1) ? COPY_TWIN : COPY_FIRST;
+	if (sent->word && catches_up(sent, -1, 0, 0)) return COPY_ECHO;
+	return catches_up(&seen->received, role == HL_ROLE_PRIMARY ? 1 : -1, 1, lone) ? COPY_TWIN : COPY_FIRST;
 }
 
 /* A frame goes out by one NIC, and its copy may come back by the other. */
 static __always_inline void send_copy(const struct twin_key *key, enum hl_role role) {
 	struct sighting *seen = sighting_of(key);
 
-	if (seen) catches_up(role == HL_ROLE_PRIMARY ? &seen->sent[HL_ROLE_PRIMARY] : &seen->sent[HL_ROLE_STANDBY], 1, 1);
+	union twin *sent;
+
+	if (!seen) return;
+	sent = role == HL_ROLE_PRIMARY ? &seen->sent[HL_ROLE_PRIMARY] : &seen->sent[HL_ROLE_STANDBY];
+	catches_up(sent, 1, 1, 0);
 }
 
 /* Unicast of others is not hashed on its way out, and may come back in other pieces: its echo is known

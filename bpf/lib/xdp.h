@@ -16,15 +16,15 @@ static __always_inline __u32 type_of(const __u8 *frame) {
 	return bpf_ntohs(*(__be16 *)(frame + ADDRESSES));
 }
 
-__noinline int accept_copy_xdp(struct xdp_md *xdp, enum hl_role role) {
+__noinline int accept_copy_xdp(struct xdp_md *xdp, enum hl_role role, int lone) {
 	struct twin_key key;
 
 	if (!xdp || !key_of_xdp(xdp, &key)) return DELIVER;
-	return verdict_on(receive_copy(&key, role));
+	return verdict_on(receive_copy(&key, role, lone));
 }
 
 static __always_inline int accept_flooded_xdp(struct xdp_md *xdp, enum hl_role role) {
-	return flipped_lately() ? DELIVER : accept_copy_xdp(xdp, role);
+	return flipped_lately() ? DELIVER : accept_copy_xdp(xdp, role, 1);
 }
 
 /* The rule for frames that are not unicast for us. */
@@ -32,7 +32,7 @@ static __always_inline int accept_other_xdp(struct xdp_md *xdp, const __u8 *fram
 	struct twin_key key;
 
 	if (is_own(frame + ETH_ALEN)) return drop(HL_COUNT_DROP_ECHO);
-	if (is_group(frame)) return accept_copy_xdp(xdp, role);
+	if (is_group(frame)) return accept_copy_xdp(xdp, role, 0);
 	key_of_conversation(frame, tag_inside(frame, (void *)(long)xdp->data_end), &key);
 	if (is_conversation_of_ours(&key, role)) return drop(HL_COUNT_DROP_ECHO);
 	return accept_flooded_xdp(xdp, role);

@@ -82,7 +82,7 @@ void put_ip(Frame &to, const Packet &p) {
 } // namespace
 
 size_t checksum_at(const Packet &p) {
-    if (p.kind > Packet::ipv6 || p.fragment) return 0;
+    if (p.kind > Packet::ipv6 || p.fragment & 0x1fff) return 0;
     const size_t in_header = p.protocol == 6 ? 16 : p.protocol == 17 ? 6 : p.protocol == 58 ? 2 : 0;
     return in_header ? payload_at(p) + network_header(p) + in_header : 0;
 }

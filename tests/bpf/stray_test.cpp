@@ -70,6 +70,14 @@ TEST_P(StrayTest, UnicastOnThePathLeavesNoTraceAndAStrayIsNoted) {
     EXPECT_NE((off == P ? pair.primary : pair.standby).stray, 0U);
 }
 
+/// A sender whose frames are all alike, and a network that leads them to the other NIC of itself.
+TEST_P(StrayTest, FramesAlikeThatMoveToTheOtherNicAreAllDelivered) {
+    for (const Mac &to : {own_mac, nested})
+        for (hl_role nic : {off, off, off, path, path, path, off, off})
+            EXPECT_TRUE(delivered(nic, to, 1));
+    EXPECT_EQ(twins(), 0U);
+}
+
 /// After a flip the network hands frames over from one NIC to the other: frames that are alike are
 /// not copies then.
 TEST_P(StrayTest, FramesAlikeAcrossAFlipAreAllDelivered) {
