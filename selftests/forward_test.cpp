@@ -140,7 +140,7 @@ TEST_P(Forward, AGuestBehindABridgeIsReached) {
         const auto echoes = pair().counter("drop_echo");
         for (int i = 0; i < 5; i++) {
             ip(nested.netns(), fmt::format("neigh flush dev {}", Nested::ifname));
-            EXPECT_TRUE(ping(nested.netns(), NetLab::far4, 1s)) << path;
+            EXPECT_TRUE(ping(nested.netns(), NetLab::far4, default_patience)) << path;
             EXPECT_EQ(nested.learned_at(), "vn") << path;
         }
         EXPECT_GT(pair().counter("drop_echo"), echoes) << "no echo came back";
@@ -267,7 +267,8 @@ TEST_P(Forward, AnXdpSocketKeepsReceiving) {
         return until([&] { return socket.poll(), flow.mark() >= goal; });
     };
     /// Frames flow while something happens; how many of them the socket missed.
-    const auto missed = [&](const std::function<void()> &happens) {
+    const auto missed = [&](const std::function<void()> &happens,
+                            std::chrono::milliseconds patience = default_patience) {
         const std::uint64_t sent = flow.mark(), had = socket.received();
         flow.start();
         EXPECT_TRUE(sends(500));
@@ -275,7 +276,7 @@ TEST_P(Forward, AnXdpSocketKeepsReceiving) {
         EXPECT_TRUE(sends(1000));
         flow.stop();
         const std::uint64_t due = flow.mark() - sent;
-        until([&] { return socket.poll(), socket.received() - had >= due; }, 2s);
+        until([&] { return socket.poll(), socket.received() - had >= due; }, patience);
         return static_cast<std::int64_t>(due - (socket.received() - had));
     };
     EXPECT_EQ(missed([] {}), 0) << "the control";
@@ -289,10 +290,12 @@ TEST_P(Forward, AnXdpSocketKeepsReceiving) {
               }),
               0)
         << "planned switches";
-    const std::int64_t on_loss = missed([&] {
-        pair().primary().admin(false);
-        EXPECT_TRUE(until([&] { return socket.poll(), pair().active() == "standby"; }));
-    });
+    const std::int64_t on_loss = missed(
+        [&] {
+            pair().primary().admin(false);
+            EXPECT_TRUE(until([&] { return socket.poll(), pair().active() == "standby"; }));
+        },
+        2s);
     EXPECT_GE(on_loss, 0) << "twice";
     fmt::print("  AF_XDP socket: {} frames missed on loss, at 2,000 a second\n", on_loss);
     const std::uint64_t by_standby = pair().counter("rx_standby");

@@ -20,7 +20,7 @@ class XdpFilter : public PairTest {
         Flow flow(lab().far(), lab().guest(),
                   {.to = NetLab::guest4, .port = filtered_port, .rate = 2000});
         flow.start();
-        until([&] { return flow.mark() > 200; }, 2s);
+        until([&] { return flow.mark() > 200; });
         flow.stop();
         until([] { return false; }, 50ms); // nothing to wait for: the hoped-for event is absence
         return flow.receiver().arrivals();
@@ -110,12 +110,12 @@ TEST_P(XdpFilter, ThatDropsAllOnThePrimaryIsNamed) {
     const Fd filter = xdp_program(true);
     ASSERT_TRUE(set_xdp(home(), "primary", filter.get())) << strerror(errno);
     EXPECT_TRUE(pair().becomes("standby")) << pair().cli({"status"}).out;
-    EXPECT_TRUE(until([&] { return Traffic(lab(), 2000).pass(200); }, 5s));
+    EXPECT_TRUE(until([&] { return Traffic(lab(), 2000).pass(200); }));
     const Outcome status = pair().cli({"status", "standby"});
     EXPECT_EQ(status.code, 2) << status.shown();
     EXPECT_NE(status.out.find("XDP program"), std::string::npos) << status.shown();
     ASSERT_TRUE(set_xdp(home(), "primary", -1)) << strerror(errno);
-    EXPECT_TRUE(pair().becomes("primary", 20s)) << pair().cli({"status"}).out;
+    EXPECT_TRUE(pair().becomes("primary")) << pair().cli({"status"}).out;
     EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).shown();
 }
 
