@@ -54,15 +54,13 @@ Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
                         "the hypervisor offers F_STANDBY and net_failover has taken the NIC",
                         no_failover_feature);
     if (nic.master != Ifindex::none && nic.master_kind != "vrf")
-        return fine(nic.name,
-                    fmt::format("belongs to {}; not to be paired", describe_master(nic)));
+        return fine(nic.name, fmt::format("belongs to {}; not to be paired", describe_master(nic)));
     Choice choice = choose_primary(nic, {}, links);
     if (choice.primary && choice.primary->master != Ifindex::none)
-        return degraded(
-            nic.name,
-            fmt::format("its primary {} belongs to {}", choice.primary->name,
-                        describe_master(*choice.primary)),
-            leave_master(*choice.primary));
+        return degraded(nic.name,
+                        fmt::format("its primary {} belongs to {}", choice.primary->name,
+                                    describe_master(*choice.primary)),
+                        leave_master(*choice.primary));
     if (choice.primary)
         return fine(nic.name, fmt::format("could be paired with {}: `hitless attach {}`",
                                           choice.primary->name, nic.name));

@@ -37,7 +37,9 @@ MENDED = {
     "  Frames leave by the primary {}: nobody objects and it is alive.\\n  What would change it: its loss, or "
     "`hitless switch {} standby`.\\n",
     "hitless convert {} --model {} --gap", "hitless detach --all", "hitless detach {}", "hitless run",
-    "if it is not meant to: ip link set {} {} off", "ip link set {} address {}", "ip link set {} allmulticast on",
+    "if it is not meant to: ip link set {} {} off", ", or `hitless convert {} --model {} --gap{}`",
+    "`tc qdisc del dev {} {}`, and make them on the device that takes its place; or use the model two",
+    "make them on {}, then `tc qdisc del dev {} {}`", "ip link set {} address {}", "ip link set {} allmulticast on",
     "ip link set {} mtu {}", "ip link set {} nomaster", "ip link set {} promisc {}", "ip link set {} txqueuelen {}",
     "it stays in force; `hitless detach {}` removes it, then attach again", "kill -CONT {}",
     "mend it, then: hitless run --check{}{}", "mount -o remount,rw $(findmnt -no TARGET -T {})",
@@ -55,7 +57,9 @@ SHOWN = {
     "`hitless status {}` shows it", "`hitless status` lists the pairs", "`ip link` lists those of this network namespace",
     "`ip netns` lists those with a name", "hitless explain {}", "ls -ld {}", "make room: du -ax {} | sort -n | tail",
     "`hitless doctor` says what this kernel lacks", "`hitless doctor` says what this NIC can do",
-    "`hitless status` names the pair and what mends it",
+    "`hitless status` names the pair and what mends it", "give {} the same qdisc (`tc qdisc show dev {}`)",
+    "another filter may have the priority {}, which ours needs: `tc filter show dev {} ingress` shows it; give it another",
+    "give it another; `tc filter show dev {} egress` shows it",
     "hitless: switch {}: still on the {} after {} s; vetoes: {}; `hitless status {}` shows more\\n",
     "the pair {} {}: it is detached, but the settings of its primary were not given back; `ip -d link` and "
     "`sysctl net.ipv4.conf.NIC.arp_ignore` show them",
@@ -70,6 +74,9 @@ ELSEWHERE = {
     "hitless attach {} --primary NAME chooses one": "several passthrough NICs of one MAC; NAME is for people to choose",
     "modprobe -a sch_ingress cls_bpf": "kernels load them by themselves; where that is switched off",
     "nmcli device set {} managed no": DISTRO,
+    "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
+    "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":
+        "the filters' command above, with another word",
     "ethtool -K {} lro off": "no emulated NIC merges frames in its hardware",
     "modprobe -a sch_ingress cls_bpf, or boot Linux 6.6 or later": "a kernel with neither tcx nor modules to load",
     "sysctl -w net.core.bpf_jit_enable=1": "Debian's kernels have CONFIG_BPF_JIT_ALWAYS_ON, where it is always 1",
@@ -121,18 +128,29 @@ def literals():
     return found
 
 
+def oldest_ancestor():
+    """Among whose mounts the product keeps what people shall see: process 1, or what a container shows of it."""
+    pid = os.getpid()
+    while True:
+        with open(f"/proc/{pid}/stat") as file:
+            parent = int(file.read().rpartition(")")[2].split()[1])
+        if not parent or not os.access(f"/proc/{parent}/ns/mnt", os.R_OK):
+            return pid
+        pid = parent
+
+
 def offers(literal):
     return COMMAND.search(literal)
 
 
 def pattern_of(literal):
     text = literal.replace("\\n", "\n").replace("\\\\", "\\").replace('\\"', '"')
-    return re.sub(r"\\\{\d?\\\}", "(.+?)", re.escape(text)) + r"(?=$|[\s`;,.])"
+    return re.sub(r"\\\{\d?\\\}", "(.+?)", re.escape(text))
 
 
 def command_of(literal, text):
     """What is to be typed, as it was printed."""
-    match = re.search(pattern_of(literal), text)
+    match = re.fullmatch(pattern_of(literal), text) or re.search(pattern_of(literal) + r"(?=$|[\s`;,.])", text)
     if not match:
         raise AssertionError(f"'{literal}' was not printed: {text}")
     if "`" in literal:
@@ -309,17 +327,18 @@ class Remedies(NetCase):
         self.mends("sysctl -w net/ipv4/conf/{}/arp_ignore={}", "pair sby")
 
     def test_a_primary_in_a_private_namespace(self):
+        """Which has its name among the machine's mounts, where people are, and not among this test's."""
+        outside = f"nsenter --mount=/proc/{oldest_ancestor()}/ns/mnt"
         self.attach("--model", "hidden")
-        netns = sh(f"ip netns list | grep hitless- | cut -d' ' -f1 | grep -F -- -{self.cookie()}-").split()[0]
-        sh(f"ip -n {netns} link set pri allmulticast off")
+        prefix = f"hitless-{netns_cookie()}-"
+        netns = next(name for name in os.listdir("/run/netns") if name.startswith(prefix))
+        sh(f"{outside} ip -n {netns} link set pri allmulticast off")
         self.refuses("multicast")
         finding = self.doctor("pair sby")
         self.run_so_far.add("ip netns exec {} {}")
-        self.assertEqual(self.type(finding["remedy"]).returncode, 0, finding)
+        done = self.type(f"{outside} {finding['remedy']}")
+        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIsNone(self.doctor("pair sby"))
-
-    def cookie(self):
-        return netns_cookie()
 
     def test_a_standby_that_is_gone(self):
         self.attach()
@@ -381,6 +400,26 @@ class Remedies(NetCase):
         self.attach()
         sh(f"ip link set pri xdpgeneric obj {self.compiled('xdp')} sec xdp")
         self.mends("if it is not meant to: ip link set {} {} off", "pri")
+
+    def test_a_qdisc_that_does_nothing_to_what_leaves_by_the_primary(self):
+        self.attach()
+        sh("tc qdisc add dev sby root tbf rate 8mbit burst 10k latency 50ms")
+        self.mends(", or `hitless convert {} --model {} --gap{}`", "pair sby")
+
+    def test_filters_that_a_move_would_lose(self):
+        self.filtered("sby")
+        said = self.refused("attach", "sby", "--primary", "mac", "--model", "hidden")
+        self.mend("`tc qdisc del dev {} {}`, and make them on the device that takes its place; or use the model two", said)
+        self.attach("--model", "hidden")
+
+    def test_filters_beside_the_device_that_is_used(self):
+        self.attach("--model", "three")
+        self.filtered("sby")
+        self.mends("make them on {}, then `tc qdisc del dev {} {}`", "pair sby")
+
+    def filtered(self, device):
+        sh(f"tc qdisc add dev {device} clsact && "
+           f"tc filter add dev {device} egress bpf da obj {self.compiled('tc')} sec tc")
 
     def test_a_failover_device_without_gro(self):
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
