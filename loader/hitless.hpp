@@ -50,9 +50,10 @@ struct AttachRequest {
 /// machine is as it was. Returns the primary's name, empty when none is there yet.
 std::string attach(const AttachRequest &);
 
-/// Ends a pair and gives every setting back. `standby`: interface name; pairs whose standby has
-/// vanished are named by what status() shows. `note` hears what could not be given back, because
-/// the pair was incomplete or of another version, and what does not go on by itself.
+/// Ends a pair and gives every setting back. Under a controller that lasts until the next attach(),
+/// Controller::reconfigure() or boot, whatever its rules. `standby`: interface name; pairs whose
+/// standby has vanished are named by what status() shows. `note` hears what could not be given
+/// back, because the pair was incomplete or of another version, and what does not go on by itself.
 void detach(const std::string &standby, const Note &note = {});
 
 /// Ends all pairs of the namespace; returns how many there were.
@@ -120,8 +121,10 @@ struct PairStatus {
     bool healthy() const;
 };
 
-/// The pairs of this namespace. Works without a controller.
-std::vector<PairStatus> status();
+/// The pairs of this namespace. Works without a controller. One that is incomplete or of another
+/// version is its own trouble: it is left out, and why goes to `unreadable`. Without that, it is
+/// thrown when there is nothing else to tell.
+std::vector<PairStatus> status(std::vector<Error> *unreadable = nullptr);
 PairStatus status(const std::string &standby);
 
 /// Why a paravirtual NIC is in no pair.

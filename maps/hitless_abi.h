@@ -57,7 +57,8 @@ enum hl_veto_bit {
 	X(RX_STANDBY, "rx_standby", "received from the standby and delivered")                     \
 	X(DROP_TWIN, "drop_twin", "dropped: second copy of a frame that came by both NICs")         \
 	X(DROP_ECHO, "drop_echo", "dropped: what the pair has sent came back from the network")     \
-	X(TWIN_TABLE_FULL, "twin_table_full", "delivered unpaired: the table of twins was full")
+	X(TWIN_TABLE_FULL, "twin_table_full", "delivered unpaired: the table of twins was full")   \
+	X(DROP_NO_DEVICE, "drop_no_device", "dropped: the device to leave by is not there")
 
 enum hl_counter {
 #define X(name, text, meaning) HL_COUNT_##name,
@@ -328,14 +329,18 @@ struct hl_pair {
 /* The roles, also keys of the devmap of NICs. */
 enum hl_role { HL_ROLE_PRIMARY = 0, HL_ROLE_STANDBY = 1, HL_ROLES };
 
-/* Key of a failover device's inner end, beside the roles, in its map of ports. */
-enum { HL_PORT_INNER = HL_ROLES, HL_PORTS };
+/* Keys beside the roles: a failover device's inner end, and the end of it that stands in the NICs'
+ * namespace, or of two that which the guest uses. */
+enum hl_port { HL_PORT_INNER = HL_ROLES, HL_PORT_MASTER, HL_PORTS };
 
 /* Arguments of the resolver program (BPF_PROG_RUN) in __sk_buff.cb. */
 enum hl_resolve_argument {
 	HL_RESOLVE_ROLE,
 	HL_RESOLVE_KNOWN, /* 0 forgets the device */
 };
+
+/* What the census of namespaces (bpf/namespaces.bpf.c) returns. */
+enum hl_census { HL_CENSUS_UNKNOWN, HL_CENSUS_FOUND, HL_CENSUS_GONE };
 
 /* What early notice tells a controller (bpf/notice.bpf.c). */
 struct hl_notice {

@@ -2,6 +2,7 @@
 #include "loader/core/names.hpp"
 #include "loader/engine/findings.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/remains.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/probe.hpp"
 #include "loader/kernel/rtnl.hpp"
@@ -99,17 +100,35 @@ void examine_leftovers(Findings &out) {
 } // namespace
 
 void examine_pairs(Findings &out) {
+    std::vector<Error> unreadable;
+    std::vector<PairStatus> pairs;
     try {
         examine_leftovers(out);
-        std::vector<PairStatus> pairs = status();
-        examine_controller(out, pairs.size());
-        for (const PairStatus &pair : pairs)
-            examine_pair(out, pair);
+        pairs = status(&unreadable);
     } catch (const Error &error) {
+        unreadable.push_back(error);
+    }
+    for (const Error &error : unreadable) {
         // What lost pins a controller that starts makes anew; of another version it lets be.
         bool lost = error.code() == ENOENT;
         out.push_back(degraded("pairs", error.what(), lost ? restart : "hitless detach --all"));
     }
+    if (unreadable.empty() || !pairs.empty()) examine_controller(out, pairs.size());
+    for (const PairStatus &pair : pairs)
+        examine_pair(out, pair);
+}
+
+void examine_remains(Findings &out) {
+    const Remains found = find_remains(StateDir());
+    std::vector<std::string> names = found.pins;
+    names.insert(names.end(), found.netns.begin(), found.netns.end());
+    if (names.empty()) return;
+    out.push_back(degraded("remains",
+                           fmt::format("left of network namespaces that were deleted with their "
+                                       "pairs: {}",
+                                       fmt::join(names, ", ")),
+                           "the next attach, detach or run removes it, in whatever network "
+                           "namespace"));
 }
 
 void examine_nics(Findings &out) {

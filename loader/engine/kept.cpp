@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/kept.hpp"
+#include "loader/core/names.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/rules.hpp"
 #include "loader/engine/sync.hpp"
@@ -40,11 +41,26 @@ void follow_rule(Kept &kept, const Controller::Options &options) {
     kept.reconsider = selector_of(state).kind == HL_SELECT_LIST || rule;
 }
 
+void say_what_stays(const Kept &kept, const Controller::Options &options) {
+    const hl_pair &state = kept.pair.state();
+    const AttachRequest *rule = rule_of(options, state.standby_id.ifname);
+    if (!rule || !options.log) return;
+    const char *name = state.standby_id.ifname;
+    if (rule->model != state.model)
+        options.log(fmt::format("{}: stays of the model {}: `hitless convert {} --model {}`", name,
+                                model_name(static_cast<hl_model>(state.model)), name,
+                                model_name(rule->model)));
+    if (rule->datapath != state.datapath)
+        options.log(
+            fmt::format("{}: keeps its datapath until it is detached and attached again", name));
+}
+
 void keep_primary(Kept &kept, const Members &members, const Note &note) {
     hl_pair &state = kept.pair.state();
     const Link &master = *members.master;
     const std::optional<Link> &primary = members.primary;
     retake_standby(kept.pair, kept.places, *members.standby);
+    retake_failover(kept.pair, kept.places);
     if (primary && !kept.pair.resolved(HL_ROLE_PRIMARY))
         retake_primary(kept.pair, kept.places, *primary, master);
     if (primary && kept.pair.view().veto() == 0) kept.primary_lost = primary->tx_dropped;

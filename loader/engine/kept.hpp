@@ -30,6 +30,7 @@ struct Kept {
     std::optional<Instant> again;      ///< settle
     bool reconsider = false;           ///< a better primary may be there
     bool hooks_touched = true;         ///< others may have changed qdiscs or filters
+    std::string trouble;               ///< said, and not to be said again while it lasts
     uint64_t primary_lost = 0;         ///< its counter when it was last seen in use
     uint64_t counted;                  ///< flips whose cost was looked at
     Herald herald;
@@ -57,6 +58,9 @@ struct Kept {
 
 /// A rule may have changed since the pair was made, or come to stand over another.
 void follow_rule(Kept &, const Controller::Options &);
+
+/// Says which part of a rule a living pair does not follow.
+void say_what_stays(const Kept &, const Controller::Options &);
 
 /// Lets a vanished primary go, and takes one that appeared, or a better one. `members` has a
 /// standby and a master.

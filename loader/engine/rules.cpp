@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/rules.hpp"
+#include "loader/engine/detached.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/rtnl.hpp"
 
@@ -64,12 +65,15 @@ std::vector<Unpaired> unpaired() {
     std::vector<Link> links = Rtnl().links();
     learn_hardware(links);
     std::vector<PairStatus> pairs = status();
+    const StateDir dir;
     std::vector<Unpaired> out;
     for (const Link &link : links)
         if (is_paravirtual(link) && !std::ranges::count(pairs, link.index, [](const PairStatus &p) {
                 return p.standby.index;
             }))
-            out.push_back({link.name, why_unpaired(link, links)});
+            out.push_back({link.name, is_detached(dir, link)
+                                          ? "it was detached; `hitless attach` makes the pair again"
+                                          : why_unpaired(link, links)});
     return out;
 }
 

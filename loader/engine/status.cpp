@@ -61,8 +61,7 @@ void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const Pai
         out.push_back({"the failover device takes no XDP frames",
                        fmt::format("ethtool -K {} gro on", status.failover)});
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
-        std::optional<Link> nic =
-            find(rtnl, role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id);
+        std::optional<Link> nic = find(rtnl, pair, role);
         std::optional<Refusal> refusal = nic ? why_not_native(pair, role, *nic) : std::nullopt;
         if (refusal)
             out.push_back({fmt::format("tc carries the frames of {}: {}", nic->name, refusal->why),
@@ -140,6 +139,16 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
     if (status.datapath == HL_DATAPATH_XDP)
         find_native_problems(out, pair, places.rtnl(Place::guest), status);
     find_misplaced_programs(out, pair, places, members, status);
+    auto was_away = [&](const std::string &device) {
+        out.push_back(
+            {fmt::format("{} was away and nobody has taken it back: frames do not come by "
+                         "the pair",
+                         device),
+             "hitless run"});
+    };
+    if (!pair.resolved(HL_ROLE_STANDBY)) was_away("the standby " + status.standby.ifname);
+    if (pair.layout().has_failover && !pair.resolved(HL_PORT_MASTER))
+        was_away("the failover device");
     if (status.primary.present && !status.primary.known)
         out.push_back({fmt::format("the primary {} was away and nobody has taken it back",
                                    status.primary.ifname),
@@ -194,12 +203,20 @@ bool PairStatus::healthy() const {
     return problems.empty() && (primary_active || (veto & ~decided) == 0);
 }
 
-std::vector<PairStatus> status() {
+std::vector<PairStatus> status(std::vector<Error> *unreadable) {
     StateDir dir;
     Rtnl rtnl;
     std::vector<PairStatus> out;
-    for (const std::string &name : own_pairs(dir))
-        out.push_back(read_status(dir, rtnl, name));
+    std::optional<Error> first;
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            out.push_back(read_status(dir, rtnl, name));
+        } catch (const Error &error) {
+            if (unreadable) unreadable->push_back(error);
+            if (!first) first = error;
+        }
+    }
+    if (first && out.empty() && !unreadable) throw *first;
     return out;
 }
 

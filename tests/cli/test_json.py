@@ -13,7 +13,7 @@ PAIR = {"name": str, "model": str, "datapath": str, "active": str, "healthy": bo
         "primary": NIC, "standby": NIC,
         "counters": {name: int for name in (
             "tx_primary", "tx_standby", "rx_primary", "rx_standby", "drop_twin", "drop_echo",
-            "twin_table_full")},
+            "twin_table_full", "drop_no_device")},
         "failover": str,
         "hold_down_s": float, "up_delay_s": float, "probe_interval_s": float, "probe_rest_s": float,
         "proof_timeout_s": float, "reselect": str, "announce": str}
