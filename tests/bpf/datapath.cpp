@@ -142,6 +142,8 @@ Pair::Pair(std::shared_ptr<Lab> on, uint64_t window_ns)
     : nics(std::move(on)), dp({.master = lab.standby, .window_ns = window_ns}) {
     if (dp.resolve(HL_ROLE_PRIMARY, lab.primary) || dp.resolve(HL_ROLE_STANDBY, lab.standby))
         throw Error(ENOENT, "resolve the lab's NICs");
+    dp.place(HL_PORT_INNER, ifindex_of("sby_far"));
+    dp.place(HL_PORT_MASTER, ifindex_of("pri_far"));
 }
 
 bool Pair::delivered(hl_role nic, const Frame &frame) const {

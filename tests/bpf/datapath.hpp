@@ -72,7 +72,7 @@ class Datapath {
 /// NICs that all tests share who leave them as they are: making some takes longer than most tests.
 std::shared_ptr<Lab> untouched();
 
-/// Loaded programs of a pair, both NICs resolved.
+/// Loaded programs of a pair, both NICs resolved. The far ends play those of a failover device.
 struct Pair {
     explicit Pair(std::shared_ptr<Lab> nics = std::make_shared<Lab>(),
                   uint64_t window_ns = forever);

@@ -39,7 +39,7 @@ class OutwardTest : public ::testing::TestWithParam<hl_liveness> {
 
   private:
     int run(std::vector<bpf_program *> rungs) {
-        return pair.dp.run(rungs[GetParam()], frame(own_mac, peer_mac), pair.lab.standby);
+        return pair.dp.run(rungs[GetParam()], frame(own_mac, peer_mac), 0);
     }
 };
 

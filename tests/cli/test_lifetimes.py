@@ -132,12 +132,12 @@ class Lifetimes(NetCase):
                 (pair,) = self.pins()
                 self.set_version(pair, OURS - 1)
                 before = sh("ip -br addr")
-                self.expect(1, "detach", "sby", says=["another version", "detach it with that version"])
+                self.expect(1, "detach", pair, says=["another version", "detach it with that version"])
                 self.expect(1, "detach", "--all", says="another version")
                 self.assertEqual(self.pins(), [pair])
                 self.assertEqual(sh("ip -br addr"), before)
                 self.set_version(pair, OURS)
-                self.expect(0, "detach", "sby")
+                self.expect(0, "detach", pair)
                 self.assertIn("192.0.2.2/24", sh("ip -br addr show dev sby"))
 
     def test_under_ip_netns_exec(self):
