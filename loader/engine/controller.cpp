@@ -304,7 +304,6 @@ class Controller::Engine {
         for (auto &[name, kept] : pairs_) {
             guarded([&, &kept = kept] {
                 count_losses(kept);
-                kept.order.keep(kept.pair, kept.places, options_.log);
                 kept.herald.tell(kept.pair, rtnl_);
                 kept.herald.prepare(kept.pair, rtnl_, notice_);
             });
