@@ -72,11 +72,10 @@ void explain_membership(const PairStatus &pair, Env &env) {
 void explain_path(const PairStatus &pair, Env &env) {
     if (pair.primary_active && pair.veto == 0) {
         env.out << fmt::format(
-            "  Frames leave by the primary {}: nobody objects and it is alive.\n{}"
+            "  Frames leave by the primary {}: nobody objects and it is alive.\n"
             "  What would change it: its loss, or `hitless switch {} standby`.\n",
-            pair.primary.ifname,
-            pair.proved ? "" : "  It was never proved: nobody has answered by it yet.\n",
-            pair.name);
+            pair.primary.ifname, pair.name);
+        if (!pair.proved) env.out << "  It was never proved: nobody has answered by it yet.\n";
         return;
     }
     if (!pair.primary_active && !pair.standby.works())

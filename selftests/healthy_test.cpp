@@ -77,9 +77,10 @@ TEST_P(Healthy, RoutesAndRulesByThePrimaryAreNamed) {
     start();
     guest("ip route add 203.0.113.0/24 dev primary");
     expect_mended_by("the route to 203.0.113.0/24 leads by primary",
-                     "ip route del 203.0.113.0/24 dev primary");
+                     "ip -4 route del 203.0.113.0/24 dev primary");
     guest("ip route add 203.0.113.0/24 nexthop dev primary nexthop dev standby");
-    expect_mended_by("the route to 203.0.113.0/24 leads by primary", "ip route del 203.0.113.0/24");
+    expect_mended_by("the route to 203.0.113.0/24 leads by primary",
+                     "ip -4 route del 203.0.113.0/24");
     guest("ip -6 route add fd99::/64 dev primary table 99");
     expect_mended_by("the route to fd99::/64 table 99 leads by primary",
                      "ip -6 route del fd99::/64 table 99 dev primary");

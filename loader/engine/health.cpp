@@ -58,7 +58,7 @@ void find_nic_problems(Problems &out, const Pair &pair, Places &places, const Li
                 found.push_back({fmt::format("{} does not let through what VLANs and macvlans on "
                                              "{} receive",
                                              nic.name, master.name),
-                                 fmt::format("ip link set {} promisc on", nic.name)});
+                                 fmt::format("ip link set {} promisc {}", nic.name, "on")});
         }
         std::ranges::move(find_own_traffic(rtnl, nic), std::back_inserter(found));
     });

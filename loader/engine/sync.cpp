@@ -20,7 +20,7 @@ constexpr std::string_view lro = "rx-lro";
 
 /// A merged frame is larger than the MTU: the next hop of a router or bridge refuses it.
 bool passes_on(const Link &master) {
-    return master.forwards || master.master != Ifindex::none;
+    return master.forwards || (master.master != Ifindex::none && master.master_kind != "vrf");
 }
 
 bool merges_frames(const Ethtool &ethtool, const Link &nic) {
@@ -93,17 +93,20 @@ struct Difference {
 
 std::vector<Difference> differences(const hl_saved &saved, const Link &master, const Link &nic) {
     std::vector<Difference> out;
-    auto add = [&](hl_sync what, const LinkChange &change, const std::string &setting) {
-        out.push_back({what, change, fmt::format("ip link set {} {}", nic.name, setting)});
-    };
     if (nic.tx_queue_len != master.tx_queue_len)
-        add(HL_SYNC_TX_QUEUE, {.tx_queue_len = master.tx_queue_len},
-            fmt::format("txqueuelen {}", master.tx_queue_len));
+        out.push_back({HL_SYNC_TX_QUEUE,
+                       {.tx_queue_len = master.tx_queue_len},
+                       fmt::format("ip link set {} txqueuelen {}", nic.name, master.tx_queue_len)});
     const bool promisc = wants_promisc(saved, master);
     if (nic.promisc != promisc)
-        add(HL_SYNC_PROMISC, {.promisc = promisc}, promisc ? "promisc on" : "promisc off");
+        out.push_back({HL_SYNC_PROMISC,
+                       {.promisc = promisc},
+                       fmt::format("ip link set {} promisc {}", nic.name, promisc ? "on" : "off")});
     // The kernel tells nobody when the master joins a group: take them all.
-    if (!nic.allmulti) add(HL_SYNC_MULTICAST, {.allmulti = true}, "allmulticast on");
+    if (!nic.allmulti)
+        out.push_back({HL_SYNC_MULTICAST,
+                       {.allmulti = true},
+                       fmt::format("ip link set {} allmulticast on", nic.name)});
     if (nic.arp_ignore != answer_nothing)
         out.push_back(
             {HL_SYNC_ARP,

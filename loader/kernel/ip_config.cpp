@@ -80,7 +80,7 @@ std::optional<IpRoute> decode_route(const nlmsghdr *message, const Link &link) {
     if (!ours || link_scope) return std::nullopt;
     if (table != RT_TABLE_MAIN) to += fmt::format(" table {}", table);
     return IpRoute{to,
-                   fmt::format("ip {}route del {}{}", route->rtm_family == AF_INET6 ? "-6 " : "",
+                   fmt::format("ip {} route del {}{}", route->rtm_family == AF_INET6 ? "-6" : "-4",
                                to, several ? "" : " dev " + link.name)};
 }
 

@@ -36,6 +36,8 @@ MENDED = {
     "`ulimit -n 1024` raises the limit", "a controller (`hitless run`; none runs now)", "ethtool -K {} gro on",
     "  Frames leave by the primary {}: nobody objects and it is alive.\\n  What would change it: its loss, or "
     "`hitless switch {} standby`.\\n",
+    "ip addr flush dev {}", "ip {} route del {}{}", "ip link del {}", "ip link set {} addrgenmode none",
+    "ip link set {} up",
     "hitless convert {} --model {} --gap", "hitless detach --all", "hitless detach {}", "hitless run",
     "if it is not meant to: ip link set {} {} off", ", or `hitless convert {} --model {} --gap{}`",
     "`tc qdisc del dev {} {}`, and make them on the device that takes its place; or use the model two",
@@ -60,6 +62,7 @@ SHOWN = {
     "`hitless status` names the pair and what mends it", "give {} the same qdisc (`tc qdisc show dev {}`)",
     "another filter may have the priority {}, which ours needs: `tc filter show dev {} ingress` shows it; give it another",
     "give it another; `tc filter show dev {} egress` shows it",
+    "ip rule; ip -6 rule",
     "hitless: switch {}: still on the {} after {} s; vetoes: {}; `hitless status {}` shows more\\n",
     "the pair {} {}: it is detached, but the settings of its primary were not given back; `ip -d link` and "
     "`sysctl net.ipv4.conf.NIC.arp_ignore` show them",
@@ -325,6 +328,34 @@ class Remedies(NetCase):
         sh("sysctl -qw net.ipv4.conf.pri.arp_ignore=0")
         self.refuses("arp-silence")
         self.mends("sysctl -w net/ipv4/conf/{}/arp_ignore={}", "pair sby")
+
+    def test_a_primary_with_addresses(self):
+        sh("ip addr add 192.0.2.2/24 dev pri")
+        self.mend("ip addr flush dev {}", self.refused("attach", "sby", "--primary", "mac"))
+        self.attach()
+        sh("ip addr add 192.0.2.2/24 dev pri")
+        self.mends("ip addr flush dev {}", "pair sby")
+
+    def test_a_primary_with_routes_and_what_stands_on_it(self):
+        self.attach()
+        for change, literal in (("ip route add 203.0.113.0/24 dev pri", "ip {} route del {}{}"),
+                                ("ip link add mv0 link pri type macvlan", "ip link del {}"),
+                                ("ip link set pri addrgenmode eui64", "ip link set {} addrgenmode none")):
+            sh(change)
+            self.mends(literal, "pair sby")
+
+    def test_an_end_that_is_down(self):
+        self.attach("--model", "three", "--failover", "fo0")
+        outside = f"nsenter --mount=/proc/{oldest_ancestor()}/ns/mnt"
+        prefix = f"hitless-{netns_cookie()}-"
+        netns = next(name for name in os.listdir("/run/netns") if name.startswith(prefix))
+        sh(f"{outside} ip -n {netns} link set hl-inner down")
+        finding = self.doctor("pair sby")
+        self.assertIn("its other end is down", finding["detail"])
+        self.assertIn("ip link set hl-inner up", finding["remedy"])
+        self.run_so_far.add("ip link set {} up")
+        self.assertEqual(self.type(finding["remedy"]).returncode, 0, finding)
+        self.assertIsNone(self.doctor("pair sby"))
 
     def test_a_primary_in_a_private_namespace(self):
         """Which has its name among the machine's mounts, where people are, and not among this test's."""
