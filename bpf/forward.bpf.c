@@ -20,6 +20,7 @@ struct {
 } ports SEC(".maps");
 
 #define HL_NICS ports /* where the frame rules look */
+#define HL_BOTH_ENDS_HERE /* in the NICs' namespace, and programs on either */
 #include "bpf/lib/outward.h"
 
 static __always_inline int has_inner(void) {
@@ -47,13 +48,15 @@ static __always_inline int inward_standby(struct __sk_buff *skb, enum hl_livenes
 	return inward(skb, HL_ROLE_STANDBY, by);
 }
 
+/* What has no device to leave by is tc's to drop. */
 static __always_inline int xdp_outward(struct xdp_md *xdp, enum hl_liveness by) {
-	enum hl_role role = choose_path(by);
+	struct way way = choose_way(by);
 
-	if (!(pair.native & 1u << role)) return XDP_PASS;
-	remember_xdp(xdp, role);
-	count(sent_by(role));
-	return bpf_redirect_map(&ports, role, XDP_PASS);
+	if (!(pair.native & 1u << way.role)) return XDP_PASS;
+	if (unlikely(way.role == HL_ROLE_STANDBY && !present(HL_ROLE_STANDBY, by))) return XDP_PASS;
+	remember_xdp(xdp, way.role);
+	count(sent_by(way.role));
+	return bpf_redirect_map(&ports, way.role, XDP_PASS);
 }
 
 static __always_inline int xdp_inward(struct xdp_md *xdp, enum hl_role role, enum hl_liveness by) {

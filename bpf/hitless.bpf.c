@@ -12,13 +12,13 @@
 #define JUDGED 0x484c
 
 static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
-	enum hl_role role;
+	struct way way;
 
 	if (unlikely(!master_at_home(by))) return TC_ACT_UNSPEC;
-	role = choose_path(by);
-	remember(skb, role);
-	count(sent_by(role));
-	return likely(role == HL_ROLE_PRIMARY) ? bpf_redirect(pair.primary.ifindex, 0) : TC_ACT_UNSPEC;
+	way = choose_way(by);
+	remember(skb, way.role);
+	count(sent_by(way.role));
+	return likely(way.role == HL_ROLE_PRIMARY) ? bpf_redirect(way.ifindex, 0) : TC_ACT_UNSPEC;
 }
 
 /* On the primary: every frame belongs to the master, as if it had arrived there. */
@@ -71,7 +71,8 @@ SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
 static __always_inline int enter(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
 	int verdict;
 
-	if (unlikely(!at_home(role, by))) return TC_ACT_UNSPEC;
+	if (unlikely(!at_home(role, by) || !port_at_home(HL_PORT_MASTER, role, by)))
+		return TC_ACT_UNSPEC;
 	verdict = accept(skb, role);
 	if (unlikely(verdict != DELIVER)) return set_apart(skb, role, verdict, knobs.entrance, knobs.entrance_flags);
 	count(received_by(role));
@@ -92,9 +93,9 @@ LADDER(enter_primary)
 LADDER(enter_standby)
 
 /* redirect_peer must leave the NICs' namespace. Where that is the guest's own, it leads to the inner
- * end, alone in another, and from there back in. */
+ * end, alone in another, and from there back in: by the device on which this runs, wherever it is. */
 SEC("tc") int hl_bounce(struct __sk_buff *skb) {
-	return bpf_redirect_peer(knobs.inner, 0);
+	return bpf_redirect_peer(skb->ifindex, 0);
 }
 
 /* BPF_PROG_RUN by the loader: learn or forget where a NIC lives. Of the type of its neighbours, as

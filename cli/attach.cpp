@@ -21,6 +21,7 @@ struct Options {
     std::string liveness = "best";
     std::string reselect = "always";
     std::string announce = "auto";
+    std::string carrier = "keep";
 };
 
 std::vector<std::string> words(std::span<const std::string_view> names) {
@@ -37,6 +38,8 @@ int attach_pair(Options &options, Env &env) {
         static_cast<hl_reselect>(place_of(options.reselect, reselect_names).value_or(0));
     request.policy.announce =
         static_cast<hl_announce>(place_of(options.announce, announce_names).value_or(0));
+    request.policy.carrier =
+        static_cast<hl_carrier>(place_of(options.carrier, carrier_names).value_or(0));
     request.note = [&env](const std::string &line) { env.err << "hitless: " << line << '\n'; };
     std::string primary = attach(request);
     if (primary.empty()) {
@@ -93,6 +96,11 @@ Run setup_attach(CLI::App &app) {
         ->capture_default_str();
     app.add_option("--announce", options->announce, "what the network is told after a flip")
         ->check(CLI::IsMember(words(announce_names)))
+        ->capture_default_str();
+    app.add_option(
+           "--carrier", options->carrier,
+           "of a failover device; follow: a controller takes it away while neither NIC works")
+        ->check(CLI::IsMember(words(carrier_names)))
         ->capture_default_str();
     return [options](Env &env) { return attach_pair(*options, env); };
 }

@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <fmt/chrono.h>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -150,7 +151,7 @@ int collect(const Options &options, Env &env) {
     std::string path = options.output.empty() ? report.name() + ".tar" : options.output;
     std::string bytes = std::move(report).finish();
     if (path == "-") {
-        env.out << bytes << std::flush;
+        std::cout << bytes << std::flush; // no text
         return exit_ok;
     }
     write_file(path, bytes);

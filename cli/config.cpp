@@ -53,7 +53,7 @@ std::vector<std::string_view> with_policy_keys(std::initializer_list<std::string
     std::vector<std::string_view> out(others);
     for (const Knob &knob : knobs())
         out.push_back(knob.key);
-    out.insert(out.end(), {"reselect", "announce"});
+    out.insert(out.end(), {"reselect", "announce", "carrier"});
     return out;
 }
 
@@ -119,6 +119,7 @@ Policy read_policy(const toml::table &table, Policy policy) {
     }
     policy.reselect = get_word(table, "reselect", reselect_names, policy.reselect);
     policy.announce = get_word(table, "announce", announce_names, policy.announce);
+    policy.carrier = get_word(table, "carrier", carrier_names, policy.carrier);
     return policy;
 }
 

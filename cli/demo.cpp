@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <CLI/CLI.hpp>
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <ostream>
@@ -40,7 +41,8 @@ std::ofstream open_picture(const std::string &file) {
 int show(const Options &options, Env &env) {
     if (geteuid() != 0) throw Error(EPERM, "build the demo's network namespaces", "run it as root");
     std::ofstream picture = open_picture(options.svg);
-    Progress progress(env.err, isatty(STDERR_FILENO) != 0, static_cast<unsigned>(story().size()));
+    // The bar steers the terminal.
+    Progress progress(std::cerr, isatty(STDERR_FILENO) != 0, static_cast<unsigned>(story().size()));
     try {
         const Report report = perform(options.spec, progress);
         progress.clear();

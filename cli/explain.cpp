@@ -75,14 +75,23 @@ void explain_path(const PairStatus &pair, Env &env) {
             "  Frames leave by the primary {}: nobody objects and it is alive.\n"
             "  What would change it: its loss, or `hitless switch {} standby`.\n",
             pair.primary.ifname, pair.name);
+        if (!pair.proved) env.out << "  It was never proved: nobody has answered by it yet.\n";
         return;
     }
-    env.out << fmt::format("  Frames leave by the {} {}{}\n",
-                           pair.primary_active ? "primary" : "standby",
-                           pair.primary_active ? pair.primary.ifname : pair.standby.ifname,
-                           pair.primary_active   ? ": it is doubted, but the standby is down."
-                           : pair.vetoes.empty() ? ": the primary is dead."
-                                                 : ", because:");
+    if (!pair.primary_active && !pair.standby.works())
+        env.out << fmt::format(
+            "  Frames leave by neither NIC and get lost: the standby {} does not "
+            "work{}\n",
+            pair.standby.ifname,
+            pair.vetoes.empty() ? ", and the primary is dead."
+                                : "; the primary is not used, because:");
+    else
+        env.out << fmt::format("  Frames leave by the {} {}{}\n",
+                               pair.primary_active ? "primary" : "standby",
+                               pair.primary_active ? pair.primary.ifname : pair.standby.ifname,
+                               pair.primary_active   ? ": it is doubted, but the standby is down."
+                               : pair.vetoes.empty() ? ": the primary is dead."
+                                                     : ", because:");
     for (const Veto &veto : pair.vetoes)
         env.out << fmt::format("  - {} ({}), set {} ago by the {}; {}.\n", veto.reason.meaning,
                                veto.reason.name, ago(veto.since), actor_names[veto.actor],

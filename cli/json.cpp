@@ -58,6 +58,8 @@ Json to_json(const PairStatus &pair) {
         out[knob.field()] = seconds(knob.of(policy));
     out["reselect"] = reselect_names[policy.reselect];
     out["announce"] = announce_names[policy.announce];
+    out["proved"] = pair.proved;
+    out["carrier"] = carrier_names[policy.carrier];
     return out;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
+#include "cli/plain_text.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
 
@@ -69,14 +70,17 @@ int run(int argc, char **argv, Env &env) {
 
 int main(int argc, char **argv) {
     using namespace hitless::cli;
-    Env env{std::cout, std::cerr, isatty(STDOUT_FILENO) != 0};
+    PlainText plain_out(*std::cout.rdbuf()), plain_err(*std::cerr.rdbuf());
+    std::ostream out(&plain_out), err(&plain_err);
+    err << std::unitbuf;
+    Env env{out, err, isatty(STDOUT_FILENO) != 0};
     try {
         return run(argc, argv, env);
     } catch (const hitless::Error &error) {
-        std::cerr << "hitless: " << error.what() << '\n';
+        err << "hitless: " << error.what() << '\n';
         return exit_code(error);
     } catch (const std::exception &error) {
-        std::cerr << "hitless: " << error.what() << '\n';
+        err << "hitless: " << error.what() << '\n';
         return exit_failed;
     }
 }

@@ -36,6 +36,9 @@ void print_pair(const PairStatus &pair, Env &env) {
             << fmt::format("  primary  {}\n", nic_line(pair.primary))
             << fmt::format("  standby  {}\n", nic_line(pair.standby))
             << fmt::format("  veto     {}\n", veto_line(pair.veto))
+            << fmt::format("  proved   {}\n", pair.proved
+                                                  ? "a neighbour has answered by the primary"
+                                                  : "never: nobody has answered by the primary")
             << fmt::format("  sent     {} by the primary, {} by the standby\n",
                            count[HL_COUNT_TX_PRIMARY], count[HL_COUNT_TX_STANDBY])
             << fmt::format("  received {} from the primary, {} from the standby\n",
@@ -53,15 +56,17 @@ void print_pair(const PairStatus &pair, Env &env) {
 }
 
 void print_table(const std::vector<PairStatus> &pairs, Env &env) {
-    if (!pairs.empty()) env.out << pairs_table(pairs);
+    if (!pairs.empty()) env.out << pairs_table(pairs) << '\n';
     for (const PairStatus &pair : pairs)
         for (const Problem &problem : pair.problems)
             env.out << fmt::format("{}: problem: {}\n", pair.name, problem.text());
 }
 
 int show(const std::string &standby, bool json, Env &env) {
+    std::vector<Error> unreadable;
     std::vector<PairStatus> pairs =
-        standby.empty() ? status() : std::vector<PairStatus>{status(standby)};
+        standby.empty() ? status(&unreadable) : std::vector<PairStatus>{status(standby)};
+    if (pairs.empty() && !unreadable.empty()) throw unreadable.front();
     if (json) {
         auto list = nlohmann::ordered_json::array();
         for (const PairStatus &pair : pairs)
@@ -74,6 +79,9 @@ int show(const std::string &standby, bool json, Env &env) {
             print_pair(pairs.front(), env);
         if (pairs.empty()) env.out << "nothing attached\n";
     }
+    for (const Error &error : unreadable)
+        env.err << "hitless: " << error.what() << '\n';
+    if (!unreadable.empty()) return exit_failed;
     if (pairs.empty()) return exit_nothing;
     return std::ranges::all_of(pairs, &PairStatus::healthy) ? exit_ok : exit_degraded;
 }

@@ -50,9 +50,10 @@ struct AttachRequest {
 /// machine is as it was. Returns the primary's name, empty when none is there yet.
 std::string attach(const AttachRequest &);
 
-/// Ends a pair and gives every setting back. `standby`: interface name; pairs whose standby has
-/// vanished are named by what status() shows. `note` hears what could not be given back, because
-/// the pair was incomplete or of another version, and what does not go on by itself.
+/// Ends a pair and gives every setting back. Under a controller that lasts until the next attach(),
+/// Controller::reconfigure() or boot, whatever its rules. `standby`: interface name; pairs whose
+/// standby has vanished are named by what status() shows. `note` hears what could not be given
+/// back, because the pair was incomplete or of another version, and what does not go on by itself.
 void detach(const std::string &standby, const Note &note = {});
 
 /// Ends all pairs of the namespace; returns how many there were.
@@ -83,6 +84,8 @@ struct NicStatus {
     bool carrier = false;
     bool known = true;   ///< the datapath has it: false after it was away, until it is taken back
     bool native = false; ///< an XDP program of ours is in front of it
+
+    bool works() const { return present && up && carrier; }
 };
 
 /// A reason that stands against the primary.
@@ -95,8 +98,8 @@ struct Veto {
 /// What is broken in a pair, or not as its owner believes.
 struct Problem {
     std::string what;
-    std::string remedy; ///< the command or change that mends it
-    std::string text() const { return what + "; " + remedy; }
+    std::string remedy; ///< the command or change that mends it; empty when it is not the guest's
+    std::string text() const { return remedy.empty() ? what : what + "; " + remedy; }
 };
 
 struct PairStatus {
@@ -110,6 +113,7 @@ struct PairStatus {
     uint64_t veto = 0;
     std::vector<Veto> vetoes; ///< the same, with since when and by whom
     uint64_t flips = 0;
+    bool proved = false; ///< a neighbour has answered by the primary since it came up
     Selector selector;
     Policy policy;
     NicStatus primary, standby;
@@ -120,8 +124,10 @@ struct PairStatus {
     bool healthy() const;
 };
 
-/// The pairs of this namespace. Works without a controller.
-std::vector<PairStatus> status();
+/// The pairs of this namespace. Works without a controller. One that is incomplete or of another
+/// version is its own trouble: it is left out, and why goes to `unreadable`. Without that, it is
+/// thrown when there is nothing else to tell.
+std::vector<PairStatus> status(std::vector<Error> *unreadable = nullptr);
 PairStatus status(const std::string &standby);
 
 /// Why a paravirtual NIC is in no pair.
@@ -131,8 +137,9 @@ struct Unpaired {
 };
 std::vector<Unpaired> unpaired();
 
-/// auto withdraws the operator's veto; primary withdraws every soft or firm one too (a dead primary
-/// is still not used); standby sets the operator's.
+/// auto withdraws the operator's veto; primary also every doubt and decision of others (host,
+/// black-hole, tx-hang), not what the primary cannot do: a dead one is not used, nor one that does
+/// not take the master's MTU, MAC or settings; standby sets the operator's.
 enum class Target { automatic, primary, standby };
 void switch_path(const std::string &standby, Target);
 

@@ -57,7 +57,8 @@ enum hl_veto_bit {
 	X(RX_STANDBY, "rx_standby", "received from the standby and delivered")                     \
 	X(DROP_TWIN, "drop_twin", "dropped: second copy of a frame that came by both NICs")         \
 	X(DROP_ECHO, "drop_echo", "dropped: what the pair has sent came back from the network")     \
-	X(TWIN_TABLE_FULL, "twin_table_full", "delivered unpaired: the table of twins was full")
+	X(TWIN_TABLE_FULL, "twin_table_full", "delivered unpaired: the table of twins was full")   \
+	X(DROP_NO_DEVICE, "drop_no_device", "dropped: the device to leave by is not there")
 
 enum hl_counter {
 #define X(name, text, meaning) HL_COUNT_##name,
@@ -126,6 +127,24 @@ enum hl_announce {
 		HL_ANNOUNCES
 };
 
+/* What the carrier of a failover device tells: X(NAME, "name", "meaning"). */
+#define HL_CARRIER_LIST(X)                                                                         \
+	X(KEEP, "keep", "the device has carrier always")                                           \
+	X(FOLLOW, "follow", "a controller takes it away while neither NIC works")
+
+enum hl_carrier {
+#define X(name, text, meaning) HL_CARRIER_##name,
+	HL_CARRIER_LIST(X)
+#undef X
+		HL_CARRIERS
+};
+
+/* Why the primary's path is taken for good. */
+enum hl_proof {
+	HL_PROOF_NONE,   /* nobody has answered by it: it is used because time went by */
+	HL_PROOF_ANSWER, /* a neighbour has, or an operator vouched for it */
+};
+
 /* How the user named the primary. */
 enum hl_selector_kind {
 	HL_SELECT_AUTO, /* same MAC, on PCI */
@@ -188,7 +207,7 @@ struct hl_saved {
 	__u8 unsynced;   /* enum hl_sync bits: what could not be brought in line */
 	__u8 promisc_for_filters; /* what its filters cannot be told is let through this way */
 	__u8 vlan_filter_off;     /* we switched its VLAN filter off */
-	__u8 reserved;
+	__u8 lro_off;             /* likewise its merging of received frames */
 	__u8 unicasts;                   /* how many of: */
 	__u8 unicast[HL_UNICASTS][6];    /* addresses that we have put into its filter */
 };
@@ -306,7 +325,9 @@ struct hl_pair {
 	__u32 proof_timeout_ms;
 	__u8 reselect; /* enum hl_reselect */
 	__u8 announce; /* enum hl_announce */
-	__u8 policy_reserved[6];
+	__u8 carrier;  /* enum hl_carrier */
+	__u8 proof;    /* enum hl_proof; writer: whoever proves the path */
+	__u8 policy_reserved[4];
 	__u64 netns_cookie;
 	__u64 attached_ns;
 	struct hl_failover failover;
@@ -328,14 +349,18 @@ struct hl_pair {
 /* The roles, also keys of the devmap of NICs. */
 enum hl_role { HL_ROLE_PRIMARY = 0, HL_ROLE_STANDBY = 1, HL_ROLES };
 
-/* Key of a failover device's inner end, beside the roles, in its map of ports. */
-enum { HL_PORT_INNER = HL_ROLES, HL_PORTS };
+/* Keys beside the roles: a failover device's inner end, and the end of it that stands in the NICs'
+ * namespace, or of two that which the guest uses. */
+enum hl_port { HL_PORT_INNER = HL_ROLES, HL_PORT_MASTER, HL_PORTS };
 
 /* Arguments of the resolver program (BPF_PROG_RUN) in __sk_buff.cb. */
 enum hl_resolve_argument {
 	HL_RESOLVE_ROLE,
 	HL_RESOLVE_KNOWN, /* 0 forgets the device */
 };
+
+/* What the census of namespaces (bpf/namespaces.bpf.c) returns. */
+enum hl_census { HL_CENSUS_UNKNOWN, HL_CENSUS_FOUND, HL_CENSUS_GONE };
 
 /* What early notice tells a controller (bpf/notice.bpf.c). */
 struct hl_notice {

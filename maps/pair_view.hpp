@@ -65,6 +65,12 @@ inline constexpr std::string_view announce_names[HL_ANNOUNCES] = {
 #undef X
 };
 
+inline constexpr std::string_view carrier_names[HL_CARRIERS] = {
+#define X(name, text, meaning) text,
+    HL_CARRIER_LIST(X)
+#undef X
+};
+
 inline constexpr std::string_view hook_pins[HL_HOOKS] = {
 #define X(name, pin) pin,
     HL_HOOK_LIST(X)
@@ -117,6 +123,8 @@ class PairView {
         for (uint64_t n = std::max(seen, end > HL_FLIPS ? end - HL_FLIPS : 0); n < end; n++) {
             hl_flip &slot = pair_->flip[n % HL_FLIPS];
             hl_flip copy = slot;
+            // The copy is complete before the number is read again.
+            std::atomic_thread_fence(std::memory_order_acquire);
             // Written or overwritten meanwhile: the number tells.
             if (word(slot.seq).load(std::memory_order_acquire) == n + 1 && copy.seq == n + 1)
                 out.push_back(copy);

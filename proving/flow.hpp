@@ -42,6 +42,10 @@ struct FlowSpec {
 /// but never with more than four times the usual burst at once.
 class Sender {
   public:
+    static constexpr std::uint64_t burst_ns = 1'000'000;                 ///< usually
+    static constexpr std::uint64_t longest_burst_ns = 4 * burst_ns;      ///< while it catches up,
+    static constexpr unsigned fastest = 2 * longest_burst_ns / burst_ns; ///< so many times its rate
+
     /// Opens the socket in the calling thread's network namespace (see in_netns). Throws Error.
     explicit Sender(const FlowSpec &spec);
     ~Sender();
@@ -101,6 +105,20 @@ class Receiver {
     std::atomic<std::uint64_t> socket_drops_{0};
     std::jthread thread_;
 };
+
+/// Frames sent in a time, rounded up.
+std::uint64_t frames_in(std::uint64_t ns, unsigned rate);
+
+/// Frames to the guest that may be lost to a learning switch, which sends them where the guest was
+/// until it hears the guest elsewhere. `up` came from the guest: its next frame was sent at most
+/// `up`'s longest gap after the fault, and was under way no longer than its slowest. What was sent
+/// to the guest in that time includes a burst, and what a sender that was late itself made up for.
+/// No machine is too slow for this: who waits for a CPU makes the gaps longer.
+std::uint64_t frames_unheard(const Tally &up, const Tally &down, unsigned rate);
+
+/// Frames that were under way at one moment, at most: as many as were sent in the time that the
+/// slowest of the flow took, and a burst.
+std::uint64_t frames_in_flight(const Tally &, unsigned rate);
 
 /// Both ends on one machine.
 class Flow {

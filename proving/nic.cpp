@@ -160,6 +160,14 @@ void Nic::hang(bool on) {
     cable_->stall(on);
 }
 
+void Nic::delay(std::chrono::milliseconds by) {
+    where();
+    if (!cable_)
+        throw Error(EOPNOTSUPP, "delay the frames of " + spec_.ifname, "a veth has no queue",
+                    "use a tap");
+    cable_->delay_from_b(by);
+}
+
 void Nic::flood(bool on) {
     where();
     const char *value = on ? "on" : "off";

@@ -11,6 +11,7 @@
 #include "proving/netns.hpp"
 #include "proving/tap.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -70,6 +71,8 @@ class Nic {
     /// The device completes no transmission any more, with its carrier up. Taps only: throws
     /// Error(EOPNOTSUPP).
     void hang(bool on);
+    /// What the guest receives by it arrives that much later. Taps only, likewise.
+    void delay(std::chrono::milliseconds by);
     /// Whether the switch sends broadcast and multicast out of this port.
     void flood(bool on);
     void mtu(unsigned bytes); ///< both ends

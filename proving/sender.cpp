@@ -111,9 +111,9 @@ std::map<int, std::uint64_t> Sender::refusals() const {
 
 void Sender::run(const std::stop_token &stop) {
     run_urgently();
-    const std::uint64_t tick = std::max<std::uint64_t>(1'000'000, second / spec_.rate);
+    const std::uint64_t tick = std::max(burst_ns, second / spec_.rate);
     const auto usual = static_cast<unsigned>(tick * spec_.rate / second);
-    const unsigned most = 4 * std::max(usual, 1u);
+    const auto most = static_cast<unsigned>(longest_burst_ns / burst_ns) * std::max(usual, 1u);
     Burst burst(spec_, most);
     const std::uint64_t start = now_ns();
     std::uint64_t done = 0;

@@ -4,6 +4,7 @@
 #include "loader/core/error.hpp"
 #include "proving/urgent.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
@@ -87,7 +88,8 @@ void TapCable::run() {
         {{a_.get(), POLLIN, 0}, {b_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
     auto &[a, b, wake] = watched;
     while (true) {
-        if (poll(watched.data(), watched.size(), -1) < 0) continue; // EINTR
+        if (poll(watched.data(), watched.size(), patience_ms()) < 0) continue; // EINTR
+        deliver_delayed();
         if (wake.revents != 0) {
             eventfd_t count = 0;
             eventfd_read(wake_.get(), &count);
@@ -108,10 +110,35 @@ void TapCable::carry(int from, int to, std::atomic<std::uint64_t> &refused) {
     for (int i = 0; i < frames_per_turn; ++i) {
         const ssize_t length = read(from, frame_.data(), frame_.size());
         if (length <= 0) return;
-        const bool taken = whole_.load(std::memory_order_acquire) &&
-                           write(to, frame_.data(), static_cast<std::size_t>(length)) == length;
-        (taken ? carried_ : refused).fetch_add(1, std::memory_order_relaxed);
+        const auto size = static_cast<std::size_t>(length);
+        const int delay = from == b_.get() ? delay_ms_.load(std::memory_order_acquire) : 0;
+        if (delay == 0 && (from != b_.get() || delayed_.empty()))
+            deliver(to, frame_.data(), size, refused);
+        else
+            delayed_.push_back({Clock::now() + std::chrono::milliseconds(delay),
+                                {frame_.data(), frame_.data() + size}});
     }
+}
+
+void TapCable::deliver(int to, const std::uint8_t *frame, std::size_t length,
+                       std::atomic<std::uint64_t> &refused) {
+    const bool taken = whole_.load(std::memory_order_acquire) &&
+                       write(to, frame, length) == static_cast<ssize_t>(length);
+    (taken ? carried_ : refused).fetch_add(1, std::memory_order_relaxed);
+}
+
+void TapCable::deliver_delayed() {
+    for (; !delayed_.empty() && delayed_.front().due <= Clock::now(); delayed_.pop_front())
+        deliver(a_.get(), delayed_.front().frame.data(), delayed_.front().frame.size(),
+                refused_from_b_);
+}
+
+/// Until the next frame is due; for ever when none waits.
+int TapCable::patience_ms() const {
+    if (delayed_.empty()) return -1;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(delayed_.front().due - Clock::now());
+    return std::max<int>(0, static_cast<int>(left.count()));
 }
 
 } // namespace hitless::proving

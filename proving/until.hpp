@@ -30,10 +30,14 @@ inline void pace(std::uint64_t deadline_ns) {
     }
 }
 
+/// How long something may take that ought to happen at all. It says nothing about how soon: how
+/// soon is a figure, and belongs to the machine (`scripts/bench times`).
+inline constexpr std::chrono::milliseconds default_patience = std::chrono::seconds(30);
+
 /// Polls `predicate` each millisecond; true as soon as it holds, false once `patience` is used up.
 /// The predicate is always asked once more after the deadline: being descheduled is no answer.
 template <class Predicate>
-bool until(Predicate &&predicate, std::chrono::milliseconds patience) {
+bool until(Predicate &&predicate, std::chrono::milliseconds patience = default_patience) {
     const std::uint64_t deadline =
         now_ns() + static_cast<std::uint64_t>(patience.count()) * 1'000'000;
     while (!predicate()) {

@@ -48,7 +48,7 @@ TEST_P(Addresses, NeighboursAreFoundAndAnswerThroughBothPaths) {
         for (const char *far : {NetLab::far4, NetLab::far6}) {
             spawn({"ip", "-n", lab().guest().name(), "neigh", "flush", "dev", pair().master()});
             spawn({"ip", "-n", lab().far().name(), "neigh", "flush", "dev", "lan"});
-            EXPECT_TRUE(ping(lab().guest(), far, 1s)) << path << " " << far;
+            EXPECT_TRUE(ping(lab().guest(), far, default_patience)) << path << " " << far;
         }
         EXPECT_GE(pair().counter(fmt::format("tx_{}", path)), before + 4)
             << "resolution and echo, twice";

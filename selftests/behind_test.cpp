@@ -28,7 +28,7 @@ Tally sent_to(NetLab &lab, const Netns &to, const std::string &address, const ch
            "nud", "permanent"});
     Flow flow(lab.far(), to, {.to = address, .port = 7720, .rate = 1000});
     flow.start();
-    EXPECT_TRUE(until([&] { return flow.mark() >= 300; }, 10s));
+    EXPECT_TRUE(until([&] { return flow.mark() >= 300; }));
     flow.stop();
     return flow.since(0, 2s);
 }
@@ -62,7 +62,7 @@ class Behind : public PairTest {
         const auto echoes = pair().counter("drop_echo");
         for (int i = 0; i < 5; i++) {
             spawn({"ip", "-n", nested().netns().name(), "neigh", "flush", "dev", Nested::ifname});
-            EXPECT_TRUE(ping(nested().netns(), NetLab::far4, 1s)) << when;
+            EXPECT_TRUE(ping(nested().netns(), NetLab::far4, default_patience)) << when;
             EXPECT_EQ(nested().learned_at(), "vn") << when;
         }
         EXPECT_GT(pair().counter("drop_echo"), echoes) << when << ": no echo came back";
@@ -92,12 +92,12 @@ TEST_P(Behind, NothingOfABridgedGuestComesBack) {
 TEST_P(Behind, APrivateMacvlanDoesNotHearItself) {
     join(Nested::Joined::macvlan);
     expect_no_echo("ffffffffffff");
-    EXPECT_TRUE(ping(nested().netns(), NetLab::far4, 1s));
+    EXPECT_TRUE(ping(nested().netns(), NetLab::far4, default_patience));
 }
 
 TEST_P(Behind, UnicastThatIsFloodedArrivesOnce) {
     join(Nested::Joined::bridge);
-    ASSERT_TRUE(ping(nested().netns(), NetLab::far4, 1s));
+    ASSERT_TRUE(ping(nested().netns(), NetLab::far4, default_patience));
     flood_unicast(lab());
     const auto twins = pair().counter("drop_twin");
     const Tally got = sent_to(lab(), nested().netns(), Nested::address4, Nested::mac);
@@ -109,7 +109,7 @@ TEST_P(Behind, UnicastThatIsFloodedArrivesOnce) {
 /// A nested guest that moved out speaks from outside, with what its bridge has just heard it say.
 TEST_P(Behind, AGuestThatMovedOutIsHeardFromThere) {
     join(Nested::Joined::bridge);
-    ASSERT_TRUE(ping(nested().netns(), NetLab::far4, 1s));
+    ASSERT_TRUE(ping(nested().netns(), NetLab::far4, default_patience));
     PacketSocket witness =
         in_netns(lab().guest(), [] { return PacketSocket(Nested::bridge, 0x88b5); });
     PacketSocket out =
@@ -120,7 +120,7 @@ TEST_P(Behind, AGuestThatMovedOutIsHeardFromThere) {
     const auto echoes = pair().counter("drop_echo");
     out.send(hello);
     ASSERT_TRUE(witness.next(1s)) << "the bridge does not hear its own guest";
-    ASSERT_TRUE(until([&] { return pair().counter("drop_echo") > echoes; }, 1s));
+    ASSERT_TRUE(until([&] { return pair().counter("drop_echo") > echoes; }));
     spawn({"ip", "-n", nested().netns().name(), "link", "set", Nested::ifname, "down"});
     far.send(hello);
     EXPECT_TRUE(witness.next(1s)) << "an announcement from outside was taken for an echo";

@@ -2,9 +2,8 @@
 //
 // The controller is there first, the NICs come in any order.
 #include "proving/spawn.hpp"
+#include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
-
-#include <algorithm>
 
 namespace hitless::selftest {
 namespace {
@@ -15,16 +14,19 @@ class Boot : public PairTest {
         PairTest::SetUp();
         lab().primary().remove();
         lab().standby().remove();
-        config_ = pair().config("auto_pair = false\n[[pair]]\nstandby = \"standby\"\nprimary = "
-                                "\"mac\"\nhold_down_ms = 20\nmodel = \"" +
-                                pair().model() + "\"\n");
+        config_ = pair().config(rules());
+    }
+    std::string rules() {
+        return "auto_pair = false\n[[pair]]\nstandby = \"standby\"\nprimary = \"mac\"\n"
+               "hold_down_ms = 20\nmodel = \"" +
+               pair().model() + "\"\n";
     }
     /// With its addresses; where a controller makes a failover device at once, that has them.
     void standby_comes(bool controller_runs = true) {
         lab().standby().add();
         const bool takes_over = controller_runs && pair().layout().has_failover;
         if (takes_over) {
-            ASSERT_TRUE(until([&] { return !pair().active().empty(); }, 5s));
+            ASSERT_TRUE(until([&] { return !pair().active().empty(); }));
         }
         ip_batch(lab().guest().name(),
                  fmt::format("link set dev {0} up\naddr add {1}/24 broadcast + dev {0}\n",
@@ -60,29 +62,22 @@ TEST_P(Boot, StandbyFirstPrimaryLate) {
     expect_paired("standby first");
 }
 
-TEST_P(Boot, ASecondNicIsUsedSoon) {
-    pair().start_controller({"--config", config_});
+/// Because it is proved: every timer that would use it unproved, or look again, is a minute away.
+TEST_P(Boot, ASecondNicIsUsedOnceItIsProved) {
+    pair().start_controller(
+        {"--config", pair().config("proof_timeout_ms = 60000\nprobe_rest_ms = 60000\n" + rules())});
     standby_comes();
     ASSERT_TRUE(pair().becomes("standby"));
     Traffic traffic(lab(), 2000);
-    const auto median = [&]() -> std::optional<double> {
-        std::vector<double> took;
-        while (took.size() < 50) {
-            const auto start = now_ns();
-            lab().primary().add();
-            EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
-            took.push_back(static_cast<double>(now_ns() - start) / 1e6);
-            lab().primary().remove();
-            EXPECT_TRUE(pair().becomes("standby"));
-            if (HasFailure()) return std::nullopt;
-        }
-        std::ranges::sort(took);
-        fmt::print("  appeared, paired, proved and used after {:.0f} ms (median of 50, {:.0f} to "
-                   "{:.0f}; making the device and asking for the status included)\n",
-                   took[25], took.front(), took.back());
-        return took[25];
-    };
-    expect_within("ms from its appearance to its use", 100, median);
+    for (int i = 0; i < 10; ++i) {
+        const auto start = now_ns();
+        lab().primary().add();
+        ASSERT_TRUE(pair().becomes("primary")) << pair().controller().out();
+        figure("a second NIC appeared, paired, proved and used", // and made, and status asked
+               static_cast<double>(now_ns() - start) / 1e6);
+        lab().primary().remove();
+        ASSERT_TRUE(pair().becomes("standby"));
+    }
 }
 
 TEST_P(Boot, BothThere) {

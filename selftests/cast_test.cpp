@@ -31,7 +31,7 @@ class Groups {
         }
         for (Entry &e : flows_)
             e.flow.start();
-        EXPECT_TRUE(until([&] { return arrived(100); }, 10s));
+        EXPECT_TRUE(until([&] { return arrived(100); }));
         mark();
     }
     void mark() {
@@ -44,9 +44,9 @@ class Groups {
         return true;
     }
     void expect_exactly_once(const std::string &when) {
-        EXPECT_TRUE(until([&] { return arrived(600); }, 10s)) << when;
+        EXPECT_TRUE(until([&] { return arrived(600); })) << when;
         for (Entry &e : flows_) {
-            const Tally t = e.flow.since(e.from, 3s);
+            const Tally t = e.flow.since(e.from, default_patience);
             fmt::print("  {:<24} {:<5} {:<15} {}\n", when, e.way, e.name, text(t));
             EXPECT_EQ(t.lost, 0U) << when << " " << e.way << " " << e.name;
             EXPECT_EQ(t.duplicated, 0U) << when << " " << e.way << " " << e.name;
@@ -126,15 +126,15 @@ TEST_P(Cast, OwnFramesDoNotComeBack) {
 
     auto echoes = pair().counter("drop_echo");
     sender.send(own); // out by the primary, back by the standby
-    ASSERT_TRUE(far.next(1s)) << "the frame did not leave";
-    EXPECT_TRUE(until([&] { return pair().counter("drop_echo") > echoes; }, 1s));
+    ASSERT_TRUE(far.next(default_patience)) << "the frame did not leave";
+    EXPECT_TRUE(until([&] { return pair().counter("drop_echo") > echoes; }));
     echoes = pair().counter("drop_echo");
     loop.send(own); // a loop in the network: our address, sent by somebody else
-    EXPECT_TRUE(until([&] { return pair().counter("drop_echo") >= echoes + 2; }, 1s));
+    EXPECT_TRUE(until([&] { return pair().counter("drop_echo") >= echoes + 2; }));
     EXPECT_FALSE(witness.next(100ms)) << "an own frame was delivered";
 
     loop.send(other);
-    EXPECT_TRUE(witness.next(1s)) << "the witness is blind";
+    EXPECT_TRUE(witness.next(default_patience)) << "the witness is blind";
     EXPECT_FALSE(witness.next(100ms)) << "delivered twice";
 }
 
@@ -149,9 +149,9 @@ TEST_P(Cast, AnUnfinishedChecksumMakesNoOtherFrame) {
         const auto twins = pair().counter("drop_twin");
         Flow flow(lab().far(), send, lab().guest(), receive);
         flow.start();
-        EXPECT_TRUE(until([&] { return flow.mark() >= 200; }, 10s));
+        EXPECT_TRUE(until([&] { return flow.mark() >= 200; }));
         flow.stop();
-        const Tally got = flow.since(0, 3s);
+        const Tally got = flow.since(0, default_patience);
         EXPECT_TRUE(got.hitless()) << g.name << ": " << text(got);
         EXPECT_GE(pair().counter("drop_twin"), twins + 200) << "no copy came by both NICs";
     }

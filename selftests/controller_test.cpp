@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The controller may be killed, stopped, restarted and doubled at any time: frames do not notice.
+#include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
+#include "selftests/pins.hpp"
 
 #include <csignal>
 #include <random>
@@ -23,21 +25,19 @@ TEST_P(ControllerLife, KilledInSteadyStateAndAdopted) {
     Traffic traffic(lab());
     const auto flips = pair().status()["flips"].get<int>();
     const Marks from = traffic.mark();
-    std::vector<double> took;
+    const Ids pinned = pinned_ids();
     for (int i = 0; i < 10; ++i) {
         pair().kill_controller();
         EXPECT_EQ(pair().active(), "primary");
         ASSERT_TRUE(traffic.pass(200));
         pair().start_controller();
-        took.push_back(pair().ready_after_ms());
+        figure("adopted, process start included", pair().ready_after_ms());
     }
     ASSERT_TRUE(traffic.pass(500));
     const Both got = traffic.since(from);
-    std::ranges::sort(took);
     traffic.report("10 x kill -9 and restart", got);
-    fmt::print("  adopted after {:.0f} ms (median, process start included)\n", took[5]);
     expect_nothing_lost("kill -9", got);
-    EXPECT_LT(took[0], 100); // the least: what else it took is the machine's
+    EXPECT_TRUE(pinned_ids() == pinned) << "made anew, not adopted";
     EXPECT_EQ(pair().status()["flips"].get<int>(), flips);
 }
 
@@ -68,7 +68,7 @@ TEST_P(ControllerLife, SigtermEndsItAndLeavesTheDatapath) {
     Traffic traffic(lab());
     const Marks from = traffic.mark();
     pair().controller().signal(SIGTERM);
-    EXPECT_EQ(pair().controller().wait(2s), 0);
+    EXPECT_EQ(pair().controller().wait(), 0);
     const auto before = pair().counter("tx_primary");
     ASSERT_TRUE(traffic.pass(500));
     EXPECT_GE(pair().counter("tx_primary"), before + 400);

@@ -4,12 +4,9 @@
 // port, so that a frame it does not see is a frame that arrives.
 #include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
+#include "selftests/programs.hpp"
 
-#include <bpf/bpf.h>
 #include <cerrno>
-#include <linux/bpf.h>
-#include <net/if.h>
-#include <sys/syscall.h>
 
 namespace hitless::selftest {
 namespace {
@@ -42,7 +39,7 @@ class Foreign : public PairTest {
         Flow flow(lab().guest(), lab().far(),
                   {.to = NetLab::far4, .port = watched_port, .rate = 2000});
         flow.start();
-        until([&] { return flow.mark() > 200; }, 2s);
+        until([&] { return flow.mark() > 200; });
         flow.stop();
         until([] { return false; }, 50ms); // nothing to wait for: the hoped-for event is absence
         return flow.receiver().arrivals();
@@ -70,7 +67,7 @@ TEST_P(Foreign, FilterMadeLater) {
     ASSERT_TRUE(pair().becomes("primary"));
     ASSERT_GT(unseen(), 0U) << "nobody watches yet";
     add_filter();
-    EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }, 1s));
+    EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }));
     if (unseen() > 0) {
         const Outcome o = pair().cli({"status"});
         EXPECT_NE(o.out.find("clsact"), std::string::npos) << o.shown();
@@ -85,35 +82,13 @@ TEST_P(Foreign, FilterMadeLater) {
 }
 
 /// A tcx program with the same rule, on the standby's egress; the link is its owner.
-Fd attach_tcx(const Netns &guest) {
-    const bpf_insn program[] = {
-        {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 6, .src_reg = 1, .off = 0, .imm = 0},
-        {.code = BPF_LD | BPF_ABS | BPF_H, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 36},
-        {.code = BPF_JMP | BPF_JNE | BPF_K,
-         .dst_reg = 0,
-         .src_reg = 0,
-         .off = 2,
-         .imm = watched_port},
-        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 2},
-        {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = -1},
-        {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-    };
-    const Fd fd(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "witness", "GPL", program,
-                              std::size(program), nullptr));
-    if (!fd) return {};
-    return in_netns(guest, [&] {
-        struct {
-            std::uint32_t program, ifindex, type, flags, relative, reserved;
-            std::uint64_t revision;
-        } create{static_cast<std::uint32_t>(fd.get()), if_nametoindex("standby"), 47, 0, 0, 0, 0};
-        return Fd(static_cast<int>(syscall(SYS_bpf, BPF_LINK_CREATE, &create, sizeof create)));
-    });
+Fd attach_tcx_witness(const Netns &guest) {
+    return attach_tcx(guest, "standby", TcxSide::egress, tc_program(tcx_drop, watched_port).get());
 }
 
 TEST_P(Foreign, TcxProgramThatWasThereBefore) {
     HL_NEEDS_KERNEL(6, 6, "tcx");
-    const Fd link = attach_tcx(lab().guest());
+    const Fd link = attach_tcx_witness(lab().guest());
     ASSERT_TRUE(link) << strerror(errno);
     ASSERT_EQ(unseen(), 0U) << "the program does not work";
     pair().attach();
@@ -129,9 +104,9 @@ TEST_P(Foreign, TcxProgramAttachedLater) {
     pair().attach();
     pair().start_controller();
     ASSERT_TRUE(pair().becomes("primary"));
-    const Fd link = attach_tcx(lab().guest());
+    const Fd link = attach_tcx_witness(lab().guest());
     ASSERT_TRUE(link) << strerror(errno);
-    EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }, 1s))
+    EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }))
         << "a program behind ours misses frames, and nobody says so";
     EXPECT_TRUE(others_pass());
 }

@@ -51,14 +51,14 @@ void expect_unchanged(const Tagged &t, const std::string &when, const Netns &fro
     frame.insert(frame.end(), payload.begin(), payload.end());
     frame.resize(200, 0x5a);
     sender.send(frame);
-    const auto got = next_of_ours(wire, 1s);
+    const auto got = next_of_ours(wire, default_patience);
     ASSERT_TRUE(got) << when;
     ASSERT_TRUE(got->vlan) << when;
     EXPECT_EQ(got->vlan->tpid, t.tpid) << when;
     EXPECT_EQ(got->vlan->tci, t.tci) << when;
     frame.erase(frame.begin() + 12, frame.begin() + 16); // the outer tag is told beside
     EXPECT_EQ(to_hex(got->bytes), to_hex(frame)) << when;
-    EXPECT_TRUE(next_of_ours(delivered, 1s)) << when;
+    EXPECT_TRUE(next_of_ours(delivered, default_patience)) << when;
     EXPECT_FALSE(next_of_ours(delivered, 20ms)) << when << ": twice";
 }
 
@@ -101,9 +101,9 @@ TEST_P(Frames, TcpIsByteExactAcrossSwitches) {
         use(path);
         goal += 5'000'000;
         const auto up_goal = up.report().bytes + goal, down_goal = down.report().bytes + goal;
-        ASSERT_TRUE(until(
-            [&] { return up.report().bytes > up_goal && down.report().bytes > down_goal; }, 20s))
-            << path;
+        ASSERT_TRUE(until([&] {
+            return up.report().bytes > up_goal && down.report().bytes > down_goal;
+        })) << path;
     }
     for (Bulk *bulk : {&up, &down}) {
         const BulkReport r = bulk->finish();

@@ -60,9 +60,6 @@ class Loss : public testing::TestWithParam<Params> {
         }
     }
 
-    /// Down: the switch must first notice, or learn from what the guest sends by the other port.
-    static constexpr std::uint64_t frames_of_10_ms = 200;
-
     std::unique_ptr<Pair> pair_;
 };
 
@@ -74,9 +71,10 @@ TEST_P(Loss, OfThePrimaryAndItsReturn) {
     ASSERT_TRUE(traffic.pass(1000)); // the standby carries both ways
     Both got = traffic.since(from);
     traffic.report(fmt::format("{}", event_names[static_cast<int>(event())]), got);
-    const auto in_flight = event() == Event::deletion ? pair_->left_behind() : 0;
+    const auto in_flight = event() == Event::deletion ? pair_->left_behind(traffic, got) : 0;
     expect_lost_at_most("up, on loss", got.up, 1 + pair_->refused() + in_flight);
-    expect_lost_at_most("down, on loss", got.down, frames_of_10_ms);
+    // The switch must first notice, or learn from what the guest sends by the other port.
+    expect_lost_at_most("down, on loss", got.down, traffic.unheard(got));
     EXPECT_EQ(pair_->active(), "standby");
 
     from = traffic.mark();

@@ -42,7 +42,8 @@ int main(int argc, char **argv) {
     const int left = atoi(given ? given : rounds_left_at_first);
     if (verdict.code == 0 || verdict.again.empty() || left == 0) return verdict.code;
 
-    printf("\nThe machine was starved while these failed; once more: %s\n", verdict.again.c_str());
+    printf("\nThe kernel dropped frames while these failed; once more: %s\n",
+           verdict.again.c_str());
     setenv(rounds_left_variable, std::to_string(left - 1).c_str(), 1);
     unsetenv("HITLESS_STATE_DIR");
     const std::string filter = "--gtest_filter=" + verdict.again;

@@ -89,7 +89,7 @@ TEST_P(Models, TcpSurvivesAttachAndDetach) {
               {.to = NetLab::guest6, .port = 7721, .bytes_per_s = 5'000'000});
     const auto flows = [&] {
         const auto a = up.report().bytes + 500'000, b = down.report().bytes + 500'000;
-        return until([&] { return up.report().bytes > a && down.report().bytes > b; }, 20s);
+        return until([&] { return up.report().bytes > a && down.report().bytes > b; });
     };
     ASSERT_TRUE(flows());
     pair().attach();
@@ -121,7 +121,7 @@ TEST_P(Models, CapturesAreComplete) {
             in_netns(lab().guest(), [&] { return PacketSocket(pair().master(), 0x88b5); });
         const auto count = [](PacketSocket &socket, const std::vector<std::uint8_t> &mark) {
             int found = 0;
-            while (auto got = socket.next(50ms))
+            while (auto got = socket.next(found < 20 ? default_patience : 50ms))
                 found += !std::ranges::search(got->bytes, mark).empty();
             return found;
         };
@@ -157,7 +157,7 @@ TEST_P(Models, ConvertsWithAGapThatTcpSurvives) {
             {.to = NetLab::far4, .port = 7720, .bytes_per_s = 5'000'000});
     const auto flows = [&] {
         const auto more = up.report().bytes + 500'000;
-        return until([&] { return up.report().bytes > more; }, 20s);
+        return until([&] { return up.report().bytes > more; });
     };
     ASSERT_TRUE(flows());
     pair().start_controller(); // which would make a pair as soon as it sees none
@@ -260,7 +260,7 @@ TEST_P(HiddenNics, ADestroyedNamespaceIsSaidAndCleared) {
     const std::string netns = pair().private_netns();
     spawn({"ip", "netns", "del", netns});
     // Virtual NICs die with it.
-    ASSERT_TRUE(until([&] { return shown({"link"}).find("fo-standby") == std::string::npos; }, 5s));
+    ASSERT_TRUE(until([&] { return shown({"link"}).find("fo-standby") == std::string::npos; }));
     EXPECT_NE(pair().cli({"status"}).code, 0);
     EXPECT_EQ(pair().cli({"detach", "--all"}).code, 0);
     EXPECT_EQ(pair().cli({"status"}).code, 3);

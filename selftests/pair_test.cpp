@@ -105,7 +105,7 @@ Process &Pair::start_controller(const std::vector<std::string> &more) {
     const auto start = now_ns();
     controller_ = std::make_unique<Process>(command);
     const bool ready = expects_pair ? controller_says("in our care")
-                                    : until([&] { return owns_namespace(*controller_); }, 5s);
+                                    : until([&] { return owns_namespace(*controller_); });
     ready_after_ms_ = static_cast<double>(now_ns() - start) / 1e6;
     EXPECT_TRUE(ready) << controller_->out() << controller_->err();
     return *controller_;
@@ -117,7 +117,7 @@ bool Pair::controller_says(const std::string &words, std::chrono::milliseconds p
 
 void Pair::kill_controller() {
     controller_->signal(SIGKILL);
-    EXPECT_EQ(controller_->wait(5s), 128 + SIGKILL);
+    EXPECT_EQ(controller_->wait(), 128 + SIGKILL);
     // Its socket stays behind until the next one takes the place; tests compare what is there.
     std::filesystem::remove(PrivateState::dir() + "/control");
 }

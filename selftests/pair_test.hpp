@@ -66,13 +66,15 @@ class Pair {
     std::string active() const; ///< "primary", "standby", "" = no pair
     std::set<std::string> veto() const;
     std::uint64_t counter(const std::string &name) const;
-    bool becomes(const std::string &path, std::chrono::milliseconds patience = 5s) const;
+    bool becomes(const std::string &path,
+                 std::chrono::milliseconds patience = default_patience) const;
 
     /// `hitless run`; returns when it has the pair in its care (or, without one, the namespace).
     Process &start_controller(const std::vector<std::string> &more = {});
     Process &controller() { return *controller_; }
-    double ready_after_ms() const { return ready_after_ms_; } ///< from its start
-    bool controller_says(const std::string &words, std::chrono::milliseconds patience = 5s) const;
+    double ready_after_ms() const { return ready_after_ms_; } ///< from its start; a figure
+    bool controller_says(const std::string &words,
+                         std::chrono::milliseconds patience = default_patience) const;
     void kill_controller(); ///< -9, and reaped
     /// A file for `run --config`.
     std::string config(const std::string &text) const;
@@ -86,7 +88,9 @@ class Pair {
     std::uint64_t refused() const;
     /// A deleted veth takes along what its other end has not yet looked at (flush_backlog() in
     /// net/core/dev.c), and nobody counts it: part of a burst, that had left the guest.
-    std::uint64_t left_behind() const { return kind() == NicKind::veth ? 20 : 0; }
+    std::uint64_t left_behind(const Traffic &traffic, const Both &got) const {
+        return kind() == NicKind::veth ? traffic.in_flight(got) : 0;
+    }
 
   private:
     Setting with_;

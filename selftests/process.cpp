@@ -2,7 +2,6 @@
 #include "selftests/process.hpp"
 
 #include "loader/core/error.hpp"
-#include "proving/until.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +13,7 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 namespace hitless::selftest {
@@ -63,7 +63,7 @@ Process::Process(const std::vector<std::string> &command, const std::vector<std:
 Process::~Process() {
     if (ended()) return;
     signal(SIGKILL);
-    wait(5s);
+    wait();
 }
 
 void Process::signal(int number) const {
@@ -72,8 +72,11 @@ void Process::signal(int number) const {
 
 std::optional<int> Process::ended() {
     int status = 0;
-    if (!code_ && waitpid(pid_, &status, WNOHANG) == pid_)
+    rusage used{};
+    if (!code_ && wait4(pid_, &status, WNOHANG, &used) == pid_) {
         code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        waited_ = static_cast<std::uint64_t>(used.ru_nvcsw);
+    }
     return code_;
 }
 
@@ -103,7 +106,7 @@ std::string hitless_binary() {
 
 Outcome run(const std::vector<std::string> &command, const std::vector<std::string> &without) {
     Process process(command, without);
-    const int code = process.wait(30s).value_or(-1);
+    const int code = process.wait().value_or(-1);
     return {code, process.out(), process.err()};
 }
 

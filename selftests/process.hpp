@@ -9,8 +9,10 @@
 
 #include "loader/kernel/fd.hpp"
 #include "proving/netns.hpp"
+#include "proving/until.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <sys/types.h>
@@ -31,7 +33,9 @@ class Process {
     void signal(int number) const;
     /// The exit code, or 128 + the signal that ended it; nothing while it lives.
     std::optional<int> ended();
-    std::optional<int> wait(std::chrono::milliseconds patience);
+    std::optional<int> wait(std::chrono::milliseconds patience = proving::default_patience);
+    /// How often it gave up its CPU to wait for something, once it has ended.
+    std::uint64_t waited() const { return waited_; }
     std::string out() const { return text(out_); }
     std::string err() const { return text(err_); }
 
@@ -41,6 +45,7 @@ class Process {
     Fd out_, err_;
     pid_t pid_ = 0;
     std::optional<int> code_;
+    std::uint64_t waited_ = 0;
 };
 
 struct Outcome {

@@ -84,7 +84,7 @@ TEST_P(Renewal, WhatNobodyRenewsIsNotHealthy) {
     give(8);
     pair().attach();
     ASSERT_TRUE(pair().becomes("primary"));
-    EXPECT_TRUE(until([&] { return has_problem("nobody renews it"); }, 10s)) << pair().status();
+    EXPECT_TRUE(until([&] { return has_problem("nobody renews it"); })) << pair().status();
     EXPECT_FALSE(pair().status()["healthy"]);
     give(3600, pair().master());
     EXPECT_FALSE(has_problem(address)) << pair().status();
@@ -96,7 +96,7 @@ TEST_P(Renewal, WhatHasEndedIsSaidUntilAnotherHasCome) {
     spawn({"ip", "-n", pair().guest().name(), "-4", "addr", "flush", "dev", "standby"});
     give(2);
     pair().attach();
-    EXPECT_TRUE(until([&] { return has_problem("has ended"); }, 10s)) << pair().status();
+    EXPECT_TRUE(until([&] { return has_problem("has ended"); })) << pair().status();
     EXPECT_FALSE(pair().status()["healthy"]);
     spawn(
         {"ip", "-n", pair().guest().name(), "addr", "add", "192.0.2.3/24", "dev", pair().master()});

@@ -2,57 +2,66 @@
 //
 // More events than anybody can follow.
 #include "proving/spawn.hpp"
+#include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/procfs.hpp"
 
 #include <csignal>
+#include <functional>
 
 namespace hitless::selftest {
 namespace {
 
 class Storm : public PairTest {
   protected:
-    /// Returns to the primary that the flip log has seen so far.
-    std::uint64_t returns() { return (pair().status()["flips"].get<std::uint64_t>() + 1) / 2; }
+    /// From the end of a loss, the last of those that `before` made, to the primary's use: ms.
+    double returns_after(const std::function<void()> &before) {
+        before();
+        set_up(lab().guest(), "primary", false);
+        EXPECT_TRUE(pair().becomes("standby"));
+        set_up(lab().guest(), "primary", true);
+        const auto quiet = now_ns();
+        EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
+        return static_cast<double>(now_ns() - quiet) / 1e6;
+    }
 };
 
-TEST_P(Storm, AHundredFlapsASecondForTenSeconds) {
-    constexpr auto length = 10'000'000'000ULL, half_period = 5'000'000ULL,
-                   hold_down = 200'000'000ULL;
-    pair().attach({"--hold-down", "200"});
+TEST_P(Storm, AThousandFlapsAreFewFlips) {
+    constexpr unsigned losses = 1000;
+    constexpr std::uint64_t half_period = 5'000'000, hold_down = 1'000'000'000;
+    pair().attach({"--hold-down", "1000"});
     const pid_t pid = pair().start_controller().pid();
     ASSERT_TRUE(pair().becomes("primary"));
     Traffic traffic(lab());
+    const double after_one = returns_after([] {});
     const auto files = open_files(pid);
     const auto memory = process_status(pid, "VmRSS");
     const auto flips = pair().status()["flips"].get<std::uint64_t>();
     const Marks from = traffic.mark();
     const auto start = now_ns();
-    unsigned losses = 0;
-    while (now_ns() < start + length) {
-        const auto next = now_ns();
-        set_up(lab().guest(), "primary", false);
-        ++losses;
-        pace(next + half_period);
-        set_up(lab().guest(), "primary", true);
-        pace(next + 2 * half_period);
-    }
-    const auto quiet = now_ns();
-    ASSERT_TRUE(pair().becomes("primary", 3s)) << pair().controller().out();
-    const auto settled = now_ns() - quiet;
+    const double after_all = returns_after([&] {
+        for (unsigned i = 1; i < losses; ++i) { // the last one is up to returns_after()
+            const auto next = now_ns();
+            set_up(lab().guest(), "primary", false);
+            pace(next + half_period);
+            set_up(lab().guest(), "primary", true);
+            pace(next + 2 * half_period);
+        }
+    });
+    const auto took = now_ns() - start;
     ASSERT_TRUE(traffic.pass(500));
     const Both got = traffic.since(from);
     traffic.report("flap storm", got);
     const auto turned = pair().status()["flips"].get<std::uint64_t>() - flips;
-    fmt::print("  {} losses in {:.1f} s: {} flips; primary {:.0f} ms after quiet (hold-down 200); "
-               "RSS {} -> {} kB\n",
-               losses, static_cast<double>(quiet - start) / 1e9, turned,
-               static_cast<double>(settled) / 1e6, memory, process_status(pid, "VmRSS"));
-    EXPECT_GT(losses, 500U) << "that was no storm";
-    EXPECT_LE(turned / 2, (quiet - start) / hold_down + 1);
-    EXPECT_LT(settled, hold_down + 100'000'000);
+    fmt::print("  {} losses in {:.1f} s: {} flips; RSS {} -> {} kB\n", losses,
+               static_cast<double>(took) / 1e9, turned, memory, process_status(pid, "VmRSS"));
+    figure("primary used after one loss, hold-down 1000 ms", after_one);
+    figure("primary used after a thousand, hold-down 1000 ms", after_all);
+    EXPECT_LE(turned / 2, took / hold_down + 1);
+    EXPECT_LT(after_all, 2 * after_one) << "the storm is over, and is held against it";
     expect_lost_at_most("up", got.up, turned / 2 + 1);
-    EXPECT_EQ(open_files(pid), files);
+    // What it learnt meanwhile may be a file; what it forgot to close would be hundreds.
+    EXPECT_LE(open_files(pid), files + 4);
     EXPECT_LT(process_status(pid, "VmRSS"), memory + 512);
 }
 
@@ -71,14 +80,14 @@ TEST_P(Storm, MoreLinkEventsThanTheSocketHolds) {
     lab().primary().remove();
     pair().controller().signal(SIGCONT);
     auto start = now_ns();
-    EXPECT_TRUE(pair().controller_says("is gone", 5s)) << pair().controller().out();
-    fmt::print("  resynchronised after {:.0f} ms\n", static_cast<double>(now_ns() - start) / 1e6);
+    EXPECT_TRUE(pair().controller_says("is gone")) << pair().controller().out();
+    figure("resynchronised after lost link events", static_cast<double>(now_ns() - start) / 1e6);
     EXPECT_TRUE(pair().controller_says("link events were lost"))
         << "no overrun: nothing was proved";
     EXPECT_TRUE(pair().veto().contains("absent"));
     lab().primary().add();
     EXPECT_TRUE(pair().becomes("primary"));
-    EXPECT_EQ(open_files(pair().controller().pid()), files);
+    EXPECT_TRUE(until([&] { return open_files(pair().controller().pid()) <= files; }));
 }
 
 HL_INSTANTIATE(Storm);

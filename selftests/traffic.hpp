@@ -11,8 +11,6 @@
 #include "proving/flow.hpp"
 #include "proving/netlab.hpp"
 
-#include <functional>
-#include <optional>
 #include <string>
 
 namespace hitless::selftest {
@@ -42,7 +40,7 @@ class Traffic {
 
     Marks mark() const { return {up_.mark(), down_.mark()}; }
     Both since(const Marks &from) const;
-    /// Waits until `frames` more have been sent and had time to arrive; false after 10 s.
+    /// Waits until `frames` more were sent and others behind them arrived; false when they do not.
     bool pass(unsigned frames) const;
     void stop();
     /// A period in which nothing happens: what this machine loses today all by itself.
@@ -51,6 +49,12 @@ class Traffic {
     void report(const std::string &event, const Both &got) const;
     /// What the harness itself lost or could not send; 0, or the figures mean nothing.
     std::uint64_t own_losses() const;
+    /// Frames down that may be lost to a switch that must learn anew where the guest is: it knows
+    /// as soon as it hears the guest, so it is what was sent down until the guest's next frame.
+    std::uint64_t unheard(const Both &got) const;
+    /// Frames up that may have been under way at one moment: what was sent in the time that the
+    /// slowest frame took.
+    std::uint64_t in_flight(const Both &got) const;
     const proving::Flow &up() const { return up_; }
     const proving::Flow &down() const { return down_; }
 
@@ -65,10 +69,5 @@ void expect_nothing_lost(const std::string &event, const Both &got);
 void expect_lost_at_most(const std::string &event, const proving::Tally &got, std::uint64_t limit);
 std::string text(const proving::Tally &tally);
 std::string cpu_pressure(); ///< "some avg10=..." of /proc/pressure/cpu, or ""
-
-/// A figure in time: a busy machine adds to it and never takes any away, so the least of up to five
-/// runs is the product's. `once` returns what it took, or nothing when it failed otherwise.
-void expect_within(const std::string &what, double figure,
-                   const std::function<std::optional<double>()> &once);
 
 } // namespace hitless::selftest

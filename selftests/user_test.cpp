@@ -2,6 +2,7 @@
 //
 // What the user types, what it costs, and what the exit codes say.
 #include "loader/kernel/events.hpp"
+#include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/procfs.hpp"
 
@@ -81,29 +82,31 @@ TEST_P(User, IpNetnsExecWorks) {
     EXPECT_EQ(inside({"status"}).code, 3);
 }
 
-TEST_P(User, AttachIsQuickAndLosesNothing) {
+/// The kernel waits for a grace period of RCU at each hook and each packet socket, and that is all
+/// that attach waits for.
+TEST_P(User, AttachWaitsForLittleAndLosesNothing) {
+    constexpr std::uint64_t most_waits = 10;
     Traffic traffic(lab());
-    std::vector<double> took;
+    std::vector<std::uint64_t> waits;
     const Marks from = traffic.mark();
     for (int i = 0; i < 5; ++i) {
         const auto start = now_ns();
-        pair().attach();
-        took.push_back(static_cast<double>(now_ns() - start) / 1e6);
+        Process attach({hitless_binary(), "-n", lab().guest().name(), "attach", "standby",
+                        "--primary", "mac", "--model", pair().model(), "--hold-down", "20"});
+        ASSERT_EQ(attach.wait(), 0) << attach.err();
+        figure("attach", static_cast<double>(now_ns() - start) / 1e6);
+        waits.push_back(attach.waited());
         ASSERT_TRUE(traffic.pass(200));
         ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
         ASSERT_TRUE(traffic.pass(200));
     }
-    std::ranges::sort(took);
     const Both got = traffic.since(from);
     traffic.report("5 x attach and detach", got);
-    const std::string pressure = cpu_pressure();
-    fmt::print("  attach: {:.0f} ms median ({:.0f} to {:.0f}); cpu {}\n", took[2], took[0], took[4],
-               pressure);
+    fmt::print("  waited {} times\n", fmt::join(waits, ", "));
     EXPECT_EQ(got.up.lost, 0U);
-    EXPECT_LE(got.down.lost, 5U * 200); // the switch learns anew when the primary goes down
-    // The least, which is attach itself; the others waited for traffic's CPUs as well: five grace
-    // periods of RCU (three hooks, two sockets) are most of it.
-    EXPECT_LT(took[0], 100);
+    // The switch learns anew when the primary goes down.
+    EXPECT_LE(got.down.lost, 5 * traffic.unheard(got));
+    EXPECT_LE(std::ranges::min(waits), most_waits); // others may keep a lock, or the disk, from it
 }
 
 TEST_P(User, AnIdleControllerCostsNothing) {
@@ -112,12 +115,10 @@ TEST_P(User, AnIdleControllerCostsNothing) {
     ASSERT_TRUE(pair().becomes("primary"));
     Traffic traffic(lab());
     // Its last words about what just happened are said once it sleeps.
-    ASSERT_TRUE(until(
-        [&] {
-            const auto count = process_status(pid, "voluntary_ctxt_switches");
-            return traffic.pass(4000) && process_status(pid, "voluntary_ctxt_switches") == count;
-        },
-        5s));
+    ASSERT_TRUE(until([&] {
+        const auto count = process_status(pid, "voluntary_ctxt_switches");
+        return traffic.pass(4000) && process_status(pid, "voluntary_ctxt_switches") == count;
+    }));
     const auto wakes = process_status(pid, "voluntary_ctxt_switches");
     const auto files = open_files(pid);
     ASSERT_TRUE(traffic.pass(60'000)); // three seconds

@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::uint32_t frames = 2048, frame_size = XSK_UMEM__DEFAULT_FRAME_SIZE;
 
+/// Answers to the controller's questions come to this socket as well.
+bool is_udp(const std::uint8_t *frame, std::uint32_t size) {
+    constexpr std::uint32_t protocol = 14 + 9;
+    return size > protocol && frame[12] == 8 && frame[13] == 0 && frame[protocol] == 17;
+}
+
 } // namespace
 
 struct XdpSocket::State {
@@ -57,11 +63,15 @@ void XdpSocket::poll() {
     std::uint32_t from = 0, to = 0;
     const std::uint32_t got = xsk_ring_cons__peek(&s.rx, frames, &from);
     if (got == 0 || xsk_ring_prod__reserve(&s.fill, got, &to) != got) return;
-    for (std::uint32_t i = 0; i < got; i++) // each frame's place is free again
-        *xsk_ring_prod__fill_addr(&s.fill, to + i) = xsk_ring_cons__rx_desc(&s.rx, from + i)->addr;
+    for (std::uint32_t i = 0; i < got; i++) { // each frame's place is free again
+        const xdp_desc *frame = xsk_ring_cons__rx_desc(&s.rx, from + i);
+        s.received +=
+            is_udp(static_cast<const std::uint8_t *>(xsk_umem__get_data(s.area.get(), frame->addr)),
+                   frame->len);
+        *xsk_ring_prod__fill_addr(&s.fill, to + i) = frame->addr;
+    }
     xsk_ring_prod__submit(&s.fill, got);
     xsk_ring_cons__release(&s.rx, got);
-    s.received += got;
 }
 
 std::uint64_t XdpSocket::received() const {

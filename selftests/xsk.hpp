@@ -16,8 +16,8 @@ class XdpSocket {
     ~XdpSocket();
     XdpSocket(XdpSocket &&) noexcept;
 
-    void poll(); ///< takes what has arrived
-    std::uint64_t received() const;
+    void poll();                    ///< takes what has arrived
+    std::uint64_t received() const; ///< UDP over IPv4; other frames are not counted
 
   private:
     struct State;

@@ -29,46 +29,81 @@ static __always_inline void *entry_by_cast(const struct hl_nic *nic) {
 #define HL_NICS nics
 #endif
 
-static __always_inline int entry_by_lookup(enum hl_role role) {
-	__u32 key = role;
-
-	return bpf_map_lookup_elem(&HL_NICS, &key) != NULL;
+/* The number of the device that stands there, as it was put there; NULL when none does. */
+static __always_inline const __u32 *entry_by_lookup(__u32 place) {
+	return bpf_map_lookup_elem(&HL_NICS, &place);
 }
 
 static __always_inline const struct hl_nic *nic_of(enum hl_role role) {
 	return role == HL_ROLE_PRIMARY ? &pair.primary : &pair.standby;
 }
 
-static __always_inline int alive_by_cast(const struct hl_nic *nic) {
-	return can_send(cast(bpf_dtab_netdev, entry_by_cast(nic))->dev->state);
+static __always_inline const struct net_device *device_by_cast(const struct hl_nic *nic) {
+	return cast(bpf_dtab_netdev, entry_by_cast(nic))->dev;
 }
 
-static __always_inline int alive_by_probe_read(enum hl_role role, const struct hl_nic *nic) {
+static __always_inline __u32 alive_by_cast(const struct hl_nic *nic) {
+	const struct net_device *dev = device_by_cast(nic);
+
+	return can_send(dev->state) ? dev->ifindex : 0;
+}
+
+static __always_inline __u32 present_by_lookup(__u32 place) {
+	const __u32 *ifindex = entry_by_lookup(place);
+
+	return ifindex ? *ifindex : 0;
+}
+
+static __always_inline __u32 alive_by_probe_read(enum hl_role role, const struct hl_nic *nic) {
 	const struct net_device *dev = (void *)nic->netdev;
+	__u32 ifindex = present_by_lookup(role);
 
-	return entry_by_lookup(role) && can_send(BPF_CORE_READ(dev, state));
+	return ifindex && can_send(BPF_CORE_READ(dev, state)) ? ifindex : 0;
 }
 
-static __always_inline int alive(enum hl_role role, enum hl_liveness by) {
+/*
+ * The number by which frames reach a role's NIC, of the very device that was asked; 0 when it is not
+ * alive. Another look for the number could find that the loader has forgotten the NIC meanwhile.
+ */
+static __always_inline __u32 alive(enum hl_role role, enum hl_liveness by) {
 	switch (by) {
 	case HL_LIVENESS_CAST: return alive_by_cast(nic_of(role));
 	case HL_LIVENESS_PROBE_READ: return alive_by_probe_read(role, nic_of(role));
-	case HL_LIVENESS_NETLINK: return entry_by_lookup(role); /* else the controller vetoes */
+	case HL_LIVENESS_NETLINK: return present_by_lookup(role); /* else the controller vetoes */
 	}
 	return 0;
+}
+
+/* The same of a NIC that need not be able to send. */
+static __always_inline __u32 present(enum hl_role role, enum hl_liveness by) {
+	return by == HL_LIVENESS_CAST ? device_by_cast(nic_of(role))->ifindex : present_by_lookup(role);
 }
 
 /* A NIC that was moved to another namespace takes its hooks along; its frames belong there, and our
  * master's ifindex may be a stranger's. */
 static __always_inline int at_home(enum hl_role role, enum hl_liveness by) {
 	if (by == HL_LIVENESS_CAST) return entry_by_cast(nic_of(role)) != NULL;
-	return entry_by_lookup(role);
+	return entry_by_lookup(role) != NULL;
 }
 
-/* The same of a standby that is the master: where its tcx hooks went, the primary's ifindex is a
- * stranger's. Kernels without the cast have clsact, which a move takes away. */
+/* Another place of the devmap, beside that of a role whose NIC was resolved. */
+static __always_inline int port_at_home(enum hl_port port, enum hl_role beside, enum hl_liveness by) {
+	struct hl_nic place = {.slot = nic_of(beside)->slot + (port - beside) * sizeof(void *)};
+
+	if (by == HL_LIVENESS_CAST) return entry_by_cast(&place) != NULL;
+	return entry_by_lookup(port) != NULL;
+}
+
+/* linux/bpf.h of 6.6; the suffix is no part of either name. */
+enum bpf_attach_type___kernel { BPF_TCX_EGRESS___kernel };
+
+/* at_home() of a standby that is the master: where its hooks went, the primary's ifindex is a
+ * stranger's. clsact does not go along, so kernels that have nothing else need not ask. */
 static __always_inline int master_at_home(enum hl_liveness by) {
-	return by != HL_LIVENESS_CAST || at_home(HL_ROLE_STANDBY, by);
+	int hooks_move =
+		bpf_core_enum_value_exists(enum bpf_attach_type___kernel, BPF_TCX_EGRESS___kernel);
+
+	return !hooks_move || at_home(HL_ROLE_STANDBY, by);
 }
 
 #endif

@@ -13,6 +13,7 @@ struct hlist_head {
 
 struct net_device {
 	unsigned long state;
+	int ifindex;
 };
 
 struct netdev_queue {
@@ -30,6 +31,23 @@ struct bpf_dtab_netdev {
 
 struct bpf_dtab {
 	struct bpf_dtab_netdev **netdev_map;
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct net {
+	struct list_head list; /* of all namespaces */
+	unsigned long long net_cookie;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	struct nsproxy *nsproxy;
 };
 
 #pragma clang attribute pop

@@ -9,12 +9,26 @@ static __always_inline enum hl_counter sent_by(enum hl_role role) {
 	return role == HL_ROLE_PRIMARY ? HL_COUNT_TX_PRIMARY : HL_COUNT_TX_STANDBY;
 }
 
-static __always_inline int outward(struct __sk_buff *skb, enum hl_liveness by) {
-	enum hl_role role = choose_path(by);
+/* Where the failover device went, the numbers of NICs are strangers'. */
+static __always_inline int ends_at_home(enum hl_role beside, enum hl_liveness by) {
+#ifdef HL_BOTH_ENDS_HERE
+	if (!port_at_home(HL_PORT_INNER, beside, by)) return 0;
+#endif
+	return port_at_home(HL_PORT_MASTER, beside, by);
+}
 
-	remember(skb, role);
-	count(sent_by(role));
-	return bpf_redirect(nic_of(role)->ifindex, 0);
+/* Unlike a standby that is the master, one beside it may be gone, and its number a stranger's. */
+static __always_inline int outward(struct __sk_buff *skb, enum hl_liveness by) {
+	struct way way = choose_way(by);
+
+	if (way.role == HL_ROLE_STANDBY) way.ifindex = present(HL_ROLE_STANDBY, by);
+	if (unlikely(!way.ifindex || !ends_at_home(way.role, by))) {
+		count(HL_COUNT_DROP_NO_DEVICE);
+		return TC_ACT_SHOT;
+	}
+	remember(skb, way.role);
+	count(sent_by(way.role));
+	return bpf_redirect(way.ifindex, 0);
 }
 
 #endif

@@ -36,12 +36,12 @@ struct {
 	__uint(max_entries, 4096);
 } bell SEC(".maps");
 
-/* The devices of the pair, by enum hl_role. The kernel itself empties an entry when its device is
+/* The devices of the pair, by enum hl_role and enum hl_port. The kernel itself empties an entry when its device is
  * unregistered or moved to another namespace (dev_map_notification() in kernel/bpf/devmap.c), so an
  * entry that is there is the device that was put there, never a stranger. Writer: loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
-	__uint(max_entries, HL_ROLES);
+	__uint(max_entries, HL_PORTS);
 	__type(key, __u32);
 	__type(value, __u32); /* ifindex */
 } nics SEC(".maps");

@@ -14,22 +14,41 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
-/* Somebody vetoes. A doubtful path still beats none. */
-static __always_inline enum hl_role doubtful_path(__u64 veto, enum hl_liveness by) {
-	if (veto & ~HL_VETO_SOFT || alive(HL_ROLE_STANDBY, by)) return HL_ROLE_STANDBY;
-	return alive(HL_ROLE_PRIMARY, by) ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
+/* Where a frame leaves. */
+struct way {
+	enum hl_role role;
+	__u32 ifindex; /* of a primary that is alive; nobody has asked the standby */
+};
+
+static __always_inline struct way by_standby(void) {
+	return (struct way){.role = HL_ROLE_STANDBY};
 }
 
-static __always_inline enum hl_role choose_path(enum hl_liveness by) {
-	__u64 veto = *(volatile __u64 *)&pair.veto;
+static __always_inline struct way by_primary(__u32 ifindex) {
+	return (struct way){.role = HL_ROLE_PRIMARY, .ifindex = ifindex};
+}
 
-	if (unlikely(veto)) return doubtful_path(veto, by);
-	if (likely(alive(HL_ROLE_PRIMARY, by))) {
+/* Somebody vetoes. A doubtful path still beats none. */
+static __always_inline struct way doubtful_way(__u64 veto, enum hl_liveness by) {
+	__u32 primary;
+
+	if (veto & ~HL_VETO_SOFT || alive(HL_ROLE_STANDBY, by)) return by_standby();
+	primary = alive(HL_ROLE_PRIMARY, by);
+	return primary ? by_primary(primary) : by_standby();
+}
+
+static __always_inline struct way choose_way(enum hl_liveness by) {
+	__u64 veto = *(volatile __u64 *)&pair.veto;
+	__u32 primary;
+
+	if (unlikely(veto)) return doubtful_way(veto, by);
+	primary = alive(HL_ROLE_PRIMARY, by);
+	if (likely(primary)) {
 		wake_if_asked();
-		return HL_ROLE_PRIMARY;
+		return by_primary(primary);
 	}
 	if (latch(&pair, HL_VETO_BIT_DOWN_SEEN)) ring_bell();
-	return HL_ROLE_STANDBY;
+	return by_standby();
 }
 
 static __always_inline int is_own(const __u8 *mac) {

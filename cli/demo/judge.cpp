@@ -2,25 +2,14 @@
 #include "cli/demo/judge.hpp"
 #include "cli/demo/story.hpp"
 #include "loader/core/layout.hpp"
+#include "proving/flow.hpp"
 
-#include <algorithm>
 #include <fmt/format.h>
 
 namespace hitless::cli::demo {
-namespace {
-
-constexpr std::uint64_t ms = 1'000'000;
-// Beyond these it is no longer a network's doing, and the row fails.
-constexpr std::uint64_t longest_relearning = 10 * ms;
-constexpr std::uint64_t burst = ms, longest_burst = 4 * ms;
-constexpr std::uint64_t longest_queue = 10 * ms;
-constexpr std::uint64_t longest_move = 250 * ms;
-
-std::uint64_t frames_in(std::uint64_t ns, unsigned rate) {
-    return (ns * rate + 1000 * ms - 1) / (1000 * ms);
-}
-
-} // namespace
+using proving::frames_in;
+using proving::frames_in_flight;
+using proving::frames_unheard;
 
 Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
     const bool queues = spec.nic == proving::NicKind::tap;
@@ -29,20 +18,17 @@ Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
     const bool interrupted =
         layout_of(spec.model).nics == Place::hidden || spec.datapath == HL_DATAPATH_XDP;
     if (toll == Toll::move && interrupted) {
-        bound.up_lost = frames_in(std::min(row.up.longest_gap_ns, longest_move), spec.rate);
-        bound.down_lost = frames_in(std::min(row.down.longest_gap_ns, longest_move), spec.rate);
+        bound.up_lost = frames_in(row.up.longest_gap_ns, spec.rate);
+        bound.down_lost = frames_in(row.down.longest_gap_ns, spec.rate);
     }
     if (toll == Toll::none || toll == Toll::move) return bound;
-    const std::uint64_t relearning = row.up.longest_gap_ns + row.up.longest_delay_ns;
     bound.up_lost = 1 + row.refused;
-    bound.down_lost = frames_in(std::min(relearning, longest_relearning) +
-                                    std::min(row.down.longest_gap_ns, longest_burst),
-                                spec.rate);
+    bound.down_lost = frames_unheard(row.up, row.down, spec.rate);
     // flush_backlog() in net/core/dev.c: part of a burst had left the guest, and nobody counts it.
-    if (!queues && toll == Toll::removal) bound.up_lost += frames_in(burst, spec.rate);
+    if (!queues && toll == Toll::removal) bound.up_lost += frames_in_flight(row.up, spec.rate);
     if (!queues) return bound;
-    bound.up_lost += frames_in(std::min(row.up.longest_delay_ns, longest_queue), spec.rate);
-    bound.down_lost += frames_in(std::min(row.down.longest_delay_ns, longest_queue), spec.rate);
+    bound.up_lost += frames_in(row.up.longest_delay_ns, spec.rate);
+    bound.down_lost += frames_in(row.down.longest_delay_ns, spec.rate);
     return bound;
 }
 

@@ -16,12 +16,12 @@ namespace hitless::cli::demo {
 /// sent in the time that the slowest frame took.
 ///
 /// Down: a learning switch sends to the dead port until it hears the guest elsewhere, which is the
-/// guest's next frame: sent at most `up`'s longest gap after the fault, and under way no longer
-/// than its slowest frame. In that time the far host sent rate x time, and one burst more: as much
-/// as it was late itself (bursts are 1 ms, and at most 4 ms where the sender had to catch up).
+/// guest's next frame (proving::frames_unheard).
 ///
 /// A standby that moves to another namespace is down on its way, and a guest whose addresses move
-/// is without them: what was sent in the longest gap.
+/// is without them: what was sent in the longest gap, and nothing beside it.
+///
+/// No bound is a time: on a slow machine gaps are longer, and with them what the network loses.
 Bound bound_of(Toll, const Row &, const Spec &);
 
 /// The figures that do not hold, in words; empty when all do.

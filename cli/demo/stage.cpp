@@ -21,7 +21,7 @@ using proving::NetLab;
 constexpr auto standby = "standby", failover = "fo-standby";
 constexpr std::uint64_t tcp_rate = 10'000'000; // bytes a second, each way
 constexpr std::uint16_t up_port = 7710, down_port = 7711;
-constexpr auto patience = 5s;
+constexpr auto patience = 30s; // for what ought to happen at all
 
 proving::FlowSpec flow(const char *from, const char *to, unsigned rate) {
     // Half a minute of numbers: more than any event takes.

@@ -70,7 +70,7 @@ class Stage {
         }
         return true;
     }
-    void wait_for(Path) const; ///< throws Error(ETIMEDOUT) with the vetoes after five seconds
+    void wait_for(Path) const; ///< throws Error(ETIMEDOUT) with the vetoes when it does not come
 
   private:
     std::string private_netns() const;

@@ -58,8 +58,9 @@ class Family {
 void add_frames(const std::vector<PairStatus> &pairs, std::vector<MetricFamily> &all) {
     Family frames("hitless_path_frames_total", MetricType::Counter,
                   "Frames as the guest's stack sees them, by the path that they took");
-    Family dropped("hitless_frames_dropped_total", MetricType::Counter,
-                   "Frames that were dropped on purpose: second copies and echoes");
+    Family dropped(
+        "hitless_frames_dropped_total", MetricType::Counter,
+        "Frames that were dropped: second copies, echoes, and what had no device to leave by");
     Family lost("hitless_frames_lost_total", MetricType::Counter,
                 "Frames that a NIC was given and did not send, as the kernel counts them");
     for (const PairStatus &pair : pairs) {
@@ -73,7 +74,8 @@ void add_frames(const std::vector<PairStatus> &pairs, std::vector<MetricFamily> 
         sent("primary", "rx", HL_COUNT_RX_PRIMARY);
         sent("standby", "rx", HL_COUNT_RX_STANDBY);
         for (auto [reason, which] :
-             {std::pair("twin", HL_COUNT_DROP_TWIN), std::pair("echo", HL_COUNT_DROP_ECHO)})
+             {std::pair("twin", HL_COUNT_DROP_TWIN), std::pair("echo", HL_COUNT_DROP_ECHO),
+              std::pair("no_device", HL_COUNT_DROP_NO_DEVICE)})
             dropped.add({{"pair", pair.name}, {"reason", reason}},
                         static_cast<double>(count[which]));
         for (const auto &[path, nic] :

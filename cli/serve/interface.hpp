@@ -47,7 +47,11 @@ type Pair (
   failover: string,
   hold_down_s: float, up_delay_s: float,
   probe_interval_s: float, probe_rest_s: float, proof_timeout_s: float,
-  reselect: string, announce: string
+  reselect: string, announce: string,
+  # a neighbour has answered by the primary
+  proved: bool,
+  # keep | follow
+  carrier: string
 )
 
 # As `hitless events -j` has it.

@@ -64,15 +64,7 @@ Services::Services(const Options &options, std::function<void(const std::string 
       page_(std::make_shared<MetricsPage>()) {
     page_->text = [this] { return metrics_text(snapshot(), getpid(), durations_); };
     poller_.add(timer_.fd(), 0);
-    std::string socket = options.socket.value_or(state_directory() + "/control");
-    if (!socket.empty()) try {
-            control_ = std::make_unique<Server>(socket, options.group, varlink_);
-            poller_.add(control_->fd(), 0);
-        } catch (const Error &error) {
-            // Asked for, it is needed; else one controller of the machine has it.
-            if (options.socket || error.code() != EADDRINUSE) throw;
-            log_(fmt::format("{}, going on without", error.what()));
-        }
+    serve_control(options);
     if (!options.metrics_socket.empty()) {
         metrics_ = std::make_unique<Server>(options.metrics_socket, options.group, *page_);
         poller_.add(metrics_->fd(), 0);
@@ -82,6 +74,22 @@ Services::Services(const Options &options, std::function<void(const std::string 
         writer_.emplace(options.metrics_file);
         timer_.arm(now() + interval_);
     }
+}
+
+/// Asked for, it is needed; else that of another network namespace may have the name, and ours is
+/// called by the number of this one.
+void Services::serve_control(const Options &options) {
+    std::string path = options.socket.value_or(state_directory() + "/control");
+    if (path.empty()) return;
+    try {
+        control_ = std::make_unique<Server>(path, options.group, varlink_);
+    } catch (const Error &error) {
+        if (options.socket || error.code() != EADDRINUSE) throw;
+        std::string own = fmt::format("{}-{}", path, netns_cookie());
+        control_ = std::make_unique<Server>(own, options.group, varlink_);
+        log_(fmt::format("another controller serves {}; this one serves {}", path, own));
+    }
+    poller_.add(control_->fd(), 0);
 }
 
 void Services::process() {

@@ -40,6 +40,7 @@ class Services {
   private:
     struct MetricsPage; ///< the protocol of the metrics socket
 
+    void serve_control(const Options &);
     const std::vector<PairStatus> &snapshot();
     void write_metrics();
 

@@ -61,6 +61,7 @@ Policy policy_of(const hitless_policy *given) {
     take_time(policy.proof_timeout_ms, out.probing.timeout, "proof_timeout_ms");
     out.reselect = static_cast<hl_reselect>(word(policy.reselect, reselect_names, "reselect"));
     out.announce = static_cast<hl_announce>(word(policy.announce, announce_names, "announce"));
+    out.carrier = static_cast<hl_carrier>(word(policy.carrier, carrier_names, "carrier"));
     return out;
 }
 

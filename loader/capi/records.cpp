@@ -38,6 +38,7 @@ hitless_policy policy_of(const Policy &policy) {
     out.proof_timeout_ms = time_of(policy.probing.timeout);
     out.reselect = reselect_names[policy.reselect].data();
     out.announce = announce_names[policy.announce].data();
+    out.carrier = carrier_names[policy.carrier].data();
     return out;
 }
 
@@ -87,6 +88,7 @@ StatusRecord::StatusRecord(const PairStatus &pair)
     c.selector = selector_.c_str();
     c.failover = status_.failover.c_str();
     c.policy = &policy_;
+    c.proved = pair.proved;
 }
 
 FlipRecord::FlipRecord(const Flip &flip) : pair_(flip.pair), reasons_(reasons_of(flip.reasons)) {

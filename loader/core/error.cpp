@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/error.hpp"
 
+#include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
 
@@ -18,5 +19,18 @@ Error::Error(int code, std::string_view action, std::string_view way_out)
 
 Error::Error(int code, std::string_view action, std::string_view cause, std::string_view way_out)
     : std::runtime_error(sentence(action, cause, way_out)), code_(code) {}
+
+bool is_lack(int code) {
+    constexpr int enotsupp = 524; // include/linux/errno.h: not for userspace, and yet seen there
+    switch (code) {
+    case EACCES: // the verifier: an unknown kernel function
+    case EINVAL: // an unknown helper, program, attach type or map
+    case ENOENT:
+    case ESRCH: // libbpf: no type information
+    case EOPNOTSUPP:
+    case enotsupp: return true;
+    default: return false;
+    }
+}
 
 } // namespace hitless

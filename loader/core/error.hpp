@@ -26,4 +26,8 @@ class Error : public std::runtime_error {
     int code_;
 };
 
+/// Whether an errno says that the kernel does not have what it was asked for, so that something
+/// lesser may do; not that it refused, or had no room this time.
+bool is_lack(int code);
+
 } // namespace hitless

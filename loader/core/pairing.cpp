@@ -169,13 +169,17 @@ std::vector<Selector> Selector::ranked() const {
 namespace {
 
 Choice choose_ranked(const Link &standby, const Selector &want, std::span<const Link> links) {
-    std::vector<Link> free(links.begin(), links.end());
-    std::erase_if(free, [](const Link &link) { return link.master != Ifindex::none; });
+    std::vector<Link> free;
+    std::vector<const Link *> origin; // numbers of two network namespaces mean two things
+    for (const Link &link : links) {
+        if (link.master != Ifindex::none) continue;
+        free.push_back(link);
+        origin.push_back(&link);
+    }
     for (const Selector &one : want.ranked()) {
         Choice choice = choose_primary(standby, one, free);
         if (choice.several) return {nullptr, choice.why_not, true};
-        if (choice.primary)
-            return {&*std::ranges::find(links, choice.primary->index, &Link::index), ""};
+        if (choice.primary) return {origin[static_cast<size_t>(choice.primary - free.data())], ""};
     }
     return {nullptr, fmt::format("no device matches '{}'", want.text())};
 }

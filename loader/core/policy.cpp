@@ -109,14 +109,16 @@ Verdict decide(const Policy &policy, Trust &trust, const Observation &seen, Inst
     if (seen.present && !seen.mtu_fits) want |= HL_VETO(MTU);
     if (seen.present && !seen.mac_matches) want |= HL_VETO(MAC);
     bool ours_stood = seen.veto & policy_bits;
-    if (!want && ours_stood) {
+    // A lost link is held down first and proved then, so that a wait costs one proof (prover.hpp).
+    bool unproven_after_loss = want == HL_VETO(UNPROVEN) && trust.was_lost;
+    if ((!want || unproven_after_loss) && ours_stood) {
         Instant held = held_until(policy, trust);
         Instant ready = *trust.good_since + policy.probing.up_delay;
         if (now < held)
-            want = HL_VETO(HOLD_DOWN);
+            want |= HL_VETO(HOLD_DOWN);
         else if (now < ready)
-            want = HL_VETO(UNPROVEN);
-        if (want) verdict.again = std::max(held, ready);
+            want |= HL_VETO(UNPROVEN);
+        if (now < std::max(held, ready)) verdict.again = std::max(held, ready);
     }
     if (!want && ours_stood && sticks(policy, trust, seen)) want = HL_VETO(STICKY);
     if (!want) {

@@ -24,6 +24,7 @@ struct Policy {
     Probing probing{};
     hl_reselect reselect = HL_RESELECT_ALWAYS;
     hl_announce announce = HL_ANNOUNCE_AUTO;
+    hl_carrier carrier = HL_CARRIER_KEEP;
 };
 
 /// The pair at one moment.

@@ -11,9 +11,16 @@ namespace {
 // Parts of the interval, in percent, that are waited for an answer. With the default of 20 ms a
 // hole is left 20 + 6 + 4 + 4 + 4 = 38 ms after it opened, or sooner.
 constexpr int first_wait = 30, next_wait = 20;
-constexpr int idle_wait = 10;       // the network sends the guest's frames here meanwhile: be brief
-constexpr unsigned questions = 3;   // to the primary before the standby is asked
-constexpr unsigned comparisons = 2; // questions to the standby
+constexpr int idle_wait = 10;     // the network sends the guest's frames here meanwhile: be brief
+constexpr unsigned questions = 3; // to the primary before the standby is asked
+// Frames that come in steadily are missed after two looks in a row without one, so after 16 to 24
+// ms of silence by default: a steady 100 frames a second may be 6 ms out of step.
+constexpr int look_pace = 40; // percent of the interval
+constexpr unsigned looks = 2;
+constexpr Instant steady_gap = std::chrono::microseconds(12'500); // between two frames, on average
+constexpr uint64_t least_inflow = 5; // frames; fewer are the answers to our own questions
+constexpr unsigned comparisons = 2;  // questions to the standby
+constexpr Instant search_in_vain = std::chrono::seconds(1); // as often as the guest's own kernel
 constexpr Instant least_rest = milliseconds(300), target_search = milliseconds(100),
                   most_rest = std::chrono::seconds(10), most_patience = std::chrono::seconds(1);
 constexpr int way_in_timeouts = 5;   // answered, but nothing has come in yet
@@ -47,7 +54,7 @@ void Prover::answered(Side by, Instant asked, Instant now) {
         standby_answered_ = true;
         standby_answered_at_ = now;
     } else {
-        primary_answered_ = way_out_ = target_known_ = true;
+        primary_answered_ = way_out_ = target_known_ = evident_ = true;
     }
 }
 
@@ -66,6 +73,7 @@ void Prover::enter(Moment &moment) {
     const Sight &seen = moment.seen;
     if (!seen.usable) {
         phase_ = Phase::down;
+        evident_ = false;
         return;
     }
     if (phase_ == Phase::fresh) { // what another prover thought is in the word
@@ -77,7 +85,10 @@ void Prover::enter(Moment &moment) {
     if (std::exchange(accused_, false)) begin_proving(moment, true);
     if (phase_ == Phase::proving) {
         // Gone without our doing: an operator knows better.
-        if (stood_ && !(seen.veto & prover_bits)) phase_ = Phase::trusted;
+        if (stood_ && !(seen.veto & prover_bits)) {
+            phase_ = Phase::trusted;
+            evident_ = true;
+        }
         stood_ |= (seen.veto & prover_bits) != 0;
         return;
     }
@@ -93,6 +104,7 @@ void Prover::begin_proving(const Moment &moment, bool refuted) {
     due_ = moment.now + (refuted ? least_rest : Instant(moment.how.up_delay));
     received_ = moment.seen.received;
     round_open_ = way_out_ = against_ = stood_ = primary_answered_ = standby_answered_ = false;
+    evident_ = false;
 }
 
 /// In rounds: the primary is asked, then the standby, which also moves the network's tables back to
@@ -107,6 +119,9 @@ void Prover::prove(Moment &moment) {
         phase_ = Phase::trusted;
         return;
     }
+    // Each question moves the network's tables here and the next one back, and at each move frames
+    // overtake those that are still on the slower path. So one proof, when it is about to be used.
+    if (moment.seen.veto & HL_VETO(HOLD_DOWN) && !refuted_) return;
     if (how.interval.count() == 0 || !moment.seen.ways) {
         moment.orders.again = since_ + how.up_delay + unasked(how);
         return;
@@ -117,7 +132,7 @@ void Prover::prove(Moment &moment) {
         due_ = round_ + (primary_answered_ ? how.interval : vain_pace(moment));
         ask(moment, Side::standby);
     } else if (moment.now >= due_) {
-        against_ |= standby_answered_ && !primary_answered_;
+        against_ |= standby_answered_ && !primary_answered_ && !unsent_;
         moment.orders.next_target = asked_ >= since_ && !standby_answered_ && !primary_answered_;
         primary_answered_ = standby_answered_ = false;
         round_open_ = true;
@@ -136,7 +151,7 @@ bool Prover::is_proved(const Moment &moment) const {
     bool way_in = moment.seen.received != received_;
     if (!moment.seen.ways) return (way_in && !refuted_) || waited >= unasked(how);
     if (way_out_) return way_in || (!refuted_ && waited >= way_in_timeouts * how.timeout);
-    if (against_ || standby_answered_) return false;
+    if (against_ || standby_answered_ || unsent_) return false;
     return waited >= unasked(how);
 }
 
@@ -168,24 +183,55 @@ void Prover::trust(Moment &moment) {
     orders.wake_on_frame = quiet;
     Instant pace = quiet ? how.rest : how.interval;
     if (mute_ && mute_ >= moment.seen.ways && pace.count())
-        pace = std::max<Instant>(how.rest, least_rest);
+        pace = !moment.seen.unresolved ? std::max<Instant>(how.rest, least_rest)
+               : quiet                 ? most_rest
+                                       : search_in_vain;
     if (!moment.seen.ways && pace.count()) pace = quiet ? most_rest : target_search;
     if (pace.count() == 0) return;
     orders.again = round_ + pace;
-    if (moment.now < *orders.again) return;
+    const bool stopped = quiet && inflow_stopped(moment);
+    if (!stopped && moment.now < round_ + pace) return;
     sent_ = moment.seen.sent;
     if (!moment.seen.ways) {
         round_ = moment.now;
         orders.again = round_ + pace;
         return;
     }
+    measure_inflow(moment);
     phase_ = Phase::awaiting;
-    tries_ = 1;
+    tries_ = stopped ? 2 : 1; // that silence counts as the first
     primary_answered_ = standby_answered_ = false;
     doubted_since_ = moment.now;
     received_ = moment.seen.received;
+    round_ = moment.now;
     ask(moment, Side::primary);
-    orders.again = moment.now + patience(how, in_use ? first_wait : idle_wait);
+    orders.again = moment.now + patience(how, !in_use   ? idle_wait
+                                              : stopped ? next_wait
+                                                        : first_wait);
+}
+
+/// Since the last question; what came is enough to be missed when it stays away.
+void Prover::measure_inflow(const Moment &moment) {
+    const uint64_t frames = moment.seen.received - received_;
+    inflow_.steady =
+        frames >= least_inflow && static_cast<int64_t>(frames) * steady_gap >= moment.now - round_;
+    inflow_.received = moment.seen.received;
+    inflow_.looked = moment.now;
+    inflow_.empty_looks = 0;
+}
+
+/// Looks at the counter when it is time to; says whether a steady flow has ended.
+bool Prover::inflow_stopped(Moment &moment) {
+    if (!inflow_.steady || mute_) return false;
+    const Instant pace = Instant(moment.how.interval) * look_pace / 100;
+    if (moment.now >= inflow_.looked + pace) {
+        const bool empty = moment.seen.received == inflow_.received;
+        inflow_.empty_looks = empty ? inflow_.empty_looks + 1 : 0;
+        inflow_.received = moment.seen.received;
+        inflow_.looked = moment.now;
+    }
+    moment.orders.again = std::min(*moment.orders.again, inflow_.looked + pace);
+    return inflow_.empty_looks >= looks;
 }
 
 void Prover::await(Moment &moment) {
@@ -196,6 +242,17 @@ void Prover::await(Moment &moment) {
         return;
     }
     if (!overdue(moment, idle ? idle_wait : tries_ == 1 ? first_wait : next_wait)) return;
+    if (unsent_ && idle) {
+        phase_ = Phase::trusted;
+        return;
+    }
+    if (unsent_ && (moment.seen.completes || moment.now - doubted_since_ < moment.how.timeout)) {
+        if (moment.seen.completes) doubted_since_ = moment.now;
+        moment.orders.suspicious = true;
+        ask(moment, Side::primary); // in place of the one that was not sent
+        moment.orders.again = moment.now + patience(moment.how, next_wait);
+        return;
+    }
     if (idle) {
         begin_proving(moment, refuted_); // what is not in use must prove itself without a gap
         ask(moment, Side::standby);
@@ -261,6 +318,7 @@ void Prover::give_up(Moment &moment) {
 void Prover::ask(Moment &moment, Side by) {
     if (by == Side::primary) {
         moment.orders.ask_primary = true;
+        unsent_ = false;
         if (phase_ == Phase::proving || tries_ == 1) round_ = moment.now;
     } else {
         moment.orders.ask_standby = true;

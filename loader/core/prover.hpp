@@ -40,11 +40,13 @@ class Prover {
   public:
     /// The pair at one moment.
     struct Sight {
-        bool usable = false;   ///< the primary is up, with carrier
-        unsigned ways = 0;     ///< of asking somebody; 0: there is nobody
-        uint64_t veto = 0;     ///< the veto word as it stands
-        uint64_t sent = 0;     ///< frames that left by the primary, ever
-        uint64_t received = 0; ///< frames that came in by it, ever
+        bool usable = false;     ///< the primary is up, with carrier
+        unsigned ways = 0;       ///< of asking somebody; 0: there is nobody
+        uint64_t veto = 0;       ///< the veto word as it stands
+        uint64_t sent = 0;       ///< frames that left by the primary, ever
+        uint64_t received = 0;   ///< frames that came in by it, ever
+        bool unresolved = false; ///< the ways lead to neighbours that the guest itself waits for
+        bool completes = true;   ///< the primary goes on counting sent frames
     };
     struct Orders {
         bool ask_primary = false;
@@ -58,9 +60,14 @@ class Prover {
     Orders step(const Probing &, const Sight &, Instant now);
     /// Somebody answered the question that left by this side at `asked`.
     void answered(Side, Instant asked, Instant now);
+    /// The question by this side that step() has just ordered was not sent: the device's queue is
+    /// full, say. No answer to it means nothing while the device goes on sending.
+    void not_sent(Side side) { unsent_ |= side == Side::primary; }
     /// There is evidence against the primary from elsewhere: it must prove itself anew.
     void refute() { accused_ = true; }
     Belief belief() const;
+    /// Somebody has answered a question by the primary since it was last to be proved.
+    bool evident() const { return evident_; }
     /// When the question was asked whose silence led to the present doubt.
     Instant doubted_since() const { return doubted_since_; }
 
@@ -86,6 +93,8 @@ class Prover {
     void prove(Moment &);
     bool is_proved(const Moment &) const;
     void trust(Moment &);
+    bool inflow_stopped(Moment &);
+    void measure_inflow(const Moment &);
     void await(Moment &);
     void compare(Moment &);
     void give_up(Moment &);
@@ -114,8 +123,18 @@ class Prover {
     bool target_known_ = false; ///< the target answers; silence is news
     unsigned mute_ = 0;         ///< ways that were not answered lately; all: no hurry to ask
     bool late_once_ = false;    ///< we were late: one more wait was granted
+    bool unsent_ = false;       ///< the last question to the primary was not sent
+    bool evident_ = false;      ///< answered by the primary since proving began
     bool stood_ = false;        ///< our veto was seen standing
     bool accused_ = false;      ///< refute() was called since the last step
+
+    /// Frames that come in by a primary in use while the guest only listens.
+    struct Inflow {
+        bool steady = false;   ///< at least some 100 a second since the last question
+        uint64_t received = 0; ///< Sight::received when it was last looked at
+        Instant looked{0};
+        unsigned empty_looks = 0; ///< one after the other
+    } inflow_;
 };
 
 } // namespace hitless

@@ -52,9 +52,12 @@ struct Link {
     uint32_t promiscuity = 0; ///< how many want it promiscuous
     bool promisc = false;     ///< the flag: somebody set it by hand
     bool allmulti = false;
+    bool forwards = false;     ///< it routes what it receives, by IPv4 or IPv6
     uint8_t arp_ignore = 0;    ///< net.ipv4.conf.NAME.arp_ignore
     uint8_t addr_gen_mode = 0; ///< IN6_ADDR_GEN_MODE_*
+    bool has_ipv6 = false;     ///< not where the kernel has none, or the MTU is below 1280
     uint64_t tx_packets = 0;   ///< as its driver counts them
+    uint64_t rx_packets = 0;   ///< likewise
     bool up = false;           ///< administratively
     bool carrier = false;
     bool loopback = false;

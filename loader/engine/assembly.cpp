@@ -67,7 +67,7 @@ void take_over_beside(Pair &pair, Places &places, const Link &standby) {
 /// Settings of the failover device go to the standby, while both are there.
 void give_back_beside(Pair &pair, Places &places, const Settings &settings) {
     Rtnl &rtnl = places.rtnl(Place::guest);
-    if (std::optional<Link> standby = find(rtnl, pair.state().standby_id)) {
+    if (std::optional<Link> standby = find(rtnl, pair, HL_ROLE_STANDBY)) {
         settings.give_addresses(rtnl, standby->index);
         settings.give_routes(rtnl, standby->index);
         settings.give_qdisc(rtnl, standby->index);
@@ -132,14 +132,6 @@ void take_over_from_afar(Pair &pair, Places &places, const Link &standby) {
     }
 }
 
-/// Once it is what the pair calls its master.
-std::optional<Link> find_master(const Pair &pair, Places &places) {
-    std::optional<Link> master =
-        places.rtnl(Place::guest).link(Ifindex{pair.state().failover.outer});
-    bool ours = master && (master->kind == "veth" || master->kind == "netkit");
-    return ours ? master : std::nullopt;
-}
-
 } // namespace
 
 void take_over(Pair &pair, Places &places, const Link &standby) {
@@ -159,7 +151,7 @@ void take_off(Pair &pair, Places &places) {
         return;
     }
     Settings settings;
-    if (std::optional<Link> master = find_master(pair, places)) {
+    if (std::optional<Link> master = look(places, pair).master) {
         settings = Settings::read(places.rtnl(Place::guest), *master);
         pair.state().standby_saved.up = master->up; // as it is now, like all that travels
     }

@@ -2,8 +2,10 @@
 #include "loader/engine/attach.hpp"
 #include "loader/core/names.hpp"
 #include "loader/engine/assembly.hpp"
+#include "loader/engine/detached.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/ground.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
 #include "loader/engine/pairs.hpp"
@@ -88,23 +90,49 @@ Link find_standby(Rtnl &rtnl, const std::vector<Link> &links, const AttachReques
     return standby;
 }
 
+/// A pair that cannot be read bars the NICs that it has, and no others.
+std::optional<PairRecord> read_record(const std::string &dir, bool has_nic) {
+    try {
+        return PairRecord(dir);
+    } catch (const Error &) {
+        if (has_nic) throw;
+        return std::nullopt;
+    }
+}
+
 /// A NIC belongs to one pair, in one role.
 void check_free(const StateDir &dir, const Link &nic) {
     for (const std::string &name : own_pairs(dir)) {
-        PairRecord pair(dir.path(name));
-        const hl_pair &state = pair.state();
+        bool named_after = name == pair_name(nic.index);
+        std::optional<PairRecord> pair =
+            read_record(dir.path(name), named_after || has_pinned_hook(dir.path(name), nic.index));
+        if (!pair) continue;
+        const hl_pair &state = pair->state();
         const char *owner = state.standby_id.ifname;
         std::string action = fmt::format("attach {}", nic.name);
         std::string shows = fmt::format("`hitless status {}` shows it", owner);
         if (state.failover.outer == number(nic.index))
             throw Error(EEXIST, action, fmt::format("it is the failover device of {}", owner),
                         shows);
-        if (pair.layout().nics == Place::hidden) continue; // with numbers of their own
+        if (pair->layout().nics == Place::hidden) continue; // with numbers of their own
         if (state.standby_id.ifindex == number(nic.index))
             throw Error(EEXIST, action, "it is the standby of a pair already", shows);
         if (state.primary_id.ifindex == number(nic.index))
             throw Error(EBUSY, action, fmt::format("it is the primary of {}", owner),
                         fmt::format("`hitless detach {}` first", owner));
+    }
+}
+
+/// Failover devices have their standbys' addresses, and are nobody's primary.
+void leave_failover_devices(const StateDir &dir, std::vector<Link> &links) {
+    for (const std::string &name : own_pairs(dir)) {
+        std::optional<PairRecord> pair = read_record(dir.path(name), false);
+        if (!pair || !pair->layout().has_failover) continue;
+        const hl_failover &ends = pair->state().failover;
+        std::erase_if(links, [&](const Link &link) {
+            bool here = link.index == Ifindex{ends.inner} && !ends.netns[0];
+            return link.index == Ifindex{ends.outer} || here;
+        });
     }
 }
 
@@ -198,6 +226,7 @@ void attach_gate(Pair &pair, const Link &standby) {
 void put_together(Pair &pair, Places &places, const AttachRequest &request, const Link &standby,
                   const Link *primary, Vigil &vigil) {
     bool xdp = request.datapath == HL_DATAPATH_XDP;
+    retake_failover(pair, places);
     if (has_ground(pair)) {
         take_over(pair, places, standby);
     } else {
@@ -232,14 +261,20 @@ void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
 }
 
 Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
-    clear_incomplete(dir, rtnl);
-    clear_stage(dir, rtnl); // what it gives back is what must be saved
+    clear_stage(dir, rtnl);
+    clear_predecessor(dir, rtnl, request);
+    // What these two gave back is what must be saved.
     std::vector<Link> links = rtnl.links();
     learn_hardware(links);
     Link standby = find_standby(rtnl, links, request);
-    const Link *primary = find_primary(standby, request.primary, links);
     check_free(dir, standby);
+    std::vector<Link> others = links;
+    leave_failover_devices(dir, others);
+    bool by_name =
+        request.primary.kind == HL_SELECT_IFNAME; // and then check_free() says whose it is
+    const Link *primary = find_primary(standby, request.primary, by_name ? links : others);
     if (primary) check_free(dir, *primary);
+    if (primary) check_own_traffic(rtnl, standby, *primary);
     check_datapath(request, standby, primary);
     check_hooks(rtnl, request, standby, primary);
 
@@ -264,7 +299,8 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     Vigil vigil(pair, staging.places);
     put_together(pair, staging.places, request, standby, primary, vigil);
     if (ground) ground->keep();
-    staging.commit(StateDir::pair_name(netns_cookie(), number(standby.index)));
+    staging.commit(pair_name(standby.index));
+    forget_detached(dir, standby);
     return {std::move(pair), std::move(staging.places), std::move(vigil),
             primary ? primary->name : ""};
 }
@@ -289,6 +325,27 @@ std::string find_to_detach(StateDir &dir, Rtnl &rtnl, const std::string &standby
     }
 }
 
+/// Where the standby stands once it is back in the guest's namespace.
+std::optional<Link> standby_after(Rtnl &rtnl, const std::string &name, const std::string &bus) {
+    std::vector<Link> links = rtnl.links();
+    auto is_it = [&](const Link &link) {
+        return bus.empty() ? pair_name(link.index) == name : link.bus == bus;
+    };
+    auto at = std::ranges::find_if(links, is_it);
+    return at == links.end() ? std::nullopt : std::optional(*at);
+}
+
+/// Under a controller's eyes, whose rules may want the pair.
+void detach_for_good(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
+    std::optional<PairRecord> record = read_record(dir.path(name), false);
+    std::string bus = record ? record->state().standby_id.bus : "";
+    record.reset();
+    note_renewal(dir, rtnl, name, note);
+    dismantle(dir, rtnl, name, note);
+    if (!controller_pid()) return;
+    if (std::optional<Link> standby = standby_after(rtnl, name, bus)) note_detached(dir, *standby);
+}
+
 } // namespace
 
 Made make(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
@@ -303,13 +360,6 @@ Made make(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
 
 void prove(Made &made) {
     prove(made.pair, made.places, made.vigil, true);
-}
-
-std::string make_pair(const AttachRequest &request) {
-    Rtnl rtnl;
-    StateDir dir;
-    StateDir::Lock lock = dir.lock();
-    return make(dir, request, rtnl).primary;
 }
 
 std::string attach(const AttachRequest &request) {
@@ -329,8 +379,7 @@ void detach(const std::string &standby, const Note &note) {
     std::string name = find_to_detach(dir, rtnl, standby, note);
     if (name.empty()) return;
     StateDir::Lock lock = dir.lock();
-    note_renewal(dir, rtnl, name, note);
-    dismantle(dir, rtnl, name, note);
+    detach_for_good(dir, rtnl, name, note);
     dir.unmount_if_empty();
 }
 
@@ -339,16 +388,22 @@ unsigned detach_all(const Note &note) {
     StateDir dir;
     if (!dir.mounted() && own_filters(rtnl).empty()) return 0;
     StateDir::Lock lock = dir.lock();
-    std::vector<std::string> pairs = own_pairs(dir);
-    for (const std::string &name : pairs) {
-        note_renewal(dir, rtnl, name, note);
-        dismantle(dir, rtnl, name, note);
+    unsigned detached = 0;
+    std::optional<Error> refused; // one is no reason to keep the others
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            detach_for_good(dir, rtnl, name, note);
+            detached++;
+        } catch (const Error &error) {
+            if (!refused) refused = error;
+        }
     }
     if (clear_stage(dir, rtnl) && note)
         note("what was left of a pair without a record is removed; the settings of its NICs were "
              "not given back");
     dir.unmount_if_empty();
-    return static_cast<unsigned>(pairs.size());
+    if (refused) throw *refused;
+    return detached;
 }
 
 } // namespace hitless

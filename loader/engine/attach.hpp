@@ -25,7 +25,4 @@ struct Made {
 Made make(StateDir &, const AttachRequest &, Rtnl &);
 void prove(Made &);
 
-/// attach() without its wait for a proof of the path: whoever keeps the pair sees to that.
-std::string make_pair(const AttachRequest &);
-
 } // namespace hitless

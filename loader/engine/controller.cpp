@@ -3,6 +3,8 @@
 // The controller's one loop: something happened -> which pairs does it concern -> look at them as
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
 #include "loader/engine/attach.hpp"
+#include "loader/engine/carrier.hpp"
+#include "loader/engine/detached.hpp"
 #include "loader/engine/failover.hpp"
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/kept.hpp"
@@ -29,6 +31,7 @@ std::string lock_path(const StateDir &dir) {
 }
 
 constexpr auto look_after_trouble = std::chrono::seconds(1);
+constexpr auto look_when_free = std::chrono::milliseconds(20); // somebody else has the lock
 
 enum Wake : uint64_t {
     wake_links,
@@ -44,8 +47,10 @@ enum Wake : uint64_t {
 
 AlreadyRunning::AlreadyRunning(int owner_pid)
     : Error(EBUSY, "start the controller",
-            fmt::format("process {} is this network namespace's controller", owner_pid),
-            fmt::format("`kill {}` ends it without touching the pairs", owner_pid)),
+            owner_pid ? fmt::format("process {} is this network namespace's controller", owner_pid)
+                      : "this network namespace has a controller that has not said who it is",
+            owner_pid ? fmt::format("`kill {}` ends it without touching the pairs", owner_pid)
+                      : "try again"),
       owner_(owner_pid) {}
 
 std::optional<int> controller_pid() {
@@ -60,8 +65,7 @@ class Controller::Engine {
             dir_.ensure_mounted();
             clear_stage(dir_, rtnl_);
         }
-        owner_.emplace(lock_path(dir_));
-        if (!owner_->held()) throw AlreadyRunning(OwnerLock::holder(lock_path(dir_)).value_or(0));
+        own_namespace();
         directory_.emplace(dir_.bpffs());
         poller_.add(monitor_.fd(), wake_links);
         poller_.add(timer_.fd(), wake_timer);
@@ -72,8 +76,16 @@ class Controller::Engine {
         poller_.add(hidden_.fd(), wake_hidden);
         flips_.read(); // what happened before us is history
         look_at_everything();
+        may_wait_ = false;
         malloc_trim(0); // loading parsed the kernel's type information; give it back
     }
+
+    ~Engine() {
+        for (auto &[name, kept] : pairs_)
+            guarded([&, &kept = kept] { give_carrier_back(kept.pair, kept.places); });
+    }
+    Engine(const Engine &) = delete;
+    Engine &operator=(const Engine &) = delete;
 
     int fd() const { return poller_.fd(); }
 
@@ -98,7 +110,8 @@ class Controller::Engine {
             look_at(name);
         std::vector<std::string> due; // what is looked at may be buried
         for (auto &[name, kept] : pairs_)
-            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept))) due.push_back(name);
+            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept)) || is_disturbed(kept))
+                due.push_back(name);
         for (const std::string &name : due)
             look_at(name);
         finish();
@@ -110,10 +123,26 @@ class Controller::Engine {
         options_ = std::move(options);
         for (const std::string &line : idle_rules(options_))
             log(line);
+        forget_detached(dir_);
+        for (auto &[name, kept] : pairs_)
+            say_what_stays(kept, options_);
         look_at_everything();
     }
 
   private:
+    /// Somebody may only be looking who holds the lock, or be ending just now.
+    void own_namespace() {
+        const std::string path = lock_path(dir_);
+        const Instant patience = now() + std::chrono::seconds(1);
+        for (std::optional<int> owner; !owner_ || !owner_->held();) {
+            owner_.emplace(path);
+            if (owner_->held()) return;
+            owner = OwnerLock::holder(path);
+            if ((owner && *owner) || now() >= patience) throw AlreadyRunning(owner.value_or(0));
+            sleep_until(now() + std::chrono::milliseconds(1));
+        }
+    }
+
     /// Marks the pairs that an event concerns. False: look at everything.
     bool drain_links(std::set<std::string> &touched) {
         bool known = true;
@@ -161,6 +190,12 @@ class Controller::Engine {
         return news;
     }
 
+    /// Programs of others came to stand behind ours.
+    bool is_disturbed(Kept &kept) {
+        guarded([&] { kept.hooks_touched |= kept.order.is_disturbed(kept.pair, kept.places); });
+        return kept.hooks_touched;
+    }
+
     void drain_bells(std::set<std::string> &touched) {
         bells_.ready([&](uint64_t key) {
             for (auto &[name, kept] : pairs_)
@@ -187,11 +222,12 @@ class Controller::Engine {
         adopt();
         rescan_ = now() + look_after_trouble;
         guarded([&] {
-            make_missing_pairs();
+            bool complete = make_missing_pairs();
             const std::vector<Link> links = rtnl_.links();
             for (auto &[name, kept] : pairs_)
                 kept.herald.look_again(kept.pair, links);
-            rescan_.reset();
+            if (complete && refused_.empty()) rescan_.reset();
+            if (!complete) rescan_ = now() + look_when_free;
         });
         std::vector<std::string> names;
         for (auto &[name, kept] : pairs_) {
@@ -210,7 +246,8 @@ class Controller::Engine {
     void adopt() {
         std::vector<std::string> names = own_pairs(dir_);
         std::erase_if(pairs_, [&](const auto &kept) {
-            return std::ranges::find(names, kept.first) == names.end();
+            return std::ranges::find(names, kept.first) == names.end() ||
+                   !is_current(kept.first, kept.second);
         });
         for (const std::string &name : names) {
             if (pairs_.contains(name)) continue;
@@ -229,45 +266,110 @@ class Controller::Engine {
         flips_.rescan();
     }
 
-    void make_missing_pairs() {
+    /// What the pairs in a directory are may have changed under their names.
+    bool is_current(const std::string &name, const Kept &kept) const {
+        return pinned_id(dir_.path(name)) == kept.pair.id();
+    }
+
+    /// The rules that have no pair though their standby is free.
+    std::vector<AttachRequest> missing_pairs() {
         std::vector<Link> links = rtnl_.links();
         learn_hardware(links);
-        std::vector<AttachRequest> wanted = wanted_pairs(options_, links);
-        bool made = false;
-        for (AttachRequest &request : wanted) {
+        std::vector<AttachRequest> out = wanted_pairs(options_, links);
+        for (AttachRequest &request : out)
             request.note = options_.log;
+        std::erase_if(out, [&](const AttachRequest &request) {
             auto link = std::ranges::find(links, request.standby, &Link::name);
-            if (pairs_.contains(StateDir::pair_name(netns_cookie(), number(link->index)))) continue;
-            guarded([&] {
-                std::string primary = make_pair(request);
+            return pairs_.contains(pair_name(link->index)) || is_detached(dir_, *link) ||
+                   is_failover(*link);
+        });
+        return out;
+    }
+
+    bool is_failover(const Link &link) const {
+        return std::ranges::any_of(pairs_, [&](const auto &kept) {
+            return kept.second.pair.state().failover.outer == number(link.index);
+        });
+    }
+
+    /// A controller that runs waits for nobody.
+    std::optional<StateDir::Lock> take_lock() {
+        return may_wait_ ? std::optional(dir_.lock()) : dir_.try_lock();
+    }
+
+    /// False when somebody else is about to change pairs.
+    bool make_missing_pairs() {
+        if (missing_pairs().empty()) {
+            refused_.clear();
+            return true;
+        }
+        std::optional<StateDir::Lock> lock = take_lock();
+        if (!lock) return false;
+        adopt(); // what was done and decided until now
+        bool made = false;
+        std::map<std::string, std::string> refused;
+        for (const AttachRequest &request : missing_pairs())
+            try {
+                std::string primary = make(dir_, request, rtnl_).primary;
                 log(fmt::format("{}: paired with {}", request.standby,
                                 primary.empty() ? "no primary yet" : primary));
                 made = true;
-            });
-        }
+            } catch (const Error &error) { // said once, and tried again
+                refused[request.standby] = error.what();
+                if (refused_[request.standby] != error.what()) log(error.what());
+            }
+        refused_ = std::move(refused);
         if (made) adopt();
+        return true;
     }
 
     void look_at(const std::string &name) {
         auto at = pairs_.find(name);
         if (at == pairs_.end()) return;
-        guarded([&] {
-            Kept &kept = at->second;
-            kept.again = now() + look_after_trouble; // unless settle() comes to say when
-            Members members = look(kept.places, kept.pair);
-            if (!members.standby) return bury(name, "the standby");
-            if (!members.master) return bury(name, "the failover device");
-            keep_primary(kept, members, options_.log);
-            if (std::exchange(kept.hooks_touched, false))
-                keep_hooks(kept.pair, kept.places, look(kept.places, kept.pair), options_.log);
-            kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
-        });
+        Kept &kept = at->second;
+        guarded(
+            [&kept, this](const std::string &line) {
+                if (std::exchange(kept.trouble, line) != line) log(line);
+            },
+            [&] {
+                kept.again = now() + look_after_trouble; // unless settle() comes to say when
+                bool busy = false;
+                if (!keep(name, kept, busy)) return;
+                Instant later = *kept.again;
+                kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
+                if (!kept.refused.empty()) kept.again = std::min(kept.again.value_or(later), later);
+                if (busy)
+                    kept.again = now() + look_when_free;
+                else
+                    kept.trouble.clear();
+            });
+    }
+
+    /// What changes a pair, under the lock, or another's detach could come between. False when the
+    /// pair has ended.
+    bool keep(const std::string &name, Kept &kept, bool &busy) {
+        std::optional<StateDir::Lock> lock = take_lock();
+        busy = !lock;
+        if (busy) return true;
+        if (!is_current(name, kept)) {
+            rescan_ = now();
+            return false;
+        }
+        Members members = look(kept.places, kept.pair);
+        if (!members.standby || !members.master) {
+            bury(name, members.standby ? "the failover device" : "the standby");
+            return false;
+        }
+        keep_primary(kept, members, options_.log);
+        if (std::exchange(kept.hooks_touched, false))
+            keep_hooks(kept.pair, kept.places, look(kept.places, kept.pair), options_.log);
+        follow_carrier(kept.pair, kept.places, members);
+        return true;
     }
 
     /// A device that the pair cannot be without is gone for good, and the pair with it.
     void bury(const std::string &name, std::string_view device) {
         log(fmt::format("{}: {} is gone; the pair ends", name, device));
-        StateDir::Lock lock = dir_.lock();
         dismantle(dir_, rtnl_, name, options_.log);
         pairs_.erase(name);
     }
@@ -275,6 +377,10 @@ class Controller::Engine {
     template <typename Step>
     void guarded(Step step) {
         hitless::guarded(options_.log, step);
+    }
+    template <typename Step>
+    void guarded(const Note &note, Step step) {
+        hitless::guarded(note, step);
     }
 
     void finish() {
@@ -306,7 +412,9 @@ class Controller::Engine {
     Poller poller_, bells_, answers_, hidden_;
     std::optional<OwnerLock> owner_;
     std::optional<DirectoryWatch> directory_;
+    bool may_wait_ = true;                                  ///< while it starts
     std::optional<Instant> rescan_;                         ///< not every device could be looked at
+    std::map<std::string, std::string> refused_;            ///< standby: why no pair was made of it
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
     Notice notice_;                                         // outlives those who watch with it
     std::map<std::string, Kept> pairs_;

@@ -193,6 +193,7 @@ std::vector<Finding> examine_machine() {
     examine_probing(out);
     examine_notice(out);
     examine_pairs(out);
+    examine_remains(out);
     examine_nics(out);
     examine_names(out);
     examine_datapaths(out);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/names.hpp"
 #include "loader/engine/findings.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/engine/pairs.hpp"
+#include "loader/engine/remains.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/probe.hpp"
 #include "loader/kernel/rtnl.hpp"
@@ -14,18 +16,7 @@
 namespace hitless {
 namespace {
 
-/// Everything between the NIC and our program.
-void examine_member(Findings &out, const NicStatus &nic) {
-    if (!nic.present || nic.native) return;
-    if (auto xdp = xdp_program(number(nic.index)))
-        out.push_back(degraded(
-            nic.ifname,
-            fmt::format("XDP program {} takes frames before they reach the pair", xdp->id),
-            fmt::format("if it is not meant to: ip link set {} {} off", nic.ifname, xdp->mode)));
-}
-
 void examine_primary(Findings &out, const NicStatus &nic) {
-    examine_member(out, nic);
     std::string by = nic.present ? configured_by(number(nic.index)) : "";
     if (by.empty()) return;
     out.push_back(degraded(nic.ifname, by + " configures it, as if it were a NIC of its own",
@@ -55,7 +46,6 @@ void examine_pair(Findings &out, const PairStatus &pair) {
     else if (pair.problems.empty())
         out.push_back(degraded("pair " + pair.name, why_standby(pair),
                                fmt::format("hitless explain {}", pair.name)));
-    examine_member(out, pair.standby);
     examine_primary(out, pair.primary);
 }
 
@@ -73,6 +63,11 @@ Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
                         fmt::format("its primary {} belongs to {}", choice.primary->name,
                                     describe_master(*choice.primary)),
                         leave_master(*choice.primary));
+    Rtnl rtnl;
+    if (choice.primary)
+        if (auto problems = find_own_traffic(rtnl, *choice.primary); !problems.empty())
+            return degraded(nic.name, "not paired: " + problems.front().what,
+                            problems.front().remedy);
     if (choice.primary)
         return fine(nic.name, fmt::format("could be paired with {}: `hitless attach {}`",
                                           choice.primary->name, nic.name));
@@ -99,17 +94,35 @@ void examine_leftovers(Findings &out) {
 } // namespace
 
 void examine_pairs(Findings &out) {
+    std::vector<Error> unreadable;
+    std::vector<PairStatus> pairs;
     try {
         examine_leftovers(out);
-        std::vector<PairStatus> pairs = status();
-        examine_controller(out, pairs.size());
-        for (const PairStatus &pair : pairs)
-            examine_pair(out, pair);
+        pairs = status(&unreadable);
     } catch (const Error &error) {
+        unreadable.push_back(error);
+    }
+    for (const Error &error : unreadable) {
         // What lost pins a controller that starts makes anew; of another version it lets be.
         bool lost = error.code() == ENOENT;
         out.push_back(degraded("pairs", error.what(), lost ? restart : "hitless detach --all"));
     }
+    if (unreadable.empty() || !pairs.empty()) examine_controller(out, pairs.size());
+    for (const PairStatus &pair : pairs)
+        examine_pair(out, pair);
+}
+
+void examine_remains(Findings &out) {
+    const Remains found = find_remains(StateDir());
+    std::vector<std::string> names = found.pins;
+    names.insert(names.end(), found.netns.begin(), found.netns.end());
+    if (names.empty()) return;
+    out.push_back(degraded("remains",
+                           fmt::format("left of network namespaces that were deleted with their "
+                                       "pairs: {}",
+                                       fmt::join(names, ", ")),
+                           "the next attach, detach or run removes it, in whatever network "
+                           "namespace"));
 }
 
 void examine_nics(Findings &out) {

@@ -51,6 +51,21 @@ bool is_vlan_of(const Link &link, Ifindex master) {
     return link.kind == "vlan" && link.lower == master;
 }
 
+/// What the master's own filters let through, beside its own address.
+struct Passed {
+    std::vector<Mac> macs;
+    bool vlans;
+};
+
+Passed passed_by(Rtnl &guest, const Link &master) {
+    Passed out{guest.filter(master.index), false};
+    std::erase(out.macs, master.mac);
+    std::vector<Link> links = guest.links();
+    out.vlans =
+        std::ranges::any_of(links, [&](const Link &l) { return is_vlan_of(l, master.index); });
+    return out;
+}
+
 /// Tags cannot be put into another NIC's filter from outside the kernel: it is switched off while
 /// the master has VLANs. False when it stays on.
 bool pass_vlans(const Link &primary, hl_saved &saved, bool wanted) {
@@ -76,15 +91,23 @@ bool pass_vlans(const Link &primary, hl_saved &saved, bool wanted) {
 
 void follow_filters(hl_saved &saved, Places &places, Rtnl &rtnl, const Link &master,
                     const Link &nic) {
-    Rtnl &guest = places.rtnl(Place::guest);
-    std::vector<Mac> wanted = guest.filter(master.index);
-    std::erase(wanted, master.mac);
-    std::vector<Link> links = guest.links();
-    bool vlans =
-        std::ranges::any_of(links, [&](const Link &l) { return is_vlan_of(l, master.index); });
-    bool told = let_through(rtnl, nic, saved, wanted);
-    told &= pass_vlans(nic, saved, vlans);
+    Passed wanted = passed_by(places.rtnl(Place::guest), master);
+    bool told = let_through(rtnl, nic, saved, wanted.macs);
+    told &= pass_vlans(nic, saved, wanted.vlans);
     saved.promisc_for_filters = !told;
+}
+
+bool lets_through(Places &places, Rtnl &rtnl, const Link &master, const Link &nic) {
+    if (nic.promiscuity) return true;
+    Passed wanted = passed_by(places.rtnl(Place::guest), master);
+    std::vector<Mac> has = rtnl.filter(nic.index);
+    for (const Mac &mac : wanted.macs)
+        if (std::ranges::find(has, mac) == has.end()) return false;
+    if (!wanted.vlans) return true;
+    Ethtool ethtool;
+    return std::ranges::none_of(vlan_filters, [&](std::string_view filter) {
+        return ethtool.feature(nic.name, filter).value_or(false);
+    });
 }
 
 void give_filters_back(hl_saved &saved, Rtnl &rtnl, const Link &nic) {

@@ -14,6 +14,9 @@ namespace hitless {
 /// promiscuous with the next follow_master(). In the NIC's namespace, which is that of `rtnl`.
 void follow_filters(hl_saved &, Places &, Rtnl &, const Link &master, const Link &nic);
 
+/// Whether it does so now. In the NIC's namespace, likewise.
+bool lets_through(Places &, Rtnl &, const Link &master, const Link &nic);
+
 /// Takes out what follow_filters() put in, while the NIC is still ours.
 void give_filters_back(hl_saved &, Rtnl &, const Link &nic);
 

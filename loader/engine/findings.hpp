@@ -29,6 +29,8 @@ void examine_room(Findings &);
 void examine_controller(Findings &, size_t pairs);
 /// The pairs of this namespace and their controller.
 void examine_pairs(Findings &);
+/// Of network namespaces that are gone.
+void examine_remains(Findings &);
 /// Which datapath suits each NIC that is paired or could be, and whether XDP programs of others can
 /// run beside ours.
 void examine_datapaths(Findings &);

@@ -47,17 +47,21 @@ FlipReader &FlipReader::operator=(FlipReader &&) noexcept = default;
 void FlipReader::rescan() {
     std::vector<std::string> names = own_pairs(state_->dir);
     std::erase_if(state_->pairs, [&](const auto &known) {
-        return std::ranges::find(names, known.first) == names.end();
+        return std::ranges::find(names, known.first) == names.end() ||
+               pinned_id(state_->dir.path(known.first)) != known.second.pair.id();
     });
+    std::optional<Error> unreadable; // one is no reason to say nothing of the others
     for (const std::string &name : names) {
         if (state_->pairs.contains(name)) continue;
         try {
             state_->pairs.emplace(name, Followed{Pair::open(state_->dir.path(name)), 0, {}});
         } catch (const Error &error) {
-            bool known = error.code() == ENOENT || error.code() == EPROTO;
-            if (!known || state_->unreadable == Unreadable::refused) throw;
+            if (error.code() != ENOENT && error.code() != EPROTO) throw;
+            unreadable = error;
         }
     }
+    bool refuse = state_->unreadable == Unreadable::refused && state_->pairs.empty();
+    if (unreadable && refuse) throw *unreadable;
 }
 
 std::vector<Flip> FlipReader::read() {

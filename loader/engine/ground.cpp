@@ -23,7 +23,7 @@ constexpr unsigned most_names = 1000;
 constexpr uint32_t inner_number = 1'000'001, outer_number = 1'000'002;
 
 std::string prefix() {
-    return fmt::format("hitless-{}-", netns_cookie());
+    return fmt::format("{}{}-", ground_prefix, netns_cookie());
 }
 
 /// Namespaces are named after the standby's number, which another one may have had before it.
@@ -50,7 +50,7 @@ void make_best_devices(Rtnl &rtnl, int outer_netns, NewDevices wanted) {
     try {
         return make_devices(rtnl, outer_netns, wanted);
     } catch (const Error &error) {
-        if (!wanted.netkit || error.code() == EEXIST) throw;
+        if (!wanted.netkit || !is_lack(error.code())) throw;
     }
     wanted.netkit = false; // before 6.7, or not built
     make_devices(rtnl, outer_netns, wanted);
@@ -156,10 +156,19 @@ void remove_ground(Places &places, const std::string &netns) {
     PrivateNetns::remove(netns);
 }
 
-bool sweep_grounds(Rtnl &guest, const std::vector<std::string> &in_use) {
+bool is_ground_of(const std::string &netns, const std::string &pair_name) {
+    std::string first = ground_prefix + pair_name;
+    return netns == first || netns.starts_with(first + ".");
+}
+
+std::vector<std::string> grounds() {
+    return PrivateNetns::named(prefix());
+}
+
+bool sweep_grounds(Rtnl &guest, const std::function<bool(const std::string &)> &in_use) {
     bool found = false;
-    for (const std::string &name : PrivateNetns::named(prefix())) {
-        if (std::ranges::find(in_use, name) != in_use.end()) continue;
+    for (const std::string &name : grounds()) {
+        if (in_use(name)) continue;
         Places places(guest, name);
         remove_ground(places, name);
         found = true;

@@ -7,6 +7,7 @@
 #include "loader/engine/places.hpp"
 #include "loader/hitless.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,12 @@ class Ground {
     bool kept_ = false;
 };
 
+/// Names of private namespaces begin so; the guest's cookie and the standby's number follow.
+inline constexpr auto ground_prefix = "hitless-";
+
+/// The private namespace of a pair that cannot say so itself: the pair's name is in it.
+bool is_ground_of(const std::string &netns, const std::string &pair_name);
+
 /// The name of the failover device unless the user chose one.
 std::string failover_name(const std::string &standby);
 
@@ -46,6 +53,8 @@ void remove_ground(Places &, const std::string &netns);
 
 /// Private namespaces of this one that belong to no pair are the remains of a crash. True when
 /// there were some. Under the lock.
-bool sweep_grounds(Rtnl &guest, const std::vector<std::string> &in_use);
+bool sweep_grounds(Rtnl &guest, const std::function<bool(const std::string &)> &in_use);
+/// Those of this one.
+std::vector<std::string> grounds();
 
 } // namespace hitless

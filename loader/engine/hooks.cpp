@@ -11,13 +11,19 @@ namespace hitless {
 namespace {
 
 void keep_hook(Pair &pair, const HookSite &site, const Note &note) {
-    bool lost = !pair.attached(site.hook);
-    if (!lost && !hides_frames(pair, site)) return;
-    pair.attach(site.hook, site.device);
-    if (note)
-        note(fmt::format("{}: our program {}", site.shown,
-                         lost ? "was taken off and runs again"
-                              : "stands behind other people's filters now"));
+    const char *done = "stands behind other people's filters now";
+    if (!pair.attached(site.hook)) {
+        pair.attach(site.hook, site.device);
+        done = "was taken off and runs again";
+    } else if (hides_frames(pair, site)) {
+        pair.attach(site.hook, site.device);
+    } else if (pair.passes_over_others(site.hook)) {
+        pair.yield(site.hook, site.device.name);
+        done = "stands behind other people's programs now";
+    } else {
+        return;
+    }
+    if (note) note(fmt::format("{}: our program {}", site.shown, done));
 }
 
 bool has_filters(const Link &nic) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/kept.hpp"
+#include "loader/core/names.hpp"
 #include "loader/engine/failover.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/engine/rules.hpp"
 #include "loader/engine/sync.hpp"
 
@@ -31,6 +33,20 @@ void let_go(Kept &kept, const Link &standby, bool better, const Note &note) {
     release(kept.pair, kept.places, HL_ROLE_PRIMARY);
 }
 
+/// A NIC that must not be taken is looked at again until it may be, and the reason is said once.
+bool may_take(Kept &kept, const Link &standby, const Link &primary, const Note &note) {
+    std::string before = std::exchange(kept.refused, "");
+    try {
+        check_pair(standby, primary);
+        check_own_traffic(kept.places.rtnl(Place::guest), standby, primary);
+        return true;
+    } catch (const Error &error) {
+        kept.refused = error.what();
+        if (note && kept.refused != before) note(kept.refused);
+        return false;
+    }
+}
+
 } // namespace
 
 void follow_rule(Kept &kept, const Controller::Options &options) {
@@ -40,11 +56,26 @@ void follow_rule(Kept &kept, const Controller::Options &options) {
     kept.reconsider = selector_of(state).kind == HL_SELECT_LIST || rule;
 }
 
+void say_what_stays(const Kept &kept, const Controller::Options &options) {
+    const hl_pair &state = kept.pair.state();
+    const AttachRequest *rule = rule_of(options, state.standby_id.ifname);
+    if (!rule || !options.log) return;
+    const char *name = state.standby_id.ifname;
+    if (rule->model != state.model)
+        options.log(fmt::format("{}: stays of the model {}: `hitless convert {} --model {}`", name,
+                                model_name(static_cast<hl_model>(state.model)), name,
+                                model_name(rule->model)));
+    if (rule->datapath != state.datapath)
+        options.log(
+            fmt::format("{}: keeps its datapath until it is detached and attached again", name));
+}
+
 void keep_primary(Kept &kept, const Members &members, const Note &note) {
     hl_pair &state = kept.pair.state();
     const Link &master = *members.master;
     const std::optional<Link> &primary = members.primary;
     retake_standby(kept.pair, kept.places, *members.standby);
+    retake_failover(kept.pair, kept.places);
     if (primary && !kept.pair.resolved(HL_ROLE_PRIMARY))
         retake_primary(kept.pair, kept.places, *primary, master);
     if (primary && kept.pair.view().veto() == 0) kept.primary_lost = primary->tx_dropped;
@@ -57,9 +88,9 @@ void keep_primary(Kept &kept, const Members &members, const Note &note) {
         choice.primary && primary &&
         choice.primary != &others.links[std::min(others.present, others.links.size() - 1)];
     if (primary && !better) return;
-    if (state.primary_id.ifindex) let_go(kept, standby, better, note);
-    if (!choice.primary) return;
-    check_pair(standby, *choice.primary);
+    if (!primary && state.primary_id.ifindex) let_go(kept, standby, false, note);
+    if (!choice.primary || !may_take(kept, standby, *choice.primary, note)) return;
+    if (primary) let_go(kept, standby, true, note);
     take(kept, standby, *choice.primary, master, note);
 }
 

@@ -7,6 +7,7 @@
 #include "loader/core/error.hpp"
 #include "loader/engine/herald.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/engine/order.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
 #include "loader/kernel/rtnl.hpp"
@@ -28,11 +29,14 @@ struct Kept {
     Vigil vigil;
     std::optional<LinkMonitor> hidden; ///< of the private namespace, if the NICs are there
     std::optional<Instant> again;      ///< settle
+    std::string refused;               ///< why a primary that is there was not taken
     bool reconsider = false;           ///< a better primary may be there
     bool hooks_touched = true;         ///< others may have changed qdiscs or filters
+    std::string trouble;               ///< said, and not to be said again while it lasts
     uint64_t primary_lost = 0;         ///< its counter when it was last seen in use
     uint64_t counted;                  ///< flips whose cost was looked at
     Herald herald;
+    OrderWatch order;
 
     Kept(Pair &&adopted, Rtnl &guest)
         : pair(std::move(adopted)), places(guest, pair.state().failover.netns),
@@ -57,6 +61,9 @@ struct Kept {
 
 /// A rule may have changed since the pair was made, or come to stand over another.
 void follow_rule(Kept &, const Controller::Options &);
+
+/// Says which part of a rule a living pair does not follow.
+void say_what_stays(const Kept &, const Controller::Options &);
 
 /// Lets a vanished primary go, and takes one that appeared, or a better one. `members` has a
 /// standby and a master.

@@ -62,10 +62,22 @@ std::optional<Link> move_out(Places &places, const Link &nic) {
 
 /// Where it is: moved, not yet moved, or fallen back when its namespace was destroyed, which only
 /// hardware survives and only hardware can be known again by.
-std::optional<Link> find_to_release(Places &places, const hl_identity &id, const hl_saved &saved) {
-    if (saved.valid != HL_SAVED_MOVED) return find(places.rtnl(Place::guest), id);
-    if (places.has(Place::hidden)) return find(places.rtnl(Place::hidden), id);
-    return id.bus[0] ? find(places.rtnl(Place::guest), id) : std::nullopt;
+std::optional<Link> find_to_release(Places &places, const Pair &pair, hl_role role,
+                                    const hl_saved &saved) {
+    if (saved.valid != HL_SAVED_MOVED) return find(places.rtnl(Place::guest), pair, role);
+    if (places.has(Place::hidden)) return find(places.rtnl(Place::hidden), pair, role);
+    bool hardware = id_of(pair.state(), role).bus[0];
+    return hardware ? find(places.rtnl(Place::guest), pair, role) : std::nullopt;
+}
+
+/// The device under the failover device's number. A stranger that took it is told by the kernel's
+/// having forgotten the end that we know of: both ends go together.
+std::optional<Link> find_master(Rtnl &guest, const Pair &pair) {
+    std::optional<Link> link = guest.link(Ifindex{pair.state().failover.outer});
+    bool our_kind = link && (link->kind == "veth" || link->kind == "netkit");
+    if (pair.resolved(HL_PORT_MASTER)) return our_kind ? link : std::nullopt;
+    bool in_sight = pair.layout().nics == Place::guest; // and may have come back
+    return our_kind && in_sight && link->mac == mac_of(pair.state().mac) ? link : std::nullopt;
 }
 
 } // namespace
@@ -104,7 +116,8 @@ Policy policy_of(const hl_pair &state) {
                         .rest = milliseconds(state.probe_rest_ms),
                         .timeout = milliseconds(state.proof_timeout_ms)},
             .reselect = static_cast<hl_reselect>(state.reselect),
-            .announce = static_cast<hl_announce>(state.announce)};
+            .announce = static_cast<hl_announce>(state.announce),
+            .carrier = static_cast<hl_carrier>(state.carrier)};
 }
 
 void adopt_rule(hl_pair &state, const Selector &selector, const Policy &policy) {
@@ -118,6 +131,7 @@ void adopt_rule(hl_pair &state, const Selector &selector, const Policy &policy) 
     state.proof_timeout_ms = number_of(policy.probing.timeout);
     state.reselect = static_cast<uint8_t>(policy.reselect);
     state.announce = static_cast<uint8_t>(policy.announce);
+    state.carrier = static_cast<uint8_t>(policy.carrier);
 }
 
 hl_saved &saved_of(hl_pair &state, hl_role role) {
@@ -156,33 +170,47 @@ void retake_standby(Pair &pair, Places &places, const Link &standby) {
     places.at(pair.layout().nics, [&] { pair.resolve(HL_ROLE_STANDBY, standby.index); });
 }
 
+void retake_failover(Pair &pair, Places &places) {
+    if (!pair.layout().has_failover) return;
+    const hl_failover &ends = pair.state().failover;
+    Place nics = pair.layout().nics;
+    bool joined = pair.state().datapath == HL_DATAPATH_XDP; // both ends are where the NICs are
+    auto take = [&](hl_port port, uint32_t index) {
+        if (pair.resolved(port) || !places.rtnl(nics).link(Ifindex{index})) return;
+        places.at(nics, [&] { pair.resolve(port, Ifindex{index}); });
+    };
+    take(HL_PORT_MASTER, nics == Place::guest ? ends.outer : ends.inner);
+    if (joined) take(HL_PORT_INNER, ends.inner);
+}
+
 std::optional<Link> release(Pair &pair, Places &places, hl_role role, const Settings *settings) {
     hl_identity &id = id_of(pair.state(), role);
     hl_saved &saved = saved_of(pair.state(), role);
+    std::optional<Link> nic = find_to_release(places, pair, role, saved);
     pair.resolve(role, Ifindex::none);
-    std::optional<Link> nic = find_to_release(places, id, saved);
     // It goes down on its way, so its frames are ours to the last.
-    if (nic && saved.valid == HL_SAVED_MOVED && places.has(Place::hidden))
-        nic = move_out(places, *nic);
+    bool hidden = saved.valid == HL_SAVED_MOVED && places.has(Place::hidden);
+    if (nic && hidden) nic = move_out(places, *nic);
     id.ifindex = nic && role == HL_ROLE_STANDBY ? number(nic->index) : 0;
     if (nic && settings) settings->give_sysctls(nic->name);
     if (nic) give_settings_back(saved, places.rtnl(Place::guest), id, *nic);
     saved = {};
-    decelerate(pair, role);
-    pair.detach(hook_of(role));
+    // Where the hook was made: its number may be a stranger's in the other namespace.
+    places.at(hidden ? Place::hidden : Place::guest, [&] {
+        decelerate(pair, role);
+        pair.detach(hook_of(role));
+    });
     return nic;
 }
 
 Members look(Places &places, const Pair &pair) {
-    const hl_pair &state = pair.state();
     Members out;
     if (!places.has(pair.layout().nics)) return out;
     Rtnl &nics = places.rtnl(pair.layout().nics);
-    out.standby = find(nics, state.standby_id);
-    out.primary = find(nics, state.primary_id);
-    out.master = pair.layout().has_failover
-                     ? places.rtnl(Place::guest).link(Ifindex{state.failover.outer})
-                     : out.standby;
+    out.standby = find(nics, pair, HL_ROLE_STANDBY);
+    out.primary = find(nics, pair, HL_ROLE_PRIMARY);
+    out.master =
+        pair.layout().has_failover ? find_master(places.rtnl(Place::guest), pair) : out.standby;
     return out;
 }
 
@@ -211,12 +239,18 @@ Link seen_from_guest(const Pair &pair, const Link &standby) {
     return out;
 }
 
-std::optional<Link> find(Rtnl &rtnl, const hl_identity &id) {
+std::optional<Link> find(Rtnl &rtnl, const Pair &pair, hl_role role) {
+    const hl_identity &id = id_of(pair.state(), role);
     if (!id.ifindex) return std::nullopt;
     std::optional<Link> link = rtnl.link(Ifindex{id.ifindex});
     // An ifindex may be given to another device; bus path and permanent address may not.
-    if (link && (link->bus != id.bus || link->perm_mac != mac_of(id.perm_mac))) return std::nullopt;
-    return link;
+    if (!link || link->bus != id.bus || link->perm_mac != mac_of(id.perm_mac)) return std::nullopt;
+    // A virtual device has neither. The kernel forgets one that goes; what comes after it under its
+    // number is known by its address alone.
+    bool hardware = id.bus[0] || !link->perm_mac.empty();
+    if (hardware || pair.resolved(role)) return link;
+    bool same = link->mac == mac_of(id.mac) || link->mac == mac_of(pair.state().mac);
+    return same ? link : std::nullopt;
 }
 
 std::optional<Instant> settle(Pair &pair, Places &places, Vigil &vigil, hl_actor actor) {

@@ -38,6 +38,8 @@ Instant install(Pair &, Places &, hl_role, const Link &nic, const Link &master);
 /// datapath, and its clsact filters with it.
 void retake_primary(Pair &, Places &, const Link &primary, const Link &master);
 void retake_standby(Pair &, Places &, const Link &standby);
+/// The ends of a failover device, at first and after they were away.
+void retake_failover(Pair &, Places &);
 
 /// The other way round; also when the NIC is gone, or only half installed. One that moves gets its
 /// sysctls from `settings`, if any. Returns it as it is now.
@@ -47,8 +49,8 @@ std::optional<Link> release(Pair &, Places &, hl_role, const Settings *settings 
 /// ask again.
 std::optional<Instant> settle(Pair &, Places &, Vigil &, hl_actor);
 
-/// The link that an identity names, if it still is that device.
-std::optional<Link> find(Rtnl &, const hl_identity &);
+/// The NIC of a role where the model has it, if that still is the device that was taken.
+std::optional<Link> find(Rtnl &, const Pair &, hl_role);
 
 /// Every link that could be a pair's primary: the guest's but its failover device, and the primary
 /// that it has, which may be elsewhere. Numbers of two namespaces mean two things: `present` is the

@@ -4,12 +4,14 @@
 #include "loader/engine/assembly.hpp"
 #include "loader/engine/ground.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/engine/remains.hpp"
 #include "loader/kernel/announce.hpp"
 #include "loader/kernel/netns.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace hitless {
 namespace {
@@ -31,8 +33,7 @@ void leave_primary(Pair &pair, Rtnl &rtnl) {
 
 /// Detaches in the order that keeps frames flowing.
 void take_off(const std::string &dir, Rtnl &rtnl) {
-    Pair pair = Pair::open(dir);
-    if (pair.state().netns_cookie != netns_cookie()) return; // its NICs are out of reach from here
+    Pair pair = Pair::open_remains(dir);
     Places places(rtnl, pair.state().failover.netns);
     leave_primary(pair, rtnl);
     take_off(pair, places);
@@ -52,6 +53,31 @@ std::string take_apart(const std::string &dir, Rtnl &rtnl) {
     return why;
 }
 
+/// The namespace in which alone a stage can be taken apart; 0 when nothing in it says so.
+uint64_t namespace_of(const std::string &stage) {
+    try {
+        return PairRecord(stage).state().netns_cookie;
+    } catch (const Error &) {
+        return 0;
+    }
+}
+
+/// What another version has in a private namespace only that version can give back.
+void check_can_take_apart(const StateDir &dir, const std::string &name) {
+    try {
+        PairRecord readable(dir.path(name));
+    } catch (const Error &error) {
+        if (error.code() != EPROTO) return;
+        for (const std::string &netns : grounds())
+            if (is_ground_of(netns, name))
+                throw Error(EPROTO, fmt::format("detach the pair {}", name),
+                            fmt::format("{}; and addresses, routes and NICs are in the network "
+                                        "namespace {} as that version put them there",
+                                        error.what(), netns),
+                            "detach it with that version, or restart the guest");
+    }
+}
+
 /// The pair's standby out of sight, or its failover device: the pair is named after the former.
 bool is_of(const std::string &dir, const std::string &ifname, const std::optional<Link> &link) {
     try {
@@ -64,26 +90,24 @@ bool is_of(const std::string &dir, const std::string &ifname, const std::optiona
     }
 }
 
-/// Names of the private namespaces of all pairs of this one.
-std::vector<std::string> grounds(const StateDir &dir) {
-    std::vector<std::string> out;
-    for (const std::string &name : own_pairs(dir)) {
+/// Whether a private namespace belongs to one of the pairs, readable or not.
+bool is_in_use(const StateDir &dir, const std::string &netns) {
+    return std::ranges::any_of(own_pairs(dir), [&](const std::string &name) {
         try {
-            out.emplace_back(PairRecord(dir.path(name)).state().failover.netns);
-        } catch (const Error &error) {
-            if (error.code() == EPROTO) throw; // of another version: we cannot know
+            return netns == PairRecord(dir.path(name)).state().failover.netns;
+        } catch (const Error &) {
+            return is_ground_of(netns, name);
         }
-    }
-    return out;
+    });
 }
 
-/// What a crash left before there was a stage, or what lost its pins.
-bool clear_grounds(const StateDir &dir, Rtnl &rtnl) {
+/// The pair's standby is gone, and its number another device's.
+bool is_stranger(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     try {
-        return sweep_grounds(rtnl, grounds(dir));
-    } catch (const Error &error) {
-        if (error.code() != EPROTO) throw;
-        return false;
+        Pair pair = Pair::open(dir.path(name));
+        return pair.layout().nics == Place::guest && !find(rtnl, pair, HL_ROLE_STANDBY);
+    } catch (const Error &) {
+        return false; // its name is all that is known
     }
 }
 
@@ -138,7 +162,7 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
     std::vector<std::string> pairs = own_pairs(dir);
     for (const std::string &name : pairs) {
         if (name == standby) return name;
-        if (link && name == StateDir::pair_name(netns_cookie(), number(link->index))) return name;
+        if (link && name == pair_name(link->index) && !is_stranger(dir, rtnl, name)) return name;
     }
     for (const std::string &name : pairs)
         if (is_of(dir.path(name), standby, link)) return name;
@@ -148,24 +172,54 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
                               : "`hitless status` lists the pairs");
 }
 
-bool clear_stage(StateDir &dir, Rtnl &rtnl) {
-    bool found = dir.has_stage();
-    if (found) take_apart(dir.stage(), rtnl);
-    found |= clear_filters(dir, rtnl);
-    return clear_grounds(dir, rtnl) || found;
+std::string pair_name(Ifindex standby) {
+    return StateDir::pair_name(netns_cookie(), number(standby));
 }
 
-void clear_incomplete(StateDir &dir, Rtnl &rtnl) {
-    for (const std::string &name : own_pairs(dir))
-        if (!has_all_pins(dir.path(name))) dismantle(dir, rtnl, name, {});
+bool clear_stage(StateDir &dir, Rtnl &rtnl) {
+    const uint64_t own = netns_cookie();
+    bool found = false;
+    if (dir.has_stage()) {
+        uint64_t whose = namespace_of(dir.stage());
+        found = whose == own || whose == 0;
+        if (found)
+            take_apart(dir.stage(), rtnl);
+        else
+            dir.set_stage_aside(whose);
+    }
+    for (const std::string &name : dir.stages_aside()) {
+        if (StateDir::cookie_in(name) != own) continue;
+        take_apart(dir.path(name), rtnl);
+        found = true;
+    }
+    remove_remains(dir);
+    found |= clear_filters(dir, rtnl);
+    return sweep_grounds(rtnl, [&](const std::string &netns) { return is_in_use(dir, netns); }) ||
+           found;
+}
+
+void clear_predecessor(StateDir &dir, Rtnl &rtnl, const AttachRequest &request) {
+    std::optional<Link> standby = rtnl.link(request.standby);
+    if (!standby) return;
+    const std::string name = pair_name(standby->index);
+    if (access(dir.path(name).c_str(), F_OK) < 0) return;
+    try {
+        Pair pair = Pair::open(dir.path(name));
+        Places places(rtnl, pair.state().failover.netns);
+        if (look(places, pair).standby) return;
+    } catch (const Error &error) {
+        if (error.code() != ENOENT) return; // of another version: attaching will say so
+    }
+    dismantle(dir, rtnl, name, request.note);
 }
 
 void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     clear_stage(dir, rtnl);
+    check_can_take_apart(dir, name);
     std::string why = take_apart(dir.withdraw(name), rtnl);
     if (note && !why.empty())
         note(fmt::format(
-            "the pair {} {}: it is detached, but the settings of its primary were not "
+            "the pair {} {}: it is detached, but the settings of its NICs were not "
             "given back; `ip -d link` and `sysctl net.ipv4.conf.NIC.arp_ignore` show them",
             name, why));
 }

@@ -24,16 +24,21 @@ std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 /// had written them down. Nothing where a pair of another version may have them.
 std::vector<OwnFilter> filters_without_pair(const StateDir &, Rtnl &);
 
-/// Takes apart what a crash left in the stage directory, and private namespaces and filters that no
-/// pair has. True when there was something. Under the lock.
+/// The directory name of the pair whose standby has, or had, this number.
+std::string pair_name(Ifindex standby);
+
+/// Takes apart what a crash left in the stage directory, private namespaces and filters that no
+/// pair has, and what is left of network namespaces that are gone. A stage of another namespace is
+/// kept for it. True when there was something of this one. Under the lock.
 bool clear_stage(StateDir &, Rtnl &);
 
-/// Takes apart pairs whose pins somebody removed; they could not be opened, and would bar every
-/// new one. Under the lock.
-void clear_incomplete(StateDir &, Rtnl &);
+/// Takes the predecessor of a pair apart that would stand in its place: one whose pins somebody
+/// removed, or whose standby is gone and its number this one's. No other pair. Under the lock.
+void clear_predecessor(StateDir &, Rtnl &, const AttachRequest &);
 
 /// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
-/// another ABI version: then `note` hears what was not given back. Under the lock.
+/// another ABI version: then `note` hears what was not given back. Refuses what would lose settings
+/// or NICs in a private namespace. Under the lock.
 void dismantle(StateDir &, Rtnl &, const std::string &name, const Note &note);
 
 } // namespace hitless

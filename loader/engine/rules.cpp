@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/rules.hpp"
+#include "loader/engine/detached.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/kernel/hardware.hpp"
 #include "loader/kernel/rtnl.hpp"
 
@@ -26,6 +28,16 @@ std::string idle(const AttachRequest &rule, const std::vector<Link> &links) {
         return error.what();
     }
     return choice.why_not;
+}
+
+/// Why nobody pairs it; empty when somebody could.
+std::string why_not(const Link &standby, const std::vector<Link> &links) {
+    std::string why = why_unpaired(standby, links);
+    const Link *primary = why.empty() ? choose_primary(standby, {}, links).primary : nullptr;
+    if (!primary) return why;
+    Rtnl rtnl;
+    std::vector<Problem> problems = find_own_traffic(rtnl, *primary);
+    return problems.empty() ? "" : problems.front().text();
 }
 
 } // namespace
@@ -64,12 +76,15 @@ std::vector<Unpaired> unpaired() {
     std::vector<Link> links = Rtnl().links();
     learn_hardware(links);
     std::vector<PairStatus> pairs = status();
+    const StateDir dir;
     std::vector<Unpaired> out;
     for (const Link &link : links)
         if (is_paravirtual(link) && !std::ranges::count(pairs, link.index, [](const PairStatus &p) {
                 return p.standby.index;
             }))
-            out.push_back({link.name, why_unpaired(link, links)});
+            out.push_back({link.name, is_detached(dir, link)
+                                          ? "it was detached; `hitless attach` makes the pair again"
+                                          : why_not(link, links)});
     return out;
 }
 

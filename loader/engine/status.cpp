@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/names.hpp"
 #include "loader/engine/failover.hpp"
+#include "loader/engine/health.hpp"
 #include "loader/engine/hooks.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/engine/others.hpp"
 #include "loader/engine/pairs.hpp"
 #include "loader/engine/renewal.hpp"
-#include "loader/engine/sync.hpp"
 #include "loader/hitless.hpp"
 #include "loader/kernel/netns.hpp"
 #include "loader/kernel/offload.hpp"
@@ -61,8 +62,7 @@ void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const Pai
         out.push_back({"the failover device takes no XDP frames",
                        fmt::format("ethtool -K {} gro on", status.failover)});
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
-        std::optional<Link> nic =
-            find(rtnl, role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id);
+        std::optional<Link> nic = find(rtnl, pair, role);
         std::optional<Refusal> refusal = nic ? why_not_native(pair, role, *nic) : std::nullopt;
         if (refusal)
             out.push_back({fmt::format("tc carries the frames of {}: {}", nic->name, refusal->why),
@@ -91,41 +91,11 @@ void find_misplaced_programs(Problems &out, const Pair &pair, Places &places,
                 out.push_back({what, mend_hook(site, pair, status, controlled)});
             };
             if (!pair.attached(site.hook)) return say(site.shown + " no longer runs our program");
-            if (site.hook != HL_HOOK_EGRESS) return;
             if (hides_frames(pair, site))
                 say(site.device.name + " has clsact filters that miss redirected frames");
             if (pair.passes_over_others(site.hook))
-                say(site.device.name + " has tcx programs behind ours that miss redirected frames");
+                say(site.shown + " has tcx programs behind ours that miss redirected frames");
         });
-}
-
-/// What of the NICs does not go together with the master.
-void find_misfits(Problems &out, const hl_pair &state, const Members &members,
-                  const PairStatus &status) {
-    auto there = [&](const std::string &command) { // the NICs may be in a namespace of their own
-        bool hidden = layout_of(status.model).nics == Place::hidden;
-        return hidden ? fmt::format("ip netns exec {} {}", status.netns, command) : command;
-    };
-    for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
-        const std::optional<Link> &nic =
-            role == HL_ROLE_PRIMARY ? members.primary : members.standby;
-        const Link &master = *members.master;
-        if (!nic) continue;
-        if (role == HL_ROLE_STANDBY && nic->mac != master.mac)
-            out.push_back(
-                {fmt::format("{} did not take the MAC of {}: frames for it get lost there",
-                             nic->name, master.name),
-                 there(fmt::format("ip link set {} address {}", nic->name, master.mac.text()))});
-        if (members.standby->index != master.index && nic->mtu < master.mtu)
-            out.push_back({fmt::format("{} carries frames up to {}, and {} sends up to {}",
-                                       nic->name, nic->mtu, master.name, master.mtu),
-                           there(fmt::format("ip link set {} mtu {}", nic->name, master.mtu))});
-        const hl_saved &saved = role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
-        for (const auto &[what, command] : unsynced(saved, master, *nic))
-            out.push_back({fmt::format("the {} {} refuses to follow the master's {}",
-                                       path_name(role == HL_ROLE_PRIMARY), nic->name, what),
-                           there(command)});
-    }
 }
 
 Problems find_problems(const Pair &pair, Places &places, const Members &members,
@@ -140,6 +110,16 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
     if (status.datapath == HL_DATAPATH_XDP)
         find_native_problems(out, pair, places.rtnl(Place::guest), status);
     find_misplaced_programs(out, pair, places, members, status);
+    auto was_away = [&](const std::string &device) {
+        out.push_back(
+            {fmt::format("{} was away and nobody has taken it back: frames do not come by "
+                         "the pair",
+                         device),
+             "hitless run"});
+    };
+    if (!pair.resolved(HL_ROLE_STANDBY)) was_away("the standby " + status.standby.ifname);
+    if (pair.layout().has_failover && !pair.resolved(HL_PORT_MASTER))
+        was_away("the failover device");
     if (status.primary.present && !status.primary.known)
         out.push_back({fmt::format("the primary {} was away and nobody has taken it back",
                                    status.primary.ifname),
@@ -148,10 +128,11 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
         out.push_back({fmt::format("the primary {} is {} and no controller has noticed",
                                    status.primary.ifname, status.primary.present ? "down" : "gone"),
                        "hitless run"});
-    find_misfits(out, pair.state(), members, status);
+    find_unhealthy(out, pair, places, members, status);
     find_idle_qdiscs(out, pair, places, members, status);
     find_idle_filters(out, pair, members);
     find_expiring(out, places.rtnl(Place::guest), pair.state(), *members.master);
+    find_others(out, pair, places, members);
     return out;
 }
 
@@ -176,6 +157,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     Members members = look(places, pair);
     out.standby = nic_status(state.standby_id, members.standby);
     out.primary = nic_status(state.primary_id, members.primary);
+    out.proved = out.primary.present && state.proof == HL_PROOF_ANSWER;
     out.primary.known = pair.resolved(HL_ROLE_PRIMARY);
     out.primary.native = state.hook[HL_HOOK_XDP_PRIMARY].kind && pair.attached(HL_HOOK_XDP_PRIMARY);
     out.standby.native = state.hook[HL_HOOK_XDP_STANDBY].kind && pair.attached(HL_HOOK_XDP_STANDBY);
@@ -194,12 +176,20 @@ bool PairStatus::healthy() const {
     return problems.empty() && (primary_active || (veto & ~decided) == 0);
 }
 
-std::vector<PairStatus> status() {
+std::vector<PairStatus> status(std::vector<Error> *unreadable) {
     StateDir dir;
     Rtnl rtnl;
     std::vector<PairStatus> out;
-    for (const std::string &name : own_pairs(dir))
-        out.push_back(read_status(dir, rtnl, name));
+    std::optional<Error> first;
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            out.push_back(read_status(dir, rtnl, name));
+        } catch (const Error &error) {
+            if (unreadable) unreadable->push_back(error);
+            if (!first) first = error;
+        }
+    }
+    if (first && out.empty() && !unreadable) throw *first;
     return out;
 }
 
@@ -222,7 +212,10 @@ void switch_path(const std::string &standby, Target target) {
     case Target::automatic:
         pair.view().clear_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
         break;
-    case Target::primary: pair.view().clear_veto(~hard, HL_ACTOR_OPERATOR, when); break;
+    case Target::primary:
+        pair.view().clear_veto(~hard, HL_ACTOR_OPERATOR, when);
+        pair.state().proof = HL_PROOF_ANSWER; // they vouch for it
+        break;
     }
     pair.ring_bell();
 }

@@ -4,6 +4,7 @@
 #include "loader/core/pairing.hpp"
 #include "loader/engine/filters.hpp"
 #include "loader/engine/members.hpp"
+#include "loader/kernel/ethtool.hpp"
 
 #include <bit>
 #include <cerrno>
@@ -15,6 +16,16 @@ namespace hitless {
 namespace {
 
 constexpr uint8_t answer_nothing = 8; // arp_ignore of ip-sysctl.txt
+constexpr std::string_view lro = "rx-lro";
+
+/// A merged frame is larger than the MTU: the next hop of a router or bridge refuses it.
+bool passes_on(const Link &master) {
+    return master.forwards || (master.master != Ifindex::none && master.master_kind != "vrf");
+}
+
+bool merges_frames(const Ethtool &ethtool, const Link &nic) {
+    return ethtool.feature(nic.name, lro).value_or(false);
+}
 
 /// Runs a change that a NIC may refuse.
 void attempt(hl_saved &saved, Rtnl &rtnl, const Link &nic, const LinkChange &change, hl_sync what) {
@@ -73,14 +84,59 @@ bool wants_promisc(const hl_saved &saved, const Link &master) {
     return saved.promisc || saved.promisc_for_filters || master.promiscuity > 0;
 }
 
+/// One setting of a NIC that differs from what it should be.
+struct Difference {
+    hl_sync what;
+    LinkChange change;   ///< that mends it
+    std::string command; ///< likewise
+};
+
+std::vector<Difference> differences(const hl_saved &saved, const Link &master, const Link &nic) {
+    std::vector<Difference> out;
+    if (nic.tx_queue_len != master.tx_queue_len)
+        out.push_back({HL_SYNC_TX_QUEUE,
+                       {.tx_queue_len = master.tx_queue_len},
+                       fmt::format("ip link set {} txqueuelen {}", nic.name, master.tx_queue_len)});
+    const bool promisc = wants_promisc(saved, master);
+    if (nic.promisc != promisc)
+        out.push_back({HL_SYNC_PROMISC,
+                       {.promisc = promisc},
+                       fmt::format("ip link set {} promisc {}", nic.name, promisc ? "on" : "off")});
+    // The kernel tells nobody when the master joins a group: take them all.
+    if (!nic.allmulti)
+        out.push_back({HL_SYNC_MULTICAST,
+                       {.allmulti = true},
+                       fmt::format("ip link set {} allmulticast on", nic.name)});
+    if (nic.arp_ignore != answer_nothing)
+        out.push_back(
+            {HL_SYNC_ARP,
+             {.arp_ignore = answer_nothing},
+             fmt::format("sysctl -w net/ipv4/conf/{}/arp_ignore={}", nic.name, answer_nothing)});
+    return out;
+}
+
+/// What the kernel switches off on a device that forwards, it leaves on where the frames come in.
+void follow_forwarding(hl_saved &saved, const Link &master, const Link &nic) {
+    if (!passes_on(master) && !saved.lro_off) return;
+    Ethtool ethtool;
+    if (passes_on(master) && merges_frames(ethtool, nic))
+        saved.lro_off = ethtool.set_feature(nic.name, lro, false);
+    else if (!passes_on(master) && ethtool.set_feature(nic.name, lro, true))
+        saved.lro_off = 0;
+}
+
+/// It has the master's MAC, so the addresses that it would make are the master's.
+bool makes_addresses(const Link &nic) {
+    return nic.has_ipv6 && nic.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE;
+}
+
+/// In the NIC's namespace.
 void follow(hl_saved &saved, Rtnl &rtnl, const Link &master, const Link &nic) {
     follow_mtu(rtnl, master, nic);
-    if (nic.tx_queue_len != master.tx_queue_len)
-        attempt(saved, rtnl, nic, {.tx_queue_len = master.tx_queue_len}, HL_SYNC_TX_QUEUE);
-    bool promisc = wants_promisc(saved, master);
-    if (nic.promisc != promisc) attempt(saved, rtnl, nic, {.promisc = promisc}, HL_SYNC_PROMISC);
-    // The kernel tells nobody when the master joins a group: take them all.
-    if (!nic.allmulti) attempt(saved, rtnl, nic, {.allmulti = true}, HL_SYNC_MULTICAST);
+    for (const Difference &difference : differences(saved, master, nic))
+        attempt(saved, rtnl, nic, difference.change, difference.what);
+    if (makes_addresses(nic)) rtnl.change_addr_gen_mode(nic, IN6_ADDR_GEN_MODE_NONE);
+    follow_forwarding(saved, master, nic);
 }
 
 /// NICs that follow the master; in some models the standby is the master itself.
@@ -115,7 +171,10 @@ void prepare_nic(Pair &pair, Places &places, hl_role role, const Link &master, c
     give_mac(saved, rtnl, master, nic);
     follow_filters(saved, places, rtnl, master, nic);
     if (!nic.up) rtnl.change(nic.index, nic.name, {.up = true});
-    follow(saved, rtnl, master, nic);
+    Link silent = nic;
+    silent.arp_ignore = answer_nothing;
+    silent.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
+    follow(saved, rtnl, master, silent);
 }
 
 void follow_master(Pair &pair, Places &places, const Members &members) {
@@ -127,7 +186,7 @@ void follow_master(Pair &pair, Places &places, const Members &members) {
     std::memcpy(state.mac, master.mac.bytes.data(), sizeof(state.mac)); // the echo rule needs it
     each_follower(state, members, [&](hl_saved &saved, const Link &nic) {
         if (new_mac) follow_mac(saved, rtnl, master, nic);
-        follow(saved, rtnl, master, nic);
+        places.at(pair.layout().nics, [&] { follow(saved, rtnl, master, nic); });
     });
 }
 
@@ -144,6 +203,7 @@ void give_settings_back(hl_saved &kept, Rtnl &rtnl, const hl_identity &id, const
     const hl_saved saved = kept;
     if (!saved.valid) return;
     give_filters_back(kept, rtnl, nic);
+    if (saved.lro_off) Ethtool().set_feature(nic.name, lro, true);
     // Down before our program leaves, so that no frame reaches a stack that is not its own.
     if (!saved.up) rtnl.change(nic.index, nic.name, {.up = false});
     LinkChange back;
@@ -160,20 +220,26 @@ void give_settings_back(hl_saved &kept, Rtnl &rtnl, const hl_identity &id, const
     if (saved.up && !nic.up) rtnl.change(nic.index, nic.name, {.up = true}); // a move took it down
 }
 
-std::vector<Unsynced> unsynced(const hl_saved &saved, const Link &master, const Link &nic) {
-    std::vector<Unsynced> out;
-    auto note = [&](hl_sync what, bool differs, std::string command) {
-        if (saved.unsynced & what && differs)
-            out.push_back({sync_names[std::countr_zero<unsigned>(what)], std::move(command)});
-    };
-    const bool promisc = wants_promisc(saved, master);
-    note(HL_SYNC_TX_QUEUE, nic.tx_queue_len != master.tx_queue_len,
-         fmt::format("ip link set {} txqueuelen {}", nic.name, master.tx_queue_len));
-    note(HL_SYNC_PROMISC, nic.promisc != promisc,
-         fmt::format("ip link set {} promisc {}", nic.name, promisc ? "on" : "off"));
-    note(HL_SYNC_MULTICAST, !nic.allmulti, fmt::format("ip link set {} allmulticast on", nic.name));
-    note(HL_SYNC_ARP, nic.arp_ignore != answer_nothing,
-         fmt::format("sysctl -w net/ipv4/conf/{}/arp_ignore={}", nic.name, answer_nothing));
+std::vector<Problem> unlike_master(const hl_saved &saved, const Link &master, const Link &nic) {
+    std::vector<Problem> out;
+    for (const Difference &difference : differences(saved, master, nic)) {
+        bool refused = saved.unsynced & difference.what;
+        // More than is needed does no harm.
+        if (!refused && difference.what == HL_SYNC_PROMISC && nic.promiscuity) continue;
+        out.push_back({fmt::format("{} {} the master's {}", nic.name,
+                                   refused ? "refuses to follow" : "does not follow",
+                                   sync_names[std::countr_zero<unsigned>(difference.what)]),
+                       difference.command});
+    }
+    if (makes_addresses(nic))
+        out.push_back({fmt::format("{} makes IPv6 addresses of its own, and they are those of {}",
+                                   nic.name, master.name),
+                       fmt::format("ip link set {} addrgenmode none", nic.name)});
+    if (passes_on(master) && merges_frames(Ethtool(), nic))
+        out.push_back({fmt::format("{} merges what it receives (LRO), and {} passes it on: frames "
+                                   "larger than the MTU get lost",
+                                   nic.name, master.name),
+                       fmt::format("ethtool -K {} lro off", nic.name)});
     return out;
 }
 

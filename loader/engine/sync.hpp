@@ -7,6 +7,7 @@
 #pragma once
 
 #include "loader/engine/members.hpp"
+#include "loader/hitless.hpp"
 
 #include <string>
 #include <vector>
@@ -28,11 +29,8 @@ void follow_filters(Pair &, Places &, const Members &);
 /// Undoes all of it; the NIC is down again if it was, before it may speak for itself.
 void give_settings_back(hl_saved &, Rtnl &, const hl_identity &, const Link &nic);
 
-/// What a NIC refused and still does not do.
-struct Unsynced {
-    std::string_view what;
-    std::string command; ///< that tries again, in the namespace of the NIC
-};
-std::vector<Unsynced> unsynced(const hl_saved &, const Link &master, const Link &nic);
+/// What of a NIC is not as the master's settings want it: because it refused, or because nobody was
+/// there to follow a change. Not its MTU and MAC. In the NIC's namespace.
+std::vector<Problem> unlike_master(const hl_saved &, const Link &master, const Link &nic);
 
 } // namespace hitless

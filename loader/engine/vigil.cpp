@@ -10,6 +10,15 @@ namespace {
 constexpr Instant learn_again = std::chrono::seconds(5),
                   learn_first = std::chrono::milliseconds(20);
 
+/// The guest's stack heard it at a NIC that is not the device which the guest uses: our program
+/// there did not see it (another's ahead of it ended the chain), so the guest's own frames get lost
+/// there. Such an answer proves nothing.
+bool went_past(const hl_pair &state, Ifindex came_by) {
+    if (layout_of(static_cast<hl_model>(state.model)).nics == Place::hidden) return false;
+    return came_by != master_of(state) && (came_by == Ifindex{state.primary_id.ifindex} ||
+                                           came_by == Ifindex{state.standby_id.ifindex});
+}
+
 } // namespace
 
 Vigil::Vigil(const Pair &pair, const Places &places)
@@ -51,14 +60,15 @@ bool Vigil::tick(Pair &pair, Places &places) {
 }
 
 void Vigil::step(Pair &pair, Places &places) {
-    const hl_pair &state = pair.state();
+    hl_pair &state = pair.state();
     Probing how = policy_of(state).probing;
-    prober_.read([&](bool second_path, Instant asked) {
-        prover_.answered(second_path ? Side::standby : Side::primary, asked, now());
+    prober_.read([&](const Prober::Answer &answer) {
+        if (went_past(state, answer.came_by)) return;
+        prover_.answered(answer.second_path ? Side::standby : Side::primary, answer.asked, now());
     });
     Instant at = now();
     if (usable_ && how.interval.count() &&
-        at - learnt_ >= (prober_.ways() ? learn_again : learn_first)) {
+        at - learnt_ >= (prober_.ways() && !prober_.unresolved() ? learn_again : learn_first)) {
         learnt_ = at;
         prober_.learn(places.rtnl(Place::guest), master_of(state), mac_of(state.mac));
     }
@@ -68,13 +78,19 @@ void Vigil::step(Pair &pair, Places &places) {
                                           .ways = prober_.ways(),
                                           .veto = pair.view().veto(),
                                           .sent = counted.frames[HL_COUNT_TX_PRIMARY],
-                                          .received = counted.frames[HL_COUNT_RX_PRIMARY]},
+                                          .received = counted.frames[HL_COUNT_RX_PRIMARY],
+                                          .unresolved = prober_.unresolved(),
+                                          .completes = completes_},
                                          at);
     again_ = orders.again;
     if (orders.suspicious) examine(pair, places);
     if (orders.next_target) prober_.next_target();
-    if (orders.ask_primary) prober_.ask(primary_, false, at);
+    if (orders.ask_primary && !prober_.ask(primary_, false, at)) prover_.not_sent(Side::primary);
     if (orders.ask_standby) prober_.ask(Ifindex{state.standby_id.ifindex}, true, at);
+    if (prover_.evident())
+        state.proof = HL_PROOF_ANSWER;
+    else if (prover_.belief() != Belief::proved)
+        state.proof = HL_PROOF_NONE;
     if (orders.wake_on_frame) pair.view().wake_on_frame(true);
 }
 

@@ -67,6 +67,7 @@ struct hitless_policy {
 	uint32_t reserved;         /* 0 */
 	const char *reselect;      /* NULL: always | better | failure */
 	const char *announce;      /* NULL: auto | garp | none */
+	const char *carrier;       /* of a failover device; NULL: keep | follow */
 };
 
 struct hitless_attach_options {
@@ -140,6 +141,8 @@ struct hitless_pair {
 	const char *model, *datapath, *liveness, *selector;
 	const char *failover; /* the device that the guest uses; "": the standby */
 	const struct hitless_policy *policy; /* in force: every time as it is, -1 for none */
+	int proved; /* flag: a neighbour has answered by the primary since it came up */
+	int reserved2;
 };
 
 /* The pair of `standby`, or all (NULL): *first is NULL when there is none. Asks no process.

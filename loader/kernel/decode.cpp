@@ -11,6 +11,7 @@
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/neighbour.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -65,16 +66,24 @@ void read_linkinfo(const nlattr *info, Link &link) {
 }
 
 // One number a setting, from 1 on.
-constexpr size_t arp_ignore_at = (IPV4_DEVCONF_ARP_IGNORE - 1) * sizeof(uint32_t);
+constexpr size_t arp_ignore_at = (IPV4_DEVCONF_ARP_IGNORE - 1) * sizeof(uint32_t),
+                 forwarding_at = (IPV4_DEVCONF_FORWARDING - 1) * sizeof(uint32_t),
+                 forwarding6_at = DEVCONF_FORWARDING * sizeof(uint32_t); // these from 0 on
 
 void read_af_spec(const nlattr *spec, Link &link) {
     each_nested(spec, [&](const nlattr *family) {
         uint16_t of = mnl_attr_get_type(family);
         each_nested(family, [&](const nlattr *attr) {
-            if (of == AF_INET && mnl_attr_get_type(attr) == IFLA_INET_CONF)
+            if (of == AF_INET && mnl_attr_get_type(attr) == IFLA_INET_CONF) {
                 link.arp_ignore = static_cast<uint8_t>(value<uint32_t>(attr, arp_ignore_at));
-            if (of == AF_INET6 && mnl_attr_get_type(attr) == IFLA_INET6_ADDR_GEN_MODE)
+                link.forwards |= value<uint32_t>(attr, forwarding_at) != 0;
+            }
+            if (of == AF_INET6 && mnl_attr_get_type(attr) == IFLA_INET6_CONF)
+                link.forwards |= value<uint32_t>(attr, forwarding6_at) != 0;
+            if (of == AF_INET6 && mnl_attr_get_type(attr) == IFLA_INET6_ADDR_GEN_MODE) {
                 link.addr_gen_mode = value<uint8_t>(attr);
+                link.has_ipv6 = true;
+            }
         });
     });
 }
@@ -101,6 +110,7 @@ void read_attr(const nlattr *attr, Link &link, Parent &parent) {
     case IFLA_PHYS_SWITCH_ID: link.switch_id = hex(attr); break;
     case IFLA_STATS64: // the struct has grown
         link.tx_packets = value<uint64_t>(attr, offsetof(rtnl_link_stats64, tx_packets));
+        link.rx_packets = value<uint64_t>(attr, offsetof(rtnl_link_stats64, rx_packets));
         link.tx_dropped = value<uint64_t>(attr, offsetof(rtnl_link_stats64, tx_dropped));
         break;
     case IFLA_LINKINFO: read_linkinfo(attr, link); break;
@@ -109,6 +119,25 @@ void read_attr(const nlattr *attr, Link &link, Parent &parent) {
     case IFLA_PARENT_DEV_NAME: parent.name = text(attr); break;
     default: break;
     }
+}
+
+std::optional<Neighbour> decode_in_state(const nlmsghdr *message, Ifindex index, unsigned states) {
+    const auto *info = header<ndmsg>(message);
+    if (!info || info->ndm_ifindex != static_cast<int>(number(index)) ||
+        !(info->ndm_state & states) || info->ndm_type != RTN_UNICAST)
+        return std::nullopt;
+    Neighbour out;
+    out.router = info->ndm_flags & NTF_ROUTER;
+    out.permanent = info->ndm_state & NUD_PERMANENT;
+    each_of<ndmsg>(message, [&](const nlattr *attr) {
+        switch (mnl_attr_get_type(attr)) {
+        case NDA_LLADDR: out.mac = mac(attr); break;
+        case NDA_DST: out.ip = address(attr).value_or(out.ip); break;
+        case NDA_CACHEINFO: out.confirmed = value<nda_cacheinfo>(attr).ndm_confirmed; break;
+        default: break;
+        }
+    });
+    return out;
 }
 
 } // namespace
@@ -132,22 +161,15 @@ std::optional<Link> decode_link(const nlmsghdr *message) {
 
 std::optional<Neighbour> decode_neighbour(const nlmsghdr *message, Ifindex index) {
     constexpr unsigned known = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
-    const auto *info = header<ndmsg>(message);
-    if (!info || info->ndm_ifindex != static_cast<int>(number(index)) ||
-        !(info->ndm_state & known) || info->ndm_type != RTN_UNICAST)
-        return std::nullopt;
-    Neighbour out;
-    out.router = info->ndm_flags & NTF_ROUTER;
-    out.permanent = info->ndm_state & NUD_PERMANENT;
-    each_of<ndmsg>(message, [&](const nlattr *attr) {
-        switch (mnl_attr_get_type(attr)) {
-        case NDA_LLADDR: out.mac = mac(attr); break;
-        case NDA_DST: out.ip = address(attr).value_or(out.ip); break;
-        case NDA_CACHEINFO: out.confirmed = value<nda_cacheinfo>(attr).ndm_confirmed; break;
-        default: break;
-        }
-    });
-    return out.mac.empty() ? std::nullopt : std::optional(out);
+    std::optional<Neighbour> out = decode_in_state(message, index, known);
+    return out && !out->mac.empty() ? out : std::nullopt;
+}
+
+std::optional<Neighbour> decode_unresolved(const nlmsghdr *message, Ifindex index) {
+    std::optional<Neighbour> out = decode_in_state(message, index, NUD_INCOMPLETE | NUD_FAILED);
+    if (!out || out->ip == Address{out->ip.six, {}}) return std::nullopt; // a proxy's, say
+    out->mac = {};
+    return out;
 }
 
 std::optional<Mac> decode_filter_address(const nlmsghdr *message, Ifindex index) {

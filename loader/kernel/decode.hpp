@@ -20,6 +20,9 @@ std::optional<Link> decode_link(const nlmsghdr *);
 /// An RTM_NEWNEIGH message, if it is of this device, unicast, and the MAC is known.
 std::optional<Neighbour> decode_neighbour(const nlmsghdr *, Ifindex);
 
+/// Likewise, one that the kernel asks for and has not found: its MAC is empty.
+std::optional<Neighbour> decode_unresolved(const nlmsghdr *, Ifindex);
+
 /// The address of an AF_BRIDGE RTM_NEWNEIGH message that tells an entry of the device's own filter,
 /// if it is unicast.
 std::optional<Mac> decode_filter_address(const nlmsghdr *, Ifindex);

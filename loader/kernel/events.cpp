@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -28,6 +27,13 @@ bool is_at(int fd, const std::string &path) {
     }, named{};
     return fstat(fd, &open_file) == 0 && stat(path.c_str(), &named) == 0 &&
            open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
+}
+
+struct flock exclusive() {
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    return whole;
 }
 
 } // namespace
@@ -102,7 +108,8 @@ OwnerLock::OwnerLock(const std::string &path) : path_(path) {
     do {
         fd_ = Fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         if (!fd_) throw Error(errno, fmt::format("open {}", path), "run as root");
-        if (flock(fd_.get(), LOCK_EX | LOCK_NB) < 0) {
+        struct flock whole = exclusive();
+        if (fcntl(fd_.get(), F_OFD_SETLK, &whole) < 0) {
             fd_ = Fd();
             return;
         }
@@ -118,7 +125,9 @@ OwnerLock::~OwnerLock() {
 
 std::optional<int> OwnerLock::holder(const std::string &path) {
     Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd || flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+    struct flock whole = exclusive();
+    if (!fd || fcntl(fd.get(), F_OFD_GETLK, &whole) < 0 || whole.l_type == F_UNLCK)
+        return std::nullopt;
     char text[16] = {};
     return pread(fd.get(), text, sizeof(text) - 1, 0) > 0 ? std::optional(atoi(text)) : 0;
 }

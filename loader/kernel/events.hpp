@@ -64,8 +64,10 @@ class DirectoryWatch {
 };
 
 /// A lock file held while the object lives and freed by the kernel with the process. Its text is
-/// the holder's pid, true while it is locked. flock(2): unlike record locks, not lost when some
-/// other part of the process opens and closes the file.
+/// the holder's pid, true while it is locked. A lock of the open file (F_OFD_SETLK): unlike those
+/// of the process, not lost when some other part of it opens and closes the file; unlike flock(2),
+/// it can be asked for without being taken, which would keep a controller that starts from having
+/// it.
 class OwnerLock {
   public:
     /// Returns an unheld lock when somebody else has it.
@@ -76,7 +78,7 @@ class OwnerLock {
     OwnerLock &operator=(const OwnerLock &) = delete;
     bool held() const { return static_cast<bool>(fd_); }
 
-    /// The pid of whoever holds it.
+    /// The pid of whoever holds it; 0 when it has not yet written it.
     static std::optional<int> holder(const std::string &path);
 
   private:

@@ -130,19 +130,21 @@ Frame arp_request(const Ends &ends, bool probe) {
     Ends in = ends;
     in.peer = {};
     if (probe) in.own_ip = {};
-    return arp(ends.peer, ETH_P_ARP, 1, in);
+    return arp(ends.peer.empty() ? everybody : ends.peer, ETH_P_ARP, 1, in);
 }
 
 Frame neighbour_solicitation(const Ends &ends, bool probe) {
     Writer icmp;
     icmp.u8(neighbour_solicit).u8(0).u16(0).u16(0).u16(0).ip(ends.peer_ip);
-    if (!probe) {
-        icmp.u8(option_source_mac).u8(1).bytes(ends.own.bytes);
-        return in_ipv6(ends, icmp.frame, nd_hops);
-    }
-    Address group = solicited_node;
-    std::ranges::copy_n(ends.peer_ip.bytes.begin() + 13, 3, group.bytes.begin() + 13);
-    return in_ipv6({ends.own, ends.peer, Address{true, {}}, group}, icmp.frame, nd_hops);
+    if (!probe) icmp.u8(option_source_mac).u8(1).bytes(ends.own.bytes);
+    if (!probe && !ends.peer.empty()) return in_ipv6(ends, icmp.frame, nd_hops);
+    Ends to = ends;
+    if (probe) to.own_ip = Address{true, {}};
+    to.peer_ip = solicited_node;
+    std::ranges::copy_n(ends.peer_ip.bytes.begin() + 13, 3, to.peer_ip.bytes.begin() + 13);
+    const auto &group = to.peer_ip.bytes;
+    if (to.peer.empty()) to.peer = {{0x33, 0x33, group[12], group[13], group[14], group[15]}};
+    return in_ipv6(to, icmp.frame, nd_hops);
 }
 
 Frame broadcast_announcement(const Mac &own, const Address &ip) {

@@ -18,7 +18,7 @@ using Nonce = std::array<uint8_t, 16>;
 
 /// The two ends of a frame.
 struct Ends {
-    Mac own, peer;
+    Mac own, peer; ///< an empty peer: not known; a question goes to everybody who may be it
     Address own_ip, peer_ip; ///< of one family
 };
 

@@ -64,7 +64,12 @@ void learn_hardware(std::vector<Link> &links) {
 
 bool answers_on_bus(const std::string &bus) {
     if (!bus.starts_with("pci/")) return true;
-    std::string path = "/sys/bus/pci/devices/" + bus.substr(4) + "/config";
+    std::string device = "/sys/bus/pci/devices/" + bus.substr(4);
+    // A virtual function has no vendor in its own configuration space (PCIe 9.3.4.1.1); only a
+    // hypervisor that hands it to a guest puts one there.
+    std::error_code none;
+    if (std::filesystem::exists(device + "/physfn", none)) return true;
+    std::string path = device + "/config";
     Fd config(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     uint16_t vendor = 0;
     // Not to be able to look is not to find nothing.

@@ -2,11 +2,12 @@
 #include "loader/kernel/hook.hpp"
 #include "loader/core/error.hpp"
 #include "loader/kernel/silence.hpp"
+#include "loader/kernel/tcx.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 #include <optional>
@@ -15,34 +16,6 @@
 
 namespace hitless {
 namespace {
-
-// include/uapi/linux/bpf.h of 6.6; Debian 12's headers and libbpf 1.1 stop at 6.1.
-constexpr uint32_t attach_tcx_ingress = 46;
-constexpr uint32_t attach_tcx_egress = 47;
-constexpr uint32_t attach_netkit_peer = 55; // 6.7
-constexpr uint32_t flag_before = 1u << 3;
-constexpr uint32_t flag_after = 1u << 4;
-struct TcxLinkCreate {
-    uint32_t prog_fd;
-    uint32_t target_ifindex;
-    uint32_t attach_type;
-    uint32_t flags;
-    uint32_t relative_fd;
-    uint32_t reserved;
-    uint64_t expected_revision;
-};
-
-struct TcxQuery {
-    uint32_t target_ifindex;
-    uint32_t attach_type;
-    uint32_t query_flags;
-    uint32_t attach_flags;
-    uint64_t program_ids;
-    uint32_t count;
-    uint32_t reserved;
-    uint64_t program_attach_flags, link_ids, link_attach_flags, revision;
-};
-constexpr size_t most_tcx_programs = 64; // BPF_MPROG_MAX of include/linux/bpf_mprog.h
 
 // Ours alone: a handle names a filter together with its priority. Inward first, outward last.
 constexpr uint32_t clsact_handle = 0x484c;
@@ -58,13 +31,13 @@ bool is_ours(const Filter &filter, Direction direction) {
 
 int tcx_attach(const HookPoint &at, int program_fd) {
     bool in = at.direction == Direction::ingress;
-    TcxLinkCreate create{};
+    tcx::LinkCreate create{};
     create.prog_fd = static_cast<uint32_t>(program_fd);
     create.target_ifindex = at.ifindex;
-    create.attach_type = at.netkit ? attach_netkit_peer
-                         : in      ? attach_tcx_ingress
-                                   : attach_tcx_egress;
-    create.flags = in ? flag_before : flag_after;
+    create.attach_type = at.netkit ? tcx::attach_netkit_peer
+                         : in      ? tcx::attach_ingress
+                                   : tcx::attach_egress;
+    create.flags = at.last ? tcx::flag_after : tcx::flag_before;
     long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &create, sizeof(create));
     return fd < 0 ? -errno : static_cast<int>(fd);
 }
@@ -101,9 +74,9 @@ std::string describe(const HookPoint &at, std::string_view how) {
 
 /// Whether this kernel has tcx, which is asked of a device without changing it.
 bool has_tcx(uint32_t ifindex) {
-    TcxQuery query{};
+    tcx::Query query{};
     query.target_ifindex = ifindex;
-    query.attach_type = attach_tcx_egress;
+    query.attach_type = tcx::attach_egress;
     return syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) == 0 || errno != EINVAL;
 }
 
@@ -244,19 +217,6 @@ bool hook_alive(const hl_hook &hook, Direction direction, int program_fd, const 
     if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size)) return false;
     // A netkit's link tells the number of the other end, in another namespace.
     return hook.kind == HL_HOOK_NETKIT ? info.xdp.ifindex != 0 : info.xdp.ifindex == hook.ifindex;
-}
-
-bool passed_over(const hl_hook &hook, Direction direction, int program_fd) {
-    if (hook.kind != HL_HOOK_TCX) return false;
-    std::array<uint32_t, most_tcx_programs> ids{};
-    TcxQuery query{};
-    query.target_ifindex = hook.ifindex;
-    query.attach_type = direction == Direction::ingress ? attach_tcx_ingress : attach_tcx_egress;
-    query.program_ids = reinterpret_cast<uint64_t>(ids.data());
-    query.count = ids.size();
-    if (syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) < 0 || query.count == 0)
-        return false;
-    return ids[std::min<size_t>(query.count, ids.size()) - 1] != program_id(program_fd);
 }
 
 int try_tcx(const HookPoint &at, int program_fd) {

@@ -2,9 +2,10 @@
 //
 // A program at a NIC's traffic control hook: tcx where the kernel has it (6.6), clsact elsewhere.
 //
-// Order among other people's programs (docs/adr/0003): inward ours comes first, so that nobody sees
-// a frame twice; outward ours comes last, so that nobody's filter misses a frame that we redirect.
-// tcx runs before clsact, so a device that carries foreign clsact filters outward gets ours there.
+// Order among other people's programs (docs/adr/0003): in tcx ours comes last where it leads frames
+// away, so that nobody's program misses one, and first on a standby that is the master, so that
+// nobody sees a frame twice. tcx runs before clsact, so a device that carries foreign clsact
+// filters outward gets ours there. kernel/chain.hpp keeps the order.
 // A filter of ours outlives its pair's pins: it is known by its handle, priority and name.
 #pragma once
 
@@ -23,6 +24,7 @@ struct HookPoint {
     std::string shown; ///< the device's name, for errors
     /// It is one: what its other end sends is seen there, not at its ingress.
     bool netkit = false;
+    bool last = false; ///< ours comes behind other people's programs, not before them
 };
 
 /// Attaches and, for tcx, pins the link at `pin`. Returns what detach() needs. Where ours runs
@@ -34,9 +36,6 @@ void detach_hook(const hl_hook &, Direction, const std::string &pin);
 
 /// True while our program is still the one that runs there.
 bool hook_alive(const hl_hook &, Direction, int program_fd, const std::string &pin);
-
-/// True when other people's tcx programs stand behind ours and so never see what we redirect.
-bool passed_over(const hl_hook &, Direction, int program_fd);
 
 /// Attaches and takes off again, one kind each; 0 or the positive errno. For doctor.
 int try_tcx(const HookPoint &, int program_fd);

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <sched.h>
+#include <sstream>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -38,6 +39,19 @@ pid_t parent_of(pid_t pid) {
     for (std::string line; std::getline(status, line);)
         if (line.starts_with("PPid:")) return atoi(line.c_str() + strlen("PPid:"));
     return 0;
+}
+
+/// It mounts a /sys of the network namespace, and calls it by the namespace's name.
+bool under_ip_netns_exec() {
+    std::ifstream mounts("/proc/self/mounts");
+    std::string source;
+    for (std::string line; std::getline(mounts, line);) {
+        std::istringstream fields(line);
+        std::string from, path, type;
+        fields >> from >> path >> type;
+        if (path == "/sys" && type == "sysfs") source = from;
+    }
+    return !source.empty() && access(("/run/netns/" + source).c_str(), F_OK) == 0;
 }
 
 /// A process that sees the machine's own mounts: our oldest ancestor that we may look at. That is
@@ -83,12 +97,33 @@ std::string initial_root() {
 }
 
 void in_initial_mounts(std::string_view action, int (*fn)(const char *), const std::string &arg) {
-    std::string initial_mounts = mounts_of(oldest_ancestor());
-    bool elsewhere = !initial_root().empty();
+    in_mounts_of(oldest_ancestor(), action, fn, arg);
+}
+
+std::string lasting_mounts() {
+    const std::string own = link_target("/proc/self/ns/mnt");
+    const std::string parents = link_target(mounts_of(fmt::format("/proc/{}", getppid())).c_str());
+    bool alone = !parents.empty() && parents != own;
+    if (!alone && !under_ip_netns_exec()) return "";
+    std::string callers, oldest;
+    for (pid_t pid = getppid(); pid > 0; pid = parent_of(pid)) {
+        std::string process = fmt::format("/proc/{}", pid);
+        std::string mounts = link_target(mounts_of(process).c_str());
+        if (mounts.empty() || mounts == own) continue;
+        if (callers.empty()) callers = mounts;
+        if (mounts == callers) oldest = process; // it lives longest
+    }
+    return oldest;
+}
+
+void in_mounts_of(const std::string &process, std::string_view action, int (*fn)(const char *),
+                  const std::string &arg) {
+    std::string mounts = mounts_of(process);
+    bool elsewhere = link_target(mounts.c_str()) != link_target("/proc/self/ns/mnt");
     pid_t child = fork();
     if (child < 0) throw Error(errno, action);
     if (child == 0) {
-        Fd ns(open(initial_mounts.c_str(), O_RDONLY | O_CLOEXEC));
+        Fd ns(open(mounts.c_str(), O_RDONLY | O_CLOEXEC));
         if (elsewhere && setns(ns.get(), CLONE_NEWNS) < 0) _exit(errno);
         _exit(fn(arg.c_str()));
     }

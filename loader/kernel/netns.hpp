@@ -28,6 +28,13 @@ std::string initial_root();
 /// Runs `fn` in a child that shares the machine's own mounts; throws what errno `fn` returns.
 void in_initial_mounts(std::string_view action, int (*fn)(const char *), const std::string &arg);
 
+/// "" where what we mount stays; where our mounts end with our command (`ip netns exec`,
+/// `unshare --mount`), the process ("/proc/PID") whose mounts its caller has.
+std::string lasting_mounts();
+/// As in_initial_mounts(), of a process.
+void in_mounts_of(const std::string &process, std::string_view action, int (*fn)(const char *),
+                  const std::string &arg);
+
 /// CLOCK_BOOTTIME.
 Instant now();
 void sleep_until(Instant);

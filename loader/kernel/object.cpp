@@ -132,6 +132,19 @@ int take(Objects &out, hitless_bpf &skeleton, const LoadOptions &options, hl_liv
     return take_programs(out, skeleton, options, liveness);
 }
 
+template <typename MayLack>
+Objects open_all(const std::string &dir, MayLack may_lack) {
+    Objects out;
+    for (const PinName &pin : pin_names) {
+        try {
+            out.*pin.fd = open_pin(dir, pin.name);
+        } catch (const Error &error) {
+            if (error.code() != ENOENT || !may_lack(pin)) throw;
+        }
+    }
+    return out;
+}
+
 [[noreturn]] void load_failed(int error) {
     // Without CAP_PERFMON the verifier knows no helper that reads kernel memory: EINVAL, not EPERM.
     bool allowed =
@@ -169,6 +182,7 @@ Loaded load_objects(const LoadOptions &options) {
             hold_maps(loaded.objects);
             return loaded;
         }
+        if (!is_lack(error)) break;
     }
     load_failed(error);
 }
@@ -192,15 +206,11 @@ bool has_all_pins(const std::string &dir) {
 }
 
 Objects open_objects(const std::string &dir) {
-    Objects out;
-    for (const PinName &pin : pin_names) {
-        try {
-            out.*pin.fd = open_pin(dir, pin.name);
-        } catch (const Error &error) {
-            if (error.code() != ENOENT || !is_optional(pin)) throw;
-        }
-    }
-    return out;
+    return open_all(dir, is_optional);
+}
+
+Objects open_remaining_objects(const std::string &dir) {
+    return open_all(dir, [](const PinName &) { return true; });
 }
 
 void pin_objects(const Objects &objects, const std::string &dir) {

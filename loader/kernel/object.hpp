@@ -46,6 +46,9 @@ void hold_maps(int program_fd, const Fd &nics);
 /// Takes the objects from their pins; nothing when `dir` is not there.
 Objects open_objects(const std::string &dir);
 
+/// The same, of as many as are there.
+Objects open_remaining_objects(const std::string &dir);
+
 /// One of them: "pair", say. Throws as it does.
 Fd open_pin(const std::string &dir, const char *name);
 

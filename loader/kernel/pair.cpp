@@ -45,6 +45,12 @@ void check_version(const hl_pair &found, const std::string &dir) {
                             dir.substr(dir.rfind('/') + 1)));
 }
 
+uint32_t map_id(int fd) {
+    bpf_map_info info{};
+    uint32_t size = sizeof(info);
+    return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
 } // namespace
 
 Pair::Pair(Objects objects, std::string dir)
@@ -63,44 +69,78 @@ Pair Pair::create(const LoadOptions &options, const std::string &dir) {
 }
 
 Pair Pair::open(const std::string &dir) {
-    Pair pair(open_objects(dir), dir);
-    check_version(pair.state(), dir);
-    return pair;
+    PairRecord version_first(dir); // other versions have other pins
+    return Pair(open_objects(dir), dir);
+}
+
+Pair Pair::open_remains(const std::string &dir) {
+    PairRecord version_first(dir);
+    return Pair(open_remaining_objects(dir), dir);
 }
 
 PairRecord::PairRecord(const std::string &dir) : mapping_(open_pin(dir, "pair").get()) {
     check_version(state(), dir);
 }
 
+uint32_t Pair::id() const {
+    return map_id(objects_.pair.get());
+}
+
+uint32_t pinned_id(const std::string &dir) {
+    Fd map(bpf_obj_get((dir + "/pair").c_str()));
+    return map ? map_id(map.get()) : 0;
+}
+
+bool has_pinned_hook(const std::string &dir, Ifindex device) {
+    for (std::string_view pin : hook_pins) {
+        Fd link(bpf_obj_get(fmt::format("{}/{}", dir, pin).c_str()));
+        bpf_link_info info{};
+        uint32_t size = sizeof(info);
+        // A program's pin (XDP) has no such field where a link has it.
+        if (!link || !pin.starts_with("link_")) continue;
+        if (!bpf_obj_get_info_by_fd(link.get(), &info, &size) && info.xdp.ifindex == number(device))
+            return true;
+    }
+    return false;
+}
+
+/// Into the maps where programs look: tc's, and XDP's where it has one.
+void Pair::put(uint32_t place, Ifindex index) const {
+    for (const Fd *map : {&objects_.nics, &objects_.ports}) {
+        if (!*map) continue;
+        bpf_map_delete_elem(map->get(), &place);
+        if (index != Ifindex::none && bpf_map_update_elem(map->get(), &place, &index, BPF_ANY) < 0)
+            throw Error(errno,
+                        fmt::format("tell the datapath of network device {}", number(index)));
+    }
+}
+
+bool Pair::taken(uint32_t place) const {
+    uint32_t ifindex = 0;
+    if (!objects_.nics) return true; // remains may lack it; then the number is believed
+    return bpf_map_lookup_elem(objects_.nics.get(), &place, &ifindex) == 0;
+}
+
 void Pair::resolve(hl_role role, Ifindex index) const {
-    uint32_t key = role;
-    if (int error = run_resolver(objects_.resolve.get(), role, false))
-        throw Error(error, "forget a network device");
-    bpf_map_delete_elem(objects_.nics.get(), &key);
-    set_port(role, index);
+    if (objects_.resolve) // remains may lack it
+        if (int error = run_resolver(objects_.resolve.get(), role, false))
+            throw Error(error, "forget a network device");
+    put(role, index);
     if (index == Ifindex::none) return;
-    std::string action = fmt::format("tell the datapath of network device {}", number(index));
-    if (bpf_map_update_elem(objects_.nics.get(), &key, &index, BPF_ANY) < 0)
-        throw Error(errno, action);
-    if (int error = run_resolver(objects_.resolve.get(), role, true)) throw Error(error, action);
+    if (int error = run_resolver(objects_.resolve.get(), role, true))
+        throw Error(error, fmt::format("find network device {}", number(index)));
 }
 
-void Pair::set_port(uint32_t port, Ifindex index) const {
-    if (!objects_.ports) return;
-    bpf_map_delete_elem(objects_.ports.get(), &port);
-    if (index != Ifindex::none &&
-        bpf_map_update_elem(objects_.ports.get(), &port, &index, BPF_ANY) < 0)
-        throw Error(errno, fmt::format("tell XDP of network device {}", number(index)));
-}
-
-void Pair::set_failover(const hl_failover &ends) {
-    set_port(HL_PORT_INNER, Ifindex{ends.inner});
-    state().failover = ends;
+void Pair::resolve(hl_port port, Ifindex index) const {
+    put(port, index);
 }
 
 bool Pair::resolved(hl_role role) const {
-    uint32_t key = role, ifindex = 0;
-    return bpf_map_lookup_elem(objects_.nics.get(), &key, &ifindex) == 0;
+    return taken(role);
+}
+
+bool Pair::resolved(hl_port port) const {
+    return taken(port);
 }
 
 void Pair::ring_bell() const {
@@ -134,7 +174,8 @@ std::string Pair::pin(hl_hook_place place) const {
 }
 
 void Pair::attach(hl_hook_place place, const Link &link) {
-    HookPoint at{number(link.index), direction(place), link.name, link.kind == "netkit"};
+    HookPoint at{number(link.index), direction(place), link.name, link.kind == "netkit",
+                 goes_last(place)};
     if (is_xdp(place)) {
         XdpObject object(objects_, place, static_cast<hl_liveness>(state().liveness));
         state().hook[place] = attach_xdp(at, object, !objects_.ports, pin(place));
@@ -156,8 +197,25 @@ bool Pair::attached(hl_hook_place place) const {
     return hook_alive(state().hook[place], direction(place), program(place), pin(place));
 }
 
+/// Where it leads frames away that others on that device are to see first. A standby that is the
+/// master keeps what ours passes on; an inner end is nobody else's.
+bool Pair::goes_last(hl_hook_place place) const {
+    if (place == HL_HOOK_INGRESS_STANDBY) return state().failover.outer != 0;
+    return place == HL_HOOK_EGRESS || place == HL_HOOK_INGRESS_PRIMARY;
+}
+
 bool Pair::passes_over_others(hl_hook_place place) const {
-    return passed_over(state().hook[place], direction(place), program(place));
+    return goes_last(place) &&
+           stands_before_others(state().hook[place], direction(place), program(place));
+}
+
+void Pair::yield(hl_hook_place place, const std::string &shown) {
+    HookPoint at{state().hook[place].ifindex, direction(place), shown, false, true};
+    move_behind(at, program(place), pin(place));
+}
+
+std::vector<OtherProgram> Pair::ahead(hl_hook_place place) const {
+    return programs_ahead(state().hook[place], direction(place), program(place));
 }
 
 void BellReader::Free::operator()(ring_buffer *ring) const {

@@ -12,6 +12,7 @@
 #include <linux/icmpv6.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -38,11 +39,54 @@ Fd way_out(int netns) {
     return packet_socket(0);
 }
 
+/// What a socket for answers has received: of a packet socket the frame, of a raw one the packet.
+struct Received {
+    Bytes bytes;
+    sockaddr_storage from{};
+    Ifindex came_by = Ifindex::none;
+};
+
+/// Nothing when there is no more.
+std::optional<Received> receive(int socket, std::span<uint8_t> room) {
+    Received out;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(in6_pktinfo))];
+    iovec part{room.data(), room.size()};
+    msghdr message{&out.from, sizeof(out.from), &part, 1, control, sizeof(control), 0};
+    ssize_t length = recvmsg(socket, &message, 0);
+    if (length <= 0) return std::nullopt;
+    out.bytes = Bytes(room.data(), static_cast<size_t>(length));
+    if (out.from.ss_family == AF_PACKET)
+        out.came_by =
+            Ifindex{static_cast<uint32_t>(reinterpret_cast<sockaddr_ll &>(out.from).sll_ifindex)};
+    for (cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        in_pktinfo info4{};
+        in6_pktinfo info6{};
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            memcpy(&info4, CMSG_DATA(c), sizeof(info4));
+            out.came_by = Ifindex{static_cast<uint32_t>(info4.ipi_ifindex)};
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            memcpy(&info6, CMSG_DATA(c), sizeof(info6));
+            out.came_by = Ifindex{info6.ipi6_ifindex};
+        }
+    }
+    return out;
+}
+
+/// Has the kernel say at which device a raw socket's packets came in.
+void ask_for_device(const Fd &socket, int family) {
+    int yes = 1;
+    if (family == AF_INET
+            ? setsockopt(socket.get(), IPPROTO_IP, IP_PKTINFO, &yes, sizeof(yes))
+            : setsockopt(socket.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof(yes)))
+        throw Error(errno, "learn where answers come in");
+}
+
 Fd filtered_socket(int family, int protocol, std::span<sock_filter> code) {
     sock_fprog filter{static_cast<unsigned short>(code.size()), code.data()};
     Fd out(socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
     if (out && setsockopt(out.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0)
         throw Error(errno, "filter a socket for answers");
+    if (out) ask_for_device(out, family);
     return out;
 }
 
@@ -89,6 +133,24 @@ std::optional<Address> own_address(const Address &peer, Ifindex master) {
         memcpy(out.bytes.data(), &reinterpret_cast<sockaddr_in6 &>(to).sin6_addr, 16);
     else
         memcpy(out.bytes.data(), &reinterpret_cast<sockaddr_in &>(to).sin_addr, 4);
+    return out;
+}
+
+bool send(const Fd &socket, Ifindex nic, const Frame &frame) {
+    sockaddr_ll to{};
+    to.sll_family = AF_PACKET;
+    to.sll_ifindex = static_cast<int>(number(nic));
+    return sendto(socket.get(), frame.data(), frame.size(), MSG_DONTWAIT,
+                  reinterpret_cast<sockaddr *>(&to), sizeof(to)) >= 0;
+}
+
+/// Which a network keeps to the port that it came by.
+Frame frame_to_itself(const Mac &own) {
+    constexpr uint8_t local_experiment[] = {0x88, 0xb5}; // IEEE 802, for anybody's trials
+    Frame out(own.bytes.begin(), own.bytes.end());
+    out.insert(out.end(), own.bytes.begin(), own.bytes.end());
+    out.insert(out.end(), std::begin(local_experiment), std::end(local_experiment));
+    out.resize(ETH_ZLEN);
     return out;
 }
 
@@ -162,14 +224,17 @@ void Prober::open_discovery() {
 void Prober::learn(Rtnl &rtnl, Ifindex master, const Mac &own) {
     if (!echo4_) return;
     std::vector<Neighbour> known = rtnl.neighbours(master);
+    // Whom the guest looks for in vain: if the standby is answered, it is the primary's fault.
+    unresolved_ = known.empty();
+    if (unresolved_) known = rtnl.unresolved_neighbours(master);
     std::vector<Way> ways;
     for (const Neighbour &neighbour : known) {
         if (ways.size() >= most_targets) break;
         if (neighbour.ip.six && !echo6_) continue;
         std::optional<Address> from = own_address(neighbour.ip, master);
-        if (from) ways.push_back({{own, neighbour.mac, *from, neighbour.ip}, false});
+        if (from) ways.push_back({{own, neighbour.mac, *from, neighbour.ip}, unresolved_});
     }
-    for (size_t i = 0, echoes = ways.size(); i < echoes; i++)
+    for (size_t i = 0, echoes = ways.size(); i < echoes && !unresolved_; i++)
         ways.push_back({ways[i].ends, true});
     if (!ways_.empty()) {
         auto present = std::ranges::find(ways, ways_.front());
@@ -192,8 +257,8 @@ Frame Prober::ask_for_claim(const Ends &ends, bool second_path) {
     return arp_request(ends, second_path);
 }
 
-bool Prober::ask(Ifindex nic, bool second_path, Instant now) {
-    if (ways_.empty()) return false;
+/// To the present target. It is waited for.
+Frame Prober::question(bool second_path, Instant now) {
     const Way &way = ways_.front();
     Question question{{}, way.ends, way.by_claim, second_path, now};
     fill_random(question.nonce.data(), question.nonce.size());
@@ -201,60 +266,63 @@ bool Prober::ask(Ifindex nic, bool second_path, Instant now) {
                                : echo_request(way.ends, id_, question.nonce);
     questions_.push_back(question);
     if (questions_.size() > most_questions) questions_.pop_front();
-    sockaddr_ll to{};
-    to.sll_family = AF_PACKET;
-    to.sll_ifindex = static_cast<int>(number(nic));
-    return sendto(out_.get(), frame.data(), frame.size(), MSG_DONTWAIT,
-                  reinterpret_cast<sockaddr *>(&to), sizeof(to)) >= 0;
+    return frame;
+}
+
+bool Prober::ask(Ifindex nic, bool second_path, Instant now) {
+    if (ways_.empty()) return false;
+    bool sent = send(out_, nic, question(second_path, now));
+    if (!sent) questions_.pop_back(); // what was not asked is not answered
+    return sent;
+}
+
+bool Prober::ask_as_guest(Ifindex master, const Mac &own, Instant now) {
+    if (!as_guest_) as_guest_ = packet_socket(0);
+    return send(as_guest_, master, ways_.empty() ? frame_to_itself(own) : question(false, now));
 }
 
 /// Each question is answered once. Without a nonce, an answer is to the newest: were it to one that
 /// was lost long ago, answers would seem to take that long.
 template <typename Matches>
-void Prober::settle(Matches matches, const Heard &heard) {
+void Prober::settle(Matches matches, Ifindex came_by, const Heard &heard) {
     auto newest = std::find_if(questions_.rbegin(), questions_.rend(), matches);
     if (newest == questions_.rend()) return;
-    heard(newest->second_path, newest->asked);
+    heard({newest->second_path, newest->asked, came_by});
     std::erase_if(questions_, matches);
 }
 
 void Prober::read_echoes(int socket, bool six, const Heard &heard) {
     uint8_t packet[256];
-    sockaddr_storage from{};
-    socklen_t size = sizeof(from);
-    ssize_t length;
-    while ((length = recvfrom(socket, packet, sizeof(packet), 0,
-                              reinterpret_cast<sockaddr *>(&from), &size)) > 0) {
-        Bytes icmp(packet, static_cast<size_t>(length));
+    while (std::optional<Received> got = receive(socket, packet)) {
+        Bytes icmp = got->bytes;
         if (!six) icmp = icmp.subspan(std::min<size_t>(icmp.size(), (packet[0] & 0xf) * 4u));
         std::optional<Nonce> nonce = nonce_of_reply(icmp, id_, six);
         const void *ip =
-            six ? static_cast<void *>(&reinterpret_cast<sockaddr_in6 &>(from).sin6_addr)
-                : &reinterpret_cast<sockaddr_in &>(from).sin_addr;
+            six ? static_cast<void *>(&reinterpret_cast<sockaddr_in6 &>(got->from).sin6_addr)
+                : &reinterpret_cast<sockaddr_in &>(got->from).sin_addr;
         if (nonce)
             settle(
                 [&](const Question &q) {
                     return !q.by_claim && q.nonce == *nonce && q.ends.peer_ip.six == six &&
                            !memcmp(q.ends.peer_ip.bytes.data(), ip, six ? 16 : 4);
                 },
-                heard);
-        size = sizeof(from);
+                got->came_by, heard);
     }
 }
 
 void Prober::read_claims(int socket, std::optional<Claim> (*parse)(Bytes), const Heard &heard) {
     uint8_t packet[256];
-    ssize_t length;
-    while ((length = recv(socket, packet, sizeof(packet), 0)) > 0) {
-        std::optional<Claim> claim = parse(Bytes(packet, static_cast<size_t>(length)));
+    while (std::optional<Received> got = receive(socket, packet)) {
+        std::optional<Claim> claim = parse(got->bytes);
         if (claim)
             settle(
                 [&](const Question &q) {
                     return q.by_claim && q.ends.peer_ip == claim->sender_ip &&
-                           (claim->sender.empty() || q.ends.peer == claim->sender) &&
+                           (claim->sender.empty() || q.ends.peer.empty() ||
+                            q.ends.peer == claim->sender) &&
                            q.second_path == claim->to_probe;
                 },
-                heard);
+                got->came_by, heard);
     }
 }
 

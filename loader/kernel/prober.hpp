@@ -32,6 +32,9 @@ class Prober {
     bool may_ask() const { return static_cast<bool>(echo4_); }
     /// Of asking somebody; 0: there is nobody.
     unsigned ways() const { return static_cast<unsigned>(ways_.size()); }
+    /// Those whom the ways lead to have never answered the guest itself: their MACs are not known,
+    /// and they are asked as the guest's kernel asks, by broadcast or to their group.
+    bool unresolved() const { return unresolved_ && !ways_.empty(); }
     /// The present way of asking is mute; takes the next.
     void next_target();
 
@@ -39,9 +42,19 @@ class Prober {
     /// False when the NIC does not take it.
     bool ask(Ifindex nic, bool second_path, Instant now);
 
-    /// Every answer since, once: which path it had been asked by, and when. Answers to nothing that
-    /// we asked, or to what has been answered, are passed over.
-    using Heard = std::function<void(bool second_path, Instant asked)>;
+    struct Answer {
+        bool second_path; ///< which path it had been asked by
+        Instant asked;
+        Ifindex came_by; ///< the device at which the guest's stack saw it
+    };
+    /// The same question as one of the guest's own frames, out of the device that it uses, by every
+    /// program there; to itself where there is nobody to ask. The caller is in the guest's
+    /// namespace.
+    bool ask_as_guest(Ifindex master, const Mac &own, Instant now);
+
+    /// Every answer since, once. Answers to nothing that we asked, or to what has been answered,
+    /// are passed over.
+    using Heard = std::function<void(const Answer &)>;
     void read(const Heard &);
 
   private:
@@ -60,20 +73,23 @@ class Prober {
     };
 
     void listen_to(Fd &socket);
+    Frame question(bool second_path, Instant now);
     void open_arp();
     void open_discovery();
     Frame ask_for_claim(const Ends &, bool second_path);
     void read_echoes(int socket, bool six, const Heard &);
     void read_claims(int socket, std::optional<Claim> (*parse)(Bytes), const Heard &);
     template <typename Matches>
-    void settle(Matches matches, const Heard &);
+    void settle(Matches matches, Ifindex came_by, const Heard &);
 
     uint16_t id_;
-    Fd answers_;                     // an epoll set of the sockets below
-    Fd out_;                         // a packet socket that receives nothing
-    Fd echo4_, echo6_;               // what comes back; IPv6 where there is any
-    Fd arp_, discovery_;             // likewise, once they are needed
-    std::vector<Way> ways_;          // the present one first
+    Fd answers_;            // an epoll set of the sockets below
+    Fd out_;                // a packet socket that receives nothing
+    Fd as_guest_;           // likewise, once it is needed; what leaves by it passes tc
+    Fd echo4_, echo6_;      // what comes back; IPv6 where there is any
+    Fd arp_, discovery_;    // likewise, once they are needed
+    std::vector<Way> ways_; // the present one first
+    bool unresolved_ = false;
     std::deque<Question> questions_; // unanswered, newest last
 };
 

@@ -43,6 +43,11 @@ Rtnl::Rtnl() : socket_(open_route_socket(0)) {
     bind_groups(socket_.get(), 0);
 }
 
+void Rtnl::check_strictly() {
+    int yes = 1;
+    mnl_socket_setsockopt(socket_.get(), NETLINK_GET_STRICT_CHK, &yes, sizeof(yes));
+}
+
 /// The kernel answers a request while it takes it, and goes on with a dump at each receive: what is
 /// left of an answer is here, and until it is read there is no other dump.
 void Rtnl::forget_answer() {
@@ -179,7 +184,8 @@ std::optional<Address> Rtnl::gateway(Ifindex index, bool six) {
     return out;
 }
 
-std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
+template <typename Decode>
+std::vector<Neighbour> Rtnl::dump_neighbours(Ifindex index, Decode decode) {
     char buffer[256];
     nlmsghdr *request = mnl_nlmsg_put_header(buffer);
     request->nlmsg_type = RTM_GETNEIGH;
@@ -187,9 +193,17 @@ std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
     mnl_nlmsg_put_extra_header(request, sizeof(ndmsg));    // both families
     mnl_attr_put_u32(request, NDA_IFINDEX, number(index)); // older kernels ignore it
     std::vector<Neighbour> out;
-    int error =
-        dump(request, out, [index](const nlmsghdr *m) { return decode_neighbour(m, index); });
+    int error = dump(request, out, [&](const nlmsghdr *m) { return decode(m, index); });
     if (error) throw Error(error, "list the neighbours");
+    return out;
+}
+
+std::vector<Neighbour> Rtnl::unresolved_neighbours(Ifindex index) {
+    return dump_neighbours(index, decode_unresolved);
+}
+
+std::vector<Neighbour> Rtnl::neighbours(Ifindex index) {
+    std::vector<Neighbour> out = dump_neighbours(index, decode_neighbour);
     if (out.empty()) return out;
     for (bool six : {false, true})
         if (std::optional<Address> router = gateway(index, six))

@@ -57,6 +57,10 @@ class Rtnl {
   public:
     Rtnl();
 
+    /// From now on a dump holds only what its request asks for: routes by one device, say. Requests
+    /// must then be whole. Without effect before Linux 4.20.
+    void check_strictly();
+
     /// Every Ethernet or loopback link of the namespace.
     std::vector<Link> links();
     /// One link as it is now; nothing when it does not exist.
@@ -78,6 +82,9 @@ class Rtnl {
 
     /// Those of one device, unicast and resolved; routers first, then who was heard of last.
     std::vector<Neighbour> neighbours(Ifindex);
+
+    /// Those that a device has asked for and not found (yet): their MACs are empty.
+    std::vector<Neighbour> unresolved_neighbours(Ifindex);
 
     /// Of one device, those in use (not tentative).
     std::vector<Address> addresses(Ifindex);
@@ -106,6 +113,8 @@ class Rtnl {
 
     void forget_answer();
     void send(nlmsghdr *);
+    template <typename Decode>
+    std::vector<Neighbour> dump_neighbours(Ifindex, Decode);
     std::optional<Address> gateway(Ifindex, bool six);
 
     MnlSocket socket_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <dirent.h>
 #include <fcntl.h>
@@ -54,9 +55,8 @@ int unmount_bpffs(const char *target) {
     return umount(target) && errno != EBUSY ? errno : 0;
 }
 
-/// Paths as the machine's own mounts name them.
-std::string without_root(const std::string &path, const std::string &root) {
-    return path.starts_with(root) ? path.substr(root.size()) : path;
+std::string absolute(const std::string &path) {
+    return std::filesystem::absolute(path).lexically_normal();
 }
 
 /// Names in a directory, without those that have a dot: bpffs itself puts iterators (maps.debug,
@@ -84,26 +84,45 @@ void rename_or_throw(const std::string &from, const std::string &to) {
 
 } // namespace
 
-StateDir::Lock::Lock(const std::string &dir)
-    : dir_(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    if (!dir_) throw Error(errno, fmt::format("open {}", dir), "run as root");
-    while (flock(dir_.get(), LOCK_EX) < 0)
-        if (errno != EINTR) throw Error(errno, fmt::format("lock {}", dir));
-}
-
 StateDir::StateDir() {
     const char *given = secure_getenv(override_variable);
-    root_ = given ? given : initial_root() + default_root;
+    if (given) mounts_ = lasting_mounts();
+    std::string there = given ? (mounts_.empty() ? "" : mounts_ + "/root") : initial_root();
+    std::string path = given ? given : default_root;
+    root_ = there.empty() ? path : there + absolute(path);
+    given_ = given;
+    below_ = there.size();
     bpffs_ = root_ + "/bpf";
 }
 
-StateDir::Lock StateDir::lock() {
+void StateDir::make_directories() const {
     for (const std::string &dir : {root_, bpffs_})
         if (mkdir(dir.c_str(), 0700) < 0 && errno != EEXIST)
             throw Error(errno, fmt::format("create {}", dir),
                         fmt::format("run as root, or set {} to a directory you may write to",
                                     override_variable));
-    return Lock(root_);
+}
+
+Fd StateDir::open_root() const {
+    Fd dir(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!dir) throw Error(errno, fmt::format("open {}", root_), "run as root");
+    return dir;
+}
+
+StateDir::Lock StateDir::lock() {
+    make_directories();
+    Fd dir = open_root();
+    while (flock(dir.get(), LOCK_EX) < 0)
+        if (errno != EINTR) throw Error(errno, fmt::format("lock {}", root_));
+    return Lock(std::move(dir));
+}
+
+std::optional<StateDir::Lock> StateDir::try_lock() {
+    make_directories();
+    Fd dir = open_root();
+    if (flock(dir.get(), LOCK_EX | LOCK_NB) == 0) return Lock(std::move(dir));
+    if (errno == EWOULDBLOCK) return std::nullopt;
+    throw Error(errno, fmt::format("lock {}", root_));
 }
 
 bool StateDir::mounted() const {
@@ -117,31 +136,45 @@ bool StateDir::mounted() const {
 void StateDir::ensure_mounted() {
     if (mounted()) return;
     std::string action = fmt::format("mount a bpffs on {}", bpffs_);
-    std::string root = initial_root();
-    bool ours = secure_getenv(override_variable) != nullptr;
-    if (!ours) return in_initial_mounts(action, mount_bpffs, without_root(bpffs_, root));
+    if (!given_) return in_initial_mounts(action, mount_bpffs, bpffs_.substr(below_));
+    if (!mounts_.empty()) return in_mounts_of(mounts_, action, mount_bpffs, bpffs_.substr(below_));
     if (int error = mount_bpffs(bpffs_.c_str())) throw Error(error, action, mount_way_out(error));
 }
 
 void StateDir::unmount_if_empty() {
     if (!mounted() || !entries(bpffs_).empty()) return;
     std::string action = fmt::format("unmount {}", bpffs_);
-    bool ours = secure_getenv(override_variable) != nullptr;
-    if (!ours)
-        return in_initial_mounts(action, unmount_bpffs, without_root(bpffs_, initial_root()));
+    if (!given_) return in_initial_mounts(action, unmount_bpffs, bpffs_.substr(below_));
+    if (!mounts_.empty())
+        return in_mounts_of(mounts_, action, unmount_bpffs, bpffs_.substr(below_));
     if (int error = unmount_bpffs(bpffs_.c_str())) throw Error(error, action);
 }
 
 std::vector<std::string> StateDir::pairs() const {
     if (!mounted()) return {};
     std::vector<std::string> out = entries(bpffs_);
-    std::erase(out, "stage");
+    std::erase_if(out, [](const std::string &name) { return name.starts_with(stage_name); });
     std::ranges::sort(out);
     return out;
 }
 
 bool StateDir::has_stage() const {
     return access(stage().c_str(), F_OK) == 0;
+}
+
+void StateDir::set_stage_aside(uint64_t netns_cookie) {
+    for (unsigned i = 0;; i++) {
+        std::string to = path(fmt::format("{}-{}-{}", stage_name, netns_cookie, i));
+        if (access(to.c_str(), F_OK) < 0) return rename_or_throw(stage(), to);
+    }
+}
+
+std::vector<std::string> StateDir::stages_aside() const {
+    std::vector<std::string> out = mounted() ? entries(bpffs_) : std::vector<std::string>();
+    std::erase_if(out, [](const std::string &name) {
+        return !name.starts_with(stage_name) || name == stage_name;
+    });
+    return out;
 }
 
 std::string StateDir::make_stage() {
@@ -164,6 +197,14 @@ void StateDir::remove(const std::string &dir) {
             throw Error(errno, fmt::format("remove {}/{}", dir, name));
     if (rmdir(dir.c_str()) < 0 && errno != ENOENT)
         throw Error(errno, fmt::format("remove {}", dir));
+}
+
+uint64_t StateDir::cookie_in(std::string_view name) {
+    size_t digits = name.find_first_of("0123456789");
+    if (digits == name.npos) return 0;
+    uint64_t cookie = 0;
+    std::from_chars(name.data() + digits, name.data() + name.size(), cookie);
+    return cookie;
 }
 
 std::string StateDir::pair_name(uint64_t netns_cookie, uint32_t standby_ifindex) {

@@ -6,12 +6,14 @@
 //
 // On-disk protocol (docs/architecture.md): under the lock, everything is pinned in `stage`, then
 // renamed to its final name; removal renames back to `stage` first. A reader without the lock sees
-// a whole pair or none. A `stage` found under the lock is the remains of a crash.
+// a whole pair or none. A `stage` found under the lock is the remains of a crash; one of another
+// network namespace, which alone can give its settings back, is set aside as `stage-COOKIE-N`.
 #pragma once
 
 #include "loader/kernel/fd.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +25,7 @@ class StateDir {
     /// Taken for every change; released by the destructor.
     class Lock {
       public:
-        explicit Lock(const std::string &dir);
+        explicit Lock(Fd dir) : dir_(std::move(dir)) {}
 
       private:
         Fd dir_;
@@ -33,6 +35,8 @@ class StateDir {
     StateDir();
 
     Lock lock();
+    /// Nothing while somebody else has it: for who may not wait.
+    std::optional<Lock> try_lock();
     /// Makes the directory and mounts the bpffs where they are missing. Under the lock.
     void ensure_mounted();
     /// Unmounts a bpffs with nothing in it. Under the lock; quiet when it is in use.
@@ -46,6 +50,10 @@ class StateDir {
     std::string stage() const { return path(std::string(stage_name)); }
     static constexpr std::string_view stage_name = "stage";
     bool has_stage() const;
+    /// Makes room for another stage, and keeps this one for its own namespace. Under the lock.
+    void set_stage_aside(uint64_t netns_cookie);
+    /// What was set aside, of all namespaces.
+    std::vector<std::string> stages_aside() const;
     std::string make_stage();
     void publish(const std::string &name);
     /// Takes a pair out of sight; its pins are then below the returned directory. Under the lock.
@@ -59,9 +67,18 @@ class StateDir {
 
     /// The name of a pair: unique on the machine, stable while it exists.
     static std::string pair_name(uint64_t netns_cookie, uint32_t standby_ifindex);
+    /// The cookie in the name of a pair, of a stage that was set aside, or of anything else that is
+    /// PREFIX-COOKIE-...; 0 when there is none.
+    static uint64_t cookie_in(std::string_view name);
 
   private:
+    void make_directories() const;
+    Fd open_root() const;
+
     std::string root_, bpffs_;
+    bool given_;         ///< by the environment, not the machine's own
+    std::string mounts_; ///< the process in whose mounts that is; empty: in ours
+    size_t below_;       ///< how much of the paths leads there
 };
 
 } // namespace hitless

@@ -103,6 +103,12 @@ int Datapath::resolve(hl_role role, uint32_t ifindex) const {
     return static_cast<int>(opts.retval);
 }
 
+void Datapath::place(hl_port port, uint32_t ifindex) const {
+    uint32_t key = port;
+    if (bpf_map_update_elem(bpf_map__fd(skel_->maps.nics), &key, &ifindex, BPF_ANY))
+        throw Error(errno, "put an end of the failover device into the devmap");
+}
+
 uint64_t Datapath::counted(hl_counter which) const {
     return read_counters(skel_->maps.counters).frames[which];
 }
@@ -136,6 +142,8 @@ Pair::Pair(std::shared_ptr<Lab> on, uint64_t window_ns)
     : nics(std::move(on)), dp({.master = lab.standby, .window_ns = window_ns}) {
     if (dp.resolve(HL_ROLE_PRIMARY, lab.primary) || dp.resolve(HL_ROLE_STANDBY, lab.standby))
         throw Error(ENOENT, "resolve the lab's NICs");
+    dp.place(HL_PORT_INNER, ifindex_of("sby_far"));
+    dp.place(HL_PORT_MASTER, ifindex_of("pri_far"));
 }
 
 bool Pair::delivered(hl_role nic, const Frame &frame) const {

@@ -45,6 +45,8 @@ class Datapath {
     /// Takes a device of the caller's namespace (0: none) and runs the resolver; 0 or a negative
     /// errno.
     int resolve(hl_role role, uint32_t ifindex) const;
+    /// The same of an end of a failover device.
+    void place(hl_port port, uint32_t ifindex) const;
 
     hl_pair &pair() const { return skel_->data_pair->pair; }
     hitless_bpf &skel() const { return *skel_; }
@@ -70,7 +72,7 @@ class Datapath {
 /// NICs that all tests share who leave them as they are: making some takes longer than most tests.
 std::shared_ptr<Lab> untouched();
 
-/// Loaded programs of a pair, both NICs resolved.
+/// Loaded programs of a pair, both NICs resolved. The far ends play those of a failover device.
 struct Pair {
     explicit Pair(std::shared_ptr<Lab> nics = std::make_shared<Lab>(),
                   uint64_t window_ns = forever);

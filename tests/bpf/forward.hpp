@@ -35,6 +35,7 @@ class Forward {
         port(HL_ROLE_PRIMARY, pair.lab.primary);
         port(HL_ROLE_STANDBY, pair.lab.standby);
         port(HL_PORT_INNER, ifindex_of("sby_far"));
+        port(HL_PORT_MASTER, ifindex_of("pri_far"));
     }
 
     void port(uint32_t key, uint32_t ifindex) const {

@@ -119,16 +119,26 @@ TEST(Twins, AFrameIsForgottenAfterTheWindow) {
 /// the standby missed long ago is no twin of the one that the primary misses now.
 TEST(Twins, AnUnpairedCopyIsForgottenWhileItsContentGoesOn) {
     using clock = std::chrono::steady_clock;
-    constexpr uint64_t window = 20 * ms;
-    Pair pair(untouched(), window);
-    Frame bytes = frame(broadcast_mac, peer_mac);
-
-    ASSERT_TRUE(pair.delivered(P, bytes));
-    for (auto end = clock::now() + std::chrono::nanoseconds(5 * window / 2); clock::now() < end;) {
-        ASSERT_TRUE(pair.delivered(P, bytes));
-        pair.delivered(S, bytes);
+    constexpr std::chrono::nanoseconds window{20 * ms};
+    for (int attempt = 0; attempt < 200; attempt++) {
+        Pair pair(untouched(), window.count());
+        Frame bytes = frame(broadcast_mac, peer_mac);
+        bool delivered = pair.delivered(P, bytes);
+        auto last = clock::now();
+        bool waited = false; // for a CPU, as long as copies are remembered: it proves nothing
+        for (auto end = last + 5 * window / 2; !waited && clock::now() < end;) {
+            delivered &= pair.delivered(P, bytes);
+            pair.delivered(S, bytes);
+            waited = clock::now() - last > window / 2;
+            last = clock::now();
+        }
+        const bool forgotten = pair.delivered(S, bytes);
+        if (waited || clock::now() - last > window / 2) continue;
+        EXPECT_TRUE(delivered);
+        EXPECT_TRUE(forgotten);
+        return;
     }
-    EXPECT_TRUE(pair.delivered(S, bytes));
+    FAIL() << "it never ran without waiting for a CPU";
 }
 
 TEST(Twins, AFloodOnOneSideLosesNothing) {

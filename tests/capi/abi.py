@@ -41,7 +41,8 @@ class Lib:
 class Policy(c.Structure):
     _fields_ = [("size", c.c_size_t), ("hold_down_ms", c.c_int32), ("up_delay_ms", c.c_int32),
                 ("probe_interval_ms", c.c_int32), ("probe_rest_ms", c.c_int32), ("proof_timeout_ms", c.c_int32),
-                ("reserved", c.c_uint32), ("reselect", c.c_char_p), ("announce", c.c_char_p)]
+                ("reserved", c.c_uint32), ("reselect", c.c_char_p), ("announce", c.c_char_p),
+                ("carrier", c.c_char_p)]
 
 
 class Attach(c.Structure):
@@ -81,7 +82,8 @@ Pair._fields_ = [("size", c.c_size_t), ("next", c.POINTER(Pair)), ("name", c.c_c
                  ("veto", c.POINTER(Reason)), ("problems", c.POINTER(c.c_char_p)),
                  ("counters", c.POINTER(Counter)), ("primary", c.POINTER(Nic)), ("standby", c.POINTER(Nic)),
                  ("model", c.c_char_p), ("datapath", c.c_char_p), ("liveness", c.c_char_p),
-                 ("selector", c.c_char_p), ("failover", c.c_char_p), ("policy", c.POINTER(Policy))]
+                 ("selector", c.c_char_p), ("failover", c.c_char_p), ("policy", c.POINTER(Policy)),
+                 ("proved", c.c_int), ("reserved2", c.c_int)]
 
 
 class Flip(c.Structure):

@@ -126,6 +126,7 @@ class Calls(NetCase):
                  "flips": pair.flips, "failover": pair.failover.decode(),
                  **{f"{name}_s": max(getattr(policy, f"{name}_ms"), 0) / 1000 for name in abi.TIMES},
                  "reselect": policy.reselect.decode(), "announce": policy.announce.decode(),
+                 "proved": bool(pair.proved), "carrier": policy.carrier.decode(),
                  "counters": abi.names(pair.counters)},
                 {key: list(value) if key == "counters" else value
                  for key, value in told.items()

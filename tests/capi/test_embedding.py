@@ -34,6 +34,10 @@ class Agents(NetCase):
         self.assertEqual(agent.returncode, 0, log)
         self.assertEqual(len(self.pins()), 1, "the pair outlives the agent")
         sh("ip link set pri up")
+        again = self.start(command, "sby", "mac")
+        wait_until(lambda: again.poll() is not None or self.owner() == again.pid, "it has started again")
+        _, log = again.communicate(timeout=20)
+        self.assertEqual(again.returncode, 0, log)
         self.expect(0, "detach", "sby")
 
     def test_keep_a_pair(self):

@@ -143,9 +143,16 @@ class NetCase(Case):
         process = subprocess.Popen([HITLESS, "run", *args], env=self.env, stdout=log, stderr=log)
         self.addCleanup(log.close)
         self.addCleanup(self.end, process)
+        process.log = log
         wait_until(lambda: process.poll() is not None or self.owner() == process.pid,
                    "the controller owns the namespace")
         return process
+
+    @staticmethod
+    def said(process):
+        """By a controller, until now."""
+        with open(f"/proc/self/fd/{process.log.fileno()}", encoding="utf-8") as log:
+            return log.read()
 
     def owner(self):
         name = next((n for n in os.listdir(self.state) if n.startswith("controller-")), None)

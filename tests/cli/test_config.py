@@ -67,7 +67,7 @@ WRONG = {  # text: (line:column, what must be said)
 }
 
 GOOD = ["", "up_delay_ms = 0\nprobe_interval_ms = 5\nprobe_rest_ms = 0\nproof_timeout_ms = 100\n"
-        "reselect = 'failure'\nannounce = 'garp'\n[[pair]]\nstandby = 'eth0'\nreselect = 'better'\n",
+        "reselect = 'failure'\nannounce = 'garp'\ncarrier = 'follow'\n[[pair]]\nstandby = 'eth0'\nreselect = 'better'\n",
         "# nothing but a word\n", "auto_pair = false\nhold_down_ms = 0\n",
         "hold_down_ms = 3600000\n[[pair]]\nstandby = 'eth0'\nprimary = 'pci:00:04.0'\nhold_down_ms = 5\n"
         "[[pair]]\nstandby = 'eth1'\nprimary = 'eth2'\n",

@@ -13,10 +13,10 @@ PAIR = {"name": str, "model": str, "datapath": str, "active": str, "healthy": bo
         "primary": NIC, "standby": NIC,
         "counters": {name: int for name in (
             "tx_primary", "tx_standby", "rx_primary", "rx_standby", "drop_twin", "drop_echo",
-            "twin_table_full")},
+            "twin_table_full", "drop_no_device")},
         "failover": str,
         "hold_down_s": float, "up_delay_s": float, "probe_interval_s": float, "probe_rest_s": float,
-        "proof_timeout_s": float, "reselect": str, "announce": str}
+        "proof_timeout_s": float, "reselect": str, "announce": str, "proved": bool, "carrier": str}
 STATUS = {"version": int, "pairs": [PAIR]}
 FLIP = {"time_s": float, "pair": str, "from": str, "to": str, "reason": [str], "actor": str,
         "lost_frames": (int, type(None)), "duration_s": (float, type(None))}
@@ -79,6 +79,8 @@ class Shapes(NetCase):
         self.assertIsNone(flips[0]["duration_s"])
         self.assertLess(0, flips[1]["duration_s"])
         text = self.expect(0, "events").stdout.splitlines()
+        self.assertRegex(text[0], r" sby standby -> primary proved by operator$")
+        self.assertRegex(text[2], r" sby standby -> primary no longer operator by operator after ")
         self.assertRegex(text[1], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z sby primary -> standby "
                                   r"operator by operator after \d+\.\d{3} s$")
 

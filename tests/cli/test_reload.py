@@ -41,6 +41,13 @@ class Reload(NetCase):
         self.assertEqual(self.status()[0]["flips"], flips, "no flip")
         self.assertIsNone(process.poll())
 
+    def test_a_model_that_is_not_followed_is_said(self):
+        process = self.start()
+        self.write(20, "model = 'three'")
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "hitless convert sby --model three" in self.said(process), "it says so")
+        self.assertEqual(self.status()[0]["model"], "two")
+
     def test_a_better_primary_takes_over(self):
         sh("ip link add best address 02:00:00:00:00:01 type veth peer name best_far && ip link set best down")
         with open(self.file, "w", encoding="utf-8") as file:

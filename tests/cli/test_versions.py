@@ -86,6 +86,13 @@ class Versions(NetCase):
     def test_incomplete(self):
         os.unlink(f"{self.dir}/bell")
         self.everything_says("the pair is incomplete", lines=self.READERS)
+        done = self.expect(0, "detach", "sby")
+        self.assertEqual(done.stderr, "", "its state was there, and with it all that must be given back")
+        unchanged(self, self.before)
+
+    def test_without_its_state(self):
+        os.unlink(f"{self.dir}/pair")
+        self.everything_says("the pair is incomplete", lines=self.READERS)
         self.removed_by_detach()
 
     def test_attach_mends_what_is_incomplete(self):

@@ -136,6 +136,12 @@ TEST(ChoosePrimary, AnEmptyMacMatchesNobody) {
               nullptr);
 }
 
+/// The pair's own primary is in another namespace, where its number is another's in this one.
+TEST(ChoosePrimary, OneOfAListIsMeantByItsPlaceNotItsNumber) {
+    const std::vector<Link> links = {nic(3, "stranger", mac_b), vf(3, "vf0", mac_a)};
+    EXPECT_EQ(choose_primary(standby, Selector::parse("late,mac"), links).primary, &links[1]);
+}
+
 TEST(ChoosePrimary, SaysWhyNot) {
     std::vector links = {standby, vf(3, "eth1", mac_a), vf(4, "eth2", mac_a)};
     EXPECT_EQ(choose_primary(standby, {}, links).why_not, "2 devices match 'auto': eth1, eth2");

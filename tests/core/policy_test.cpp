@@ -57,6 +57,21 @@ TEST(Policy, ALostPrimaryMustStayGoodForTheHoldDown) {
     EXPECT_FALSE(story.again);
 }
 
+TEST(Policy, ALostPrimaryIsHeldDownBeforeItIsProved) {
+    Story story;
+    story.at(0, good);
+    story.at(1000, down);
+    Observation unproven = good;
+    unproven.path = Belief::unproven;
+    EXPECT_EQ(story.at(2000, unproven), HL_VETO(HOLD_DOWN) | HL_VETO(UNPROVEN));
+    EXPECT_EQ(story.again, Instant(milliseconds(2200)));
+    EXPECT_EQ(story.at(2200, unproven), HL_VETO(UNPROVEN));
+    EXPECT_FALSE(story.again);
+    EXPECT_EQ(story.at(2201, good), 0u);
+    EXPECT_EQ(story.at(2300, unproven), HL_VETO(UNPROVEN)) << "a doubt is no loss of the link";
+    EXPECT_EQ(story.at(2301, unproven), HL_VETO(UNPROVEN));
+}
+
 TEST(Policy, EveryLossStartsTheWaitAnew) {
     Story story;
     story.at(0, good);

@@ -22,9 +22,14 @@ struct Net {
     Instant now{0};
     bool out = true, in = true; ///< what the primary carries
     bool neighbour = true, known = true, usable = true, sending = true;
+    bool full = false;          ///< the primary's queue takes no question
+    bool completes = true;      ///< the primary goes on sending what is in it
+    bool unresolved = false;    ///< the guest itself looks for the neighbour
     unsigned haste = 50;        ///< percent of answers that a sending guest's frames overtake
     unsigned loss = 0;          ///< percent, on the primary, each way
     unsigned ways = 1, way = 0; ///< of asking the neighbour; it answers the last alone
+    unsigned inflow = 0;        ///< frames a second that come in by the primary while it is in use
+    unsigned jitter = 0;        ///< of those, in tenths of a millisecond
     uint64_t sent = 0, received = 0;
     unsigned asked_primary = 0, asked_standby = 0, flips = 0, steps = 0;
     std::mt19937 random{7};
@@ -46,12 +51,14 @@ struct Net {
     void decide_now() {
         Observation seen{.present = true, .usable = usable, .configured = true};
         seen.path = prover.belief();
+        seen.completes = completes;
         seen.veto = veto;
         Verdict verdict = decide(policy, trust, seen, now);
         uint64_t before = veto;
         veto = (veto | verdict.set) & ~verdict.clear;
         flips += !before != !veto;
         policy_again = verdict.again;
+        if (veto != before) again = now; // the bell
     }
 
     void step() {
@@ -63,14 +70,25 @@ struct Net {
                                              .ways = known ? ways : 0,
                                              .veto = veto,
                                              .sent = sent,
-                                             .received = received},
+                                             .received = received,
+                                             .unresolved = unresolved,
+                                             .completes = completes},
                                             now);
         if (orders.next_target) way = (way + 1) % ways;
-        if (orders.ask_primary) ask(Side::primary);
+        if (orders.ask_primary && full) prover.not_sent(Side::primary);
+        if (orders.ask_primary && !full) ask(Side::primary);
         if (orders.ask_standby) ask(Side::standby);
         again = orders.again;
         woken = orders.wake_on_frame;
         decide_now();
+    }
+
+    void receive_inflow() {
+        if (!inflow || now < next_in) return;
+        received += !veto && in;
+        slot += std::chrono::nanoseconds(std::chrono::seconds(1)) / inflow;
+        slot = std::max(slot, now);
+        next_in = slot + (jitter ? random() % jitter : 0) * ms / 10;
     }
 
     /// Lives on, a tenth of a millisecond at a time.
@@ -79,6 +97,7 @@ struct Net {
             bool by_primary = sending && !veto;
             sent += by_primary;
             received += sending && !veto && out && in && now.count() % 3 == 0;
+            receive_inflow();
             bool due = (again && *again <= now) || (policy_again && *policy_again <= now) ||
                        (!answers.empty() && answers.front().due <= now) || (woken && by_primary);
             if (due || veto & HL_VETO(ABSENT)) step();
@@ -99,6 +118,7 @@ struct Net {
     };
     std::deque<Answer> answers;
     std::optional<Instant> again, policy_again;
+    Instant slot{0}, next_in{0};
     bool woken = false;
 };
 
@@ -183,6 +203,65 @@ TEST(Prover, ADeadNeighbourIsNoHole) {
     EXPECT_EQ(net.flips, 1u) << "other traffic came in by the primary all the time";
 }
 
+TEST(Prover, AQuestionThatWasNotSentIsNoQuestion) {
+    for (bool sending : {true, false}) {
+        Net net = in_use(sending);
+        net.live(2000 * ms);
+        ASSERT_EQ(net.veto, 0u);
+        unsigned flips = net.flips;
+        net.full = true;
+        net.live(5000 * ms);
+        EXPECT_EQ(net.veto, 0u) << "a busy NIC is no hole";
+        net.full = false;
+        net.live(5000 * ms);
+        EXPECT_EQ(net.flips, flips);
+    }
+}
+
+TEST(Prover, AQueueThatIsFullAndSendsNothingHangs) {
+    Net net = in_use();
+    net.live(500 * ms);
+    net.full = true;
+    net.completes = net.out = net.in = false;
+    EXPECT_LT(net.until(false), 400 * ms);
+    EXPECT_TRUE(net.veto & HL_VETO(TX_HANG)) << net.veto;
+    net.live(5000 * ms);
+    EXPECT_NE(net.veto, 0u) << "not used before a question can be sent";
+    net.full = false;
+    net.completes = net.out = net.in = true;
+    net.until(true);
+    EXPECT_EQ(net.veto, 0u);
+}
+
+TEST(Prover, BehindAHoleFromTheStartANeighbourThatIsLookedForIsReasonEnough) {
+    Net net;
+    net.known = net.out = net.in = false;
+    net.until(true);
+    EXPECT_FALSE(net.prover.evident());
+    net.live(3000 * ms);
+    ASSERT_EQ(net.veto, 0u) << "there is nobody to ask";
+    net.known = net.unresolved = true;
+    EXPECT_LT(net.until(false), 300 * ms);
+    EXPECT_TRUE(net.veto & HL_VETO(BLACK_HOLE)) << net.veto;
+    net.out = net.in = true;
+    net.until(true);
+    EXPECT_TRUE(net.prover.evident());
+}
+
+TEST(Prover, ANeighbourThatIsLookedForInVainIsAskedSeldom) {
+    for (bool sending : {true, false}) {
+        Net net = in_use(sending);
+        net.neighbour = false;
+        net.unresolved = true;
+        net.live(1000 * ms);
+        unsigned asked = net.asked_primary, flips = net.flips;
+        net.live(10'000 * ms);
+        EXPECT_LE(net.asked_primary - asked, sending ? 11u : 2u);
+        EXPECT_LE(net.flips, flips + 2);
+        EXPECT_EQ(net.veto, 0u);
+    }
+}
+
 TEST(Prover, TheWayThatIsAnsweredIsFoundSoon) {
     Net net = in_use();
     net.ways = 4;
@@ -224,6 +303,79 @@ TEST(Prover, AHoleIsFoundByAWordNowAndThen) {
     net.sent++;
     net.step();
     EXPECT_LE(net.until(false), 45 * ms);
+}
+
+/// Each question by a path that is not in use moves the network's tables, twice.
+TEST(Prover, AReturnAfterCarrierLossMovesTheNetworksTablesOnce) {
+    for (bool sending : {false, true}) {
+        Net net = in_use(sending);
+        net.haste = 0;
+        net.usable = false;
+        net.step();
+        net.live(300 * ms);
+        const unsigned primary = net.asked_primary, standby = net.asked_standby;
+        net.usable = true;
+        net.step();
+        net.live(199 * ms);
+        EXPECT_EQ(net.veto, HL_VETO(HOLD_DOWN) | HL_VETO(UNPROVEN));
+        EXPECT_EQ(net.asked_primary, primary) << "it may flap again";
+        EXPECT_LT(net.until(true), 5 * ms);
+        EXPECT_EQ(net.asked_primary, primary + 1);
+        EXPECT_EQ(net.asked_standby, standby) << "the tables stay where the answer put them";
+    }
+}
+
+class ProverInflow : public testing::TestWithParam<unsigned> {};
+
+/// A silent eject while the guest only listens: what does not come in any more is evidence.
+TEST_P(ProverInflow, ThatStopsIsLeftAsSoonAsForAGuestThatSends) {
+    for (int phase = 0; phase < 40; phase++) {
+        Net net = in_use(false);
+        net.inflow = GetParam();
+        net.jitter = 20;
+        net.live((1000 + phase) * ms);
+        net.out = net.in = false;
+        EXPECT_LE(net.until(false), 40 * ms) << phase;
+        net.live(20 * ms);
+        EXPECT_EQ(net.veto, HL_VETO(BLACK_HOLE)) << phase;
+    }
+}
+
+TEST_P(ProverInflow, CostsNoFrameWhileItFlows) {
+    Net net = in_use(false);
+    net.inflow = GetParam();
+    net.jitter = 20;
+    net.live(1000 * ms);
+    const unsigned before = net.asked_primary;
+    net.live(3000 * ms);
+    EXPECT_NEAR(net.asked_primary - before, 10, 1);
+}
+
+TEST_P(ProverInflow, ThatEndsIsNoHoleAndWakesNobodyAnyMore) {
+    Net net = in_use(false);
+    net.inflow = GetParam();
+    net.live(1000 * ms);
+    net.inflow = 0;
+    net.live(400 * ms);
+    const unsigned asked = net.asked_primary, steps = net.steps;
+    net.live(3000 * ms);
+    EXPECT_EQ(net.veto, 0u);
+    EXPECT_NEAR(net.asked_primary - asked, 10, 1);
+    EXPECT_LE(net.steps - steps, 3 * (net.asked_primary - asked)) << "asked, answered, and no look";
+}
+
+INSTANTIATE_TEST_SUITE_P(FramesASecond, ProverInflow, testing::Values(100u, 1000u, 8000u),
+                         testing::PrintToStringParamName());
+
+TEST(Prover, AThinInflowIsWatchedAtTheRestingPace) {
+    Net net = in_use(false);
+    net.inflow = 20;
+    net.live(1000 * ms);
+    const unsigned steps = net.steps, asked = net.asked_primary;
+    net.live(3000 * ms);
+    EXPECT_LE(net.steps - steps, 3 * (net.asked_primary - asked));
+    net.out = net.in = false;
+    EXPECT_LE(net.until(false), 350 * ms);
 }
 
 TEST(Prover, WithoutProbesNothingWakesAnybody) {

@@ -17,7 +17,7 @@ bool steered = false;
 Varlink::Backend backend() {
     return {[] { return std::vector<PairStatus>(2); },
             [] {
-                return std::vector<Flip>{{"eth0", Instant(1), true, 3, HL_ACTOR_DATAPATH, {}}};
+                return std::vector<Flip>{{"eth0", Instant(1), true, 3, HL_ACTOR_DATAPATH, {}, {}}};
             },
             [](const std::string &standby, Target) {
                 steered = true;

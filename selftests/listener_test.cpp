@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A guest that only listens: what does not come in any more is evidence against the path.
+#include "selftests/pair_test.hpp"
+
+namespace hitless::selftest {
+namespace {
+
+constexpr unsigned rest_s = 3, rate = 200, rounds = 3;
+
+class Listener : public PairTest {
+  protected:
+    /// Questions at rest come so rarely that they find a hole after a second and a half on average.
+    void start() {
+        pair().attach();
+        pair().start_controller(
+            {"--config", pair().config(fmt::format("[[pair]]\nstandby = \"standby\"\n"
+                                                   "primary = \"mac\"\nhold_down_ms = 20\n"
+                                                   "probe_rest_ms = {}\n",
+                                                   rest_s * 1000))});
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+    /// Frames that left by the primary beside the guest's own.
+    std::uint64_t questions() {
+        return pair().primary().counters().tx - pair().counter("tx_primary");
+    }
+    /// From one question to the next the controller learns that frames come in steadily.
+    void let_it_learn() {
+        const auto before = questions();
+        ASSERT_TRUE(until([&] { return questions() >= before + 2; }, 10s * rest_s));
+    }
+};
+
+TEST_P(Listener, LeavesAHoleWhenFramesStayAway) {
+    start();
+    { Traffic traffic(lab(), 2000); } // the guest has a neighbour to ask
+    Flow down(lab().far(), lab().guest(),
+              {.from = NetLab::far4, .to = NetLab::guest4, .rate = rate});
+    down.start();
+    for (unsigned i = 0; i < rounds; ++i) {
+        let_it_learn();
+        const auto from = down.mark();
+        pair().primary().blackhole(Direction::both, true);
+        ASSERT_TRUE(until([&] { return pair().veto().contains("black-hole"); }))
+            << pair().cli({"status"}).out;
+        const auto arrivals = down.receiver().arrivals();
+        EXPECT_TRUE(until([&] { return down.receiver().arrivals() > arrivals + 20; }))
+            << "the network still sends into the hole";
+        const Tally got = down.since(from);
+        fmt::print("  {} frames of {} a second missed\n", got.lost, rate);
+        EXPECT_GT(got.lost, 0U) << "there was no hole";
+        EXPECT_LT(got.lost, rate * rest_s / 6) << "it waited for the next question";
+        pair().primary().blackhole(Direction::both, false);
+        ASSERT_TRUE(pair().becomes("primary")) << pair().cli({"status"}).out;
+    }
+}
+
+HL_INSTANTIATE_MODELS(Listener);
+
+} // namespace
+} // namespace hitless::selftest

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "selftests/pins.hpp"
+
+#include "loader/kernel/fd.hpp"
+#include "selftests/process.hpp"
+
+#include <algorithm>
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+namespace hitless::selftest {
+
+namespace fs = std::filesystem;
+
+std::string bpffs() {
+    return PrivateState::dir() + "/bpf";
+}
+
+std::vector<fs::path> pins() {
+    std::vector<fs::path> out;
+    for (const auto &entry : fs::recursive_directory_iterator(bpffs()))
+        if (entry.is_regular_file() &&
+            entry.path().filename().string().find('.') == std::string::npos)
+            out.push_back(entry.path());
+    return out;
+}
+
+/// Told apart by the name of what the pin opens.
+Ids pinned_ids() {
+    Ids ids;
+    for (const fs::path &pin : pins()) {
+        const Fd fd(bpf_obj_get(pin.c_str()));
+        const std::string kind =
+            fs::read_symlink(fmt::format("/proc/self/fd/{}", fd.get())).string();
+        const auto note = [&](const char *name, auto info, auto id, std::set<std::uint32_t> &to) {
+            std::uint32_t size = sizeof info;
+            if (kind.find(name) != kind.npos && !bpf_obj_get_info_by_fd(fd.get(), &info, &size))
+                to.insert(info.*id);
+        };
+        note("bpf-prog", bpf_prog_info{}, &bpf_prog_info::id, ids.programs);
+        note("bpf-map", bpf_map_info{}, &bpf_map_info::id, ids.maps);
+        note("bpf_link", bpf_link_info{}, &bpf_link_info::id, ids.links);
+    }
+    return ids;
+}
+
+bool gone(const Ids &ids) {
+    const auto none = [](const std::set<std::uint32_t> &all, int (*open)(std::uint32_t)) {
+        return std::ranges::none_of(all, [&](auto id) { return bool(Fd(open(id))); });
+    };
+    return none(ids.programs, bpf_prog_get_fd_by_id) && none(ids.maps, bpf_map_get_fd_by_id) &&
+           none(ids.links, bpf_link_get_fd_by_id);
+}
+
+} // namespace hitless::selftest

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What this process's product has pinned, by the kernel's own numbers: the same numbers are the
+// same objects, and a number that is gone is an object that ended.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hitless::selftest {
+
+std::string bpffs(); ///< the product's own
+std::vector<std::filesystem::path> pins();
+
+struct Ids {
+    std::set<std::uint32_t> programs, maps, links;
+    bool operator==(const Ids &) const = default;
+};
+Ids pinned_ids();
+bool gone(const Ids &);
+
+} // namespace hitless::selftest

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is left of pairs: of namespaces that are gone, of pins that somebody removed, of versions."""
+import json
+import mmap
+import os
+import struct
+import subprocess
+import unittest
+
+from bed import CLONE_NEWNET, HITLESS, NetCase, libc, must, sh, wait_until
+from machine import machine, unchanged
+from test_versions import OURS, VERSION, obj_get
+
+SECOND_MAC = "02:00:00:00:00:02"
+
+
+class Lifetimes(NetCase):
+    def namespace(self, name):
+        """Another one with two NICs, as the test's own. Returns its name."""
+        name = f"{self.netns}-{name}"
+        sh(f"ip netns add {name}")
+        self.addCleanup(subprocess.run, ["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+        sh(f"ip -n {name} link add sby address {SECOND_MAC} type veth peer name sby_far && "
+           f"ip -n {name} link add pri address {SECOND_MAC} type veth peer name pri_far && "
+           f"for i in lo sby sby_far pri pri_far; do ip -n {name} link set $i up; done")
+        return name
+
+    def second_pair(self):
+        sh(f"ip link add sby2 address {SECOND_MAC} type veth peer name sby2_far && "
+           f"ip link add pri2 address {SECOND_MAC} type veth peer name pri2_far && "
+           "for i in sby2 sby2_far pri2 pri2_far; do ip link set $i up; done")
+        return ["attach", "sby2", "--primary", "pri2"]
+
+    def remains(self):
+        """Others on this machine may leave theirs."""
+        found = json.loads(self.hitless("doctor", "-j").stdout)["findings"]
+        return next((f["detail"] for f in found if f["what"] == "remains"), "")
+
+    def test_of_a_namespace_that_was_deleted(self):
+        for model in ("two", "three", "hidden", "one"):
+            with self.subTest(model):
+                dead = self.namespace("dead")
+                self.expect(0, "-n", dead, "attach", "sby", "--primary", "pri", "--model", model)
+                (pair,) = self.pins()
+                private = f"/run/netns/hitless-{pair}"
+                self.assertEqual(os.path.exists(private), model != "two")
+                self.assertNotIn(pair, self.remains())
+                sh(f"ip netns del {dead}") # the kernel takes it apart in its own time
+                wait_until(lambda: pair in self.remains(), "the namespace is gone")
+                self.attach()
+                self.assertNotIn(pair, self.pins())
+                self.assertFalse(os.path.exists(private))
+                self.assertNotIn(pair, self.remains())
+                self.expect(0, "detach", "sby")
+
+    def test_a_namespace_without_a_name_lives(self):
+        """Held by a descriptor alone, where no search for processes finds it."""
+        living = self.namespace("living")
+        self.expect(0, "-n", living, "attach", "sby", "--primary", "pri", "--model", "hidden")
+        pairs = self.pins()
+        private = f"/run/netns/hitless-{pairs[0]}"
+        with open(f"/run/netns/{living}") as held:
+            sh(f"ip netns del {living}")
+            self.assertNotIn(pairs[0], self.remains())
+            self.attach()
+            self.expect(0, "detach", "sby")
+            self.assertEqual(self.pins(), pairs)
+            self.assertTrue(os.path.exists(private))
+            home = os.open("/proc/self/ns/net", os.O_RDONLY)
+            must(libc.setns(held.fileno(), CLONE_NEWNET))
+            try:
+                self.assertTrue(self.status()[0]["healthy"])
+                self.expect(0, "detach", "--all")
+            finally:
+                must(libc.setns(home, CLONE_NEWNET))
+                os.close(home)
+
+    def test_a_crashed_stage_of_another_namespace_is_kept_for_it(self):
+        other = self.namespace("other")
+        settings = ["ip", "-n", other, "-d", "link", "show", "pri"]
+        before = subprocess.check_output(settings, text=True)
+        self.expect(0, "-n", other, "attach", "sby", "--primary", "pri")
+        (pair,) = self.pins()
+        os.rename(f"{self.state}/bpf/{pair}", f"{self.state}/bpf/stage")
+        self.attach()
+        self.expect(0, "detach", "sby")
+        self.assertNotEqual(subprocess.check_output(settings, text=True), before, "still the pair's")
+        self.expect(0, "-n", other, "detach", "--all")
+        self.assertEqual(subprocess.check_output(settings, text=True), before)
+        self.assertEqual(self.pins(), [])
+
+    def test_lost_pins_are_their_own_pairs_trouble(self):
+        before = machine()
+        self.attach()
+        (first,) = self.pins()
+        for pin in ("twins", "knobs"):
+            os.unlink(f"{self.state}/bpf/{first}/{pin}")
+        self.expect(0, *self.second_pair())
+        self.assertIn(first, self.pins(), "nobody asked for that")
+        done = self.hitless("status", "-j")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual([pair["name"] for pair in json.loads(done.stdout)["pairs"]], ["sby2"])
+        self.assertIn("the pair is incomplete", done.stderr)
+        self.expect(1, "attach", "sby2", "--primary", "pri", says="already")
+        self.expect(0, "detach", "sby2")
+        sh("ip link del sby2 && ip link del pri2")
+        self.expect(0, "detach", "sby")
+        unchanged(self, before)
+
+    def set_version(self, pair, version):
+        fd = obj_get(f"{self.state}/bpf/{pair}/pair")
+        with mmap.mmap(fd, 4096) as state:
+            struct.pack_into("=I", state, VERSION, version)
+        os.close(fd)
+
+    def test_the_version_is_looked_at_first(self):
+        self.attach()
+        (pair,) = self.pins()
+        self.set_version(pair, OURS - 1)
+        os.unlink(f"{self.state}/bpf/{pair}/twins")
+        for line in (["status"], ["switch", "sby", "standby"], ["attach", "sby", "--primary", "pri"]):
+            self.expect(1, *line, says=f"ABI {OURS - 1}, this is {OURS}")
+        self.expect(0, *self.second_pair())
+        self.assertIn(pair, self.pins())
+        self.expect(0, "detach", "sby2")
+
+    def test_detach_loses_nothing_of_another_versions_namespace(self):
+        for model in ("three", "hidden", "one"):
+            with self.subTest(model):
+                sh("ip addr replace 192.0.2.2/24 dev sby")
+                self.attach("--model", model)
+                (pair,) = self.pins()
+                self.set_version(pair, OURS - 1)
+                before = sh("ip -br addr")
+                self.expect(1, "detach", pair, says=["another version", "detach it with that version"])
+                self.expect(1, "detach", "--all", says="another version")
+                self.assertEqual(self.pins(), [pair])
+                self.assertEqual(sh("ip -br addr"), before)
+                self.set_version(pair, OURS)
+                self.expect(0, "detach", pair)
+                self.assertIn("192.0.2.2/24", sh("ip -br addr show dev sby"))
+
+    def test_under_ip_netns_exec(self):
+        """Whose mounts end with its command."""
+        # The last command of a shell may be run in its place: so there are two.
+        for command in (f"{HITLESS} attach sby --primary pri", f"{HITLESS} attach sby --primary pri; true"):
+            with self.subTest(command):
+                done = subprocess.run(["ip", "netns", "exec", self.netns, "sh", "-c", command],
+                                      env=self.env, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(len(self.pins()), 1)
+                self.assertTrue(self.status()[0]["healthy"])
+                done = subprocess.run(["ip", "netns", "exec", self.netns, HITLESS, "detach", "sby"],
+                                      env=self.env, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(self.pins(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
