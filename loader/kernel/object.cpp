@@ -199,12 +199,6 @@ Fd open_pin(const std::string &dir, const char *name) {
     return out;
 }
 
-bool has_all_pins(const std::string &dir) {
-    return std::ranges::all_of(pin_names, [&](const PinName &pin) {
-        return is_optional(pin) || !access(fmt::format("{}/{}", dir, pin.name).c_str(), F_OK);
-    });
-}
-
 Objects open_objects(const std::string &dir) {
     return open_all(dir, is_optional);
 }

@@ -52,9 +52,6 @@ Objects open_remaining_objects(const std::string &dir);
 /// One of them: "pair", say. Throws as it does.
 Fd open_pin(const std::string &dir, const char *name);
 
-/// All that open_objects() needs are there.
-bool has_all_pins(const std::string &dir);
-
 /// Pins every object below `dir`, which must be on a bpffs.
 void pin_objects(const Objects &, const std::string &dir);
 
