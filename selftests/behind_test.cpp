@@ -20,6 +20,8 @@ void flood_unicast(NetLab &lab) {
                "off"});
     spawn(
         {"ip", "-n", lab.switch_ns().name(), "link", "set", "br0", "type", "bridge", "fdb_flush"});
+    // In the 100 ms after a flip the network hands over, and nothing is taken for a copy.
+    until([] { return false; }, 300ms);
 }
 
 /// Numbered frames of the far host to one address, whose MAC it knows.
