@@ -17,7 +17,7 @@ class Healthy : public PairTest {
         pair().primary().admin(true);
         ASSERT_NO_FATAL_FAILURE(pair().attach());
         ASSERT_TRUE(pair().becomes("primary"));
-        ASSERT_TRUE(ping(lab().guest(), NetLab::far4, 2s));
+        ASSERT_TRUE(ping(lab().guest(), NetLab::far4, default_patience));
         ASSERT_TRUE(healthy()) << shown();
     }
     bool healthy() const { return pair_->cli({"status", "standby"}).code == 0; }
@@ -48,7 +48,7 @@ class Healthy : public PairTest {
     void expect_mended_by(const std::string &words, const std::string &mend) {
         expect_named(words, mend);
         guest(mend);
-        EXPECT_TRUE(until([&] { return healthy(); }, 5s)) << words << ":\n" << shown();
+        EXPECT_TRUE(until([&] { return healthy(); })) << words << ":\n" << shown();
     }
 };
 
@@ -70,7 +70,7 @@ TEST_P(Healthy, AddressesThatComeLaterAreNamed) {
         expect_mended_by("primary has addresses of its own (" + address + ")",
                          "ip addr flush dev primary");
     }
-    EXPECT_TRUE(ping(lab().guest(), NetLab::far4, 2s));
+    EXPECT_TRUE(ping(lab().guest(), NetLab::far4, default_patience));
 }
 
 TEST_P(Healthy, RoutesAndRulesByThePrimaryAreNamed) {
@@ -132,25 +132,25 @@ TEST_P(Healthy, AControllerKeepsThePrimaryInLineWithoutAWord) {
     start();
     pair().start_controller();
     guest("ip link set standby mtu 9000 txqueuelen 77 promisc on");
-    EXPECT_TRUE(until([&] { return healthy(); }, 5s)) << shown();
+    EXPECT_TRUE(until([&] { return healthy(); })) << shown();
     EXPECT_NE(guest("ip link show primary").find("mtu 9000"), std::string::npos);
 }
 
 TEST_P(Healthy, AFallbackThatIsNoneIsNamed) {
     start();
     lab().standby().carrier(false);
-    ASSERT_TRUE(until([&] { return !pair().has_carrier("standby"); }, 5s));
+    ASSERT_TRUE(until([&] { return !pair().has_carrier("standby"); }));
     EXPECT_EQ(pair().cli({"status"}).code, 2);
     EXPECT_NE(problems().find("no fallback: the standby standby has no carrier"), std::string::npos)
         << problems();
     EXPECT_NE(problems().find("IPv6 addresses stay tentative"), std::string::npos) << problems();
     pair().primary().admin(false);
-    ASSERT_TRUE(until([&] { return pair().active() == "standby"; }, 5s));
+    ASSERT_TRUE(until([&] { return pair().active() == "standby"; }));
     EXPECT_NE(problems().find("no path"), std::string::npos) << problems();
     const std::string why = pair().cli({"explain", "standby"}).out;
     EXPECT_NE(why.find("Frames leave by neither NIC"), std::string::npos) << why;
     lab().standby().carrier(true);
-    EXPECT_TRUE(until([&] { return problems().find("no path") == std::string::npos; }, 5s));
+    EXPECT_TRUE(until([&] { return problems().find("no path") == std::string::npos; }));
 }
 
 TEST_P(Healthy, AFallbackThatAnOperatorMadeOfThePrimaryIsWatchedToo) {
@@ -180,7 +180,7 @@ void Healthy::expect_hole_left_from_the_start(const std::string &far) {
     EXPECT_LE(pings, 3U) << shown();
     EXPECT_EQ(pair().active(), "standby");
     pair().primary().blackhole(Direction::both, false);
-    EXPECT_TRUE(pair().becomes("primary", 20s)) << shown();
+    EXPECT_TRUE(pair().becomes("primary")) << shown();
     EXPECT_TRUE(pair().status().at("proved").get<bool>());
     EXPECT_TRUE(healthy()) << shown();
 }
@@ -222,7 +222,7 @@ TEST_P(HealthyModels, ANicThatCarriesLessThanItsMasterIsNamed) {
             expect_named(nic + " carries frames up to 1500",
                          in + "ip link set " + nic + " mtu 9000");
     pair().start_controller();
-    EXPECT_TRUE(until([&] { return healthy(); }, 5s)) << shown();
+    EXPECT_TRUE(until([&] { return healthy(); })) << shown();
 }
 
 TEST_P(HealthyModels, TheStandbysOwnSettingsAreWatched) {
@@ -240,7 +240,7 @@ TEST_P(HealthyModels, ADeadPairIsNamed) {
     start();
     lab().standby().carrier(false);
     pair().primary().carrier(false);
-    EXPECT_TRUE(until([&] { return problems().find("no path") != std::string::npos; }, 5s))
+    EXPECT_TRUE(until([&] { return problems().find("no path") != std::string::npos; }))
         << problems();
     EXPECT_EQ(pair().cli({"status"}).code, 2);
     if (pair().layout().has_failover) {
@@ -263,24 +263,24 @@ TEST_P(HealthyModels, ItsCarrierFollowsWhenThatIsAskedFor) {
     ASSERT_TRUE(pair().becomes("standby"));
     EXPECT_TRUE(has_carrier()) << "one path is enough";
     lab().standby().carrier(false);
-    EXPECT_TRUE(until([&] { return !has_carrier(); }, 5s)) << shown();
+    EXPECT_TRUE(until([&] { return !has_carrier(); })) << shown();
     lab().standby().carrier(true);
-    EXPECT_TRUE(until([&] { return has_carrier(); }, 5s)) << shown();
-    EXPECT_TRUE(ping(lab().guest(), NetLab::far4, 2s));
+    EXPECT_TRUE(until([&] { return has_carrier(); })) << shown();
+    EXPECT_TRUE(ping(lab().guest(), NetLab::far4, default_patience));
     lab().standby().carrier(false);
-    ASSERT_TRUE(until([&] { return !has_carrier(); }, 5s)) << shown();
+    ASSERT_TRUE(until([&] { return !has_carrier(); })) << shown();
     pair().kill_controller();
     lab().standby().carrier(true);
-    EXPECT_TRUE(until(
-        [&] { return problems().find("no controller brings it up") != std::string::npos; }, 5s))
-        << problems();
+    EXPECT_TRUE(until([&] {
+        return problems().find("no controller brings it up") != std::string::npos;
+    })) << problems();
     pair().start_controller();
-    EXPECT_TRUE(until([&] { return has_carrier(); }, 5s)) << shown();
+    EXPECT_TRUE(until([&] { return has_carrier(); })) << shown();
     lab().standby().carrier(false);
-    ASSERT_TRUE(until([&] { return !has_carrier(); }, 5s)) << shown();
+    ASSERT_TRUE(until([&] { return !has_carrier(); })) << shown();
     pair().controller().signal(SIGTERM);
     EXPECT_EQ(pair().controller().wait(5s), 0);
-    EXPECT_TRUE(until([&] { return has_carrier(); }, 5s)) << "it ends as it found it";
+    EXPECT_TRUE(until([&] { return has_carrier(); })) << "it ends as it found it";
 }
 
 HL_INSTANTIATE_MODELS(HealthyModels);

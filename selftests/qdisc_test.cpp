@@ -73,7 +73,7 @@ class Qdisc : public PairTest {
             from, to,
             {.to = inward ? NetLab::guest4 : NetLab::far4, .port = watched_port, .rate = slow});
         flow.start();
-        until([&] { return flow.mark() > 200; }, 2s);
+        until([&] { return flow.mark() > 200; });
         flow.stop();
         until([] { return false; }, 50ms); // nothing to wait for: the hoped-for event is absence
         return flow.receiver().arrivals();
@@ -188,7 +188,7 @@ class Replaced : public Qdisc {
         ASSERT_TRUE(has_own_filter("standby"));
     }
     void comes_back() {
-        EXPECT_TRUE(until([&] { return healthy(); }, 5s)) << problems();
+        EXPECT_TRUE(until([&] { return healthy(); })) << problems();
         const auto before = pair().counter("tx_primary");
         expect_a_good_path();
         EXPECT_GE(pair().counter("tx_primary"), before + 400);
@@ -247,7 +247,7 @@ TEST_P(Later, FilterIsObeyedWithoutAGap) {
     Traffic traffic(lab(), slow);
     const Marks from = traffic.mark();
     tc("filter add dev " + pair().master() + " egress " + witness);
-    EXPECT_TRUE(until([&] { return unseen(false) == 0; }, 5s));
+    EXPECT_TRUE(until([&] { return unseen(false) == 0; }));
     ASSERT_TRUE(traffic.pass(400));
     expect_nothing_lost("a filter made later", traffic.since(from));
     EXPECT_TRUE(healthy()) << problems();
