@@ -115,13 +115,17 @@ void Prover::prove(Moment &moment) {
         since_ = moment.now;
         return;
     }
+    // Each question moves the network's tables here and the next one back, and at each move frames
+    // overtake those that are still on the slower path. So one proof, when it is about to be used;
+    // the time in which nobody was asked is no time in which nobody answered.
+    if (moment.seen.veto & HL_VETO(HOLD_DOWN) && !refuted_) {
+        if (moment.seen.ways) since_ = std::max(since_, moment.now - Instant(how.up_delay));
+        return;
+    }
     if (is_proved(moment)) {
         phase_ = Phase::trusted;
         return;
     }
-    // Each question moves the network's tables here and the next one back, and at each move frames
-    // overtake those that are still on the slower path. So one proof, when it is about to be used.
-    if (moment.seen.veto & HL_VETO(HOLD_DOWN) && !refuted_) return;
     if (how.interval.count() == 0 || !moment.seen.ways) {
         moment.orders.again = since_ + how.up_delay + unasked(how);
         return;

@@ -325,6 +325,23 @@ TEST(Prover, AReturnAfterCarrierLossMovesTheNetworksTablesOnce) {
     }
 }
 
+TEST(Prover, AReturnIntoAHoleIsNotUsedHoweverLongItWasHeldDown) {
+    for (int hold : {0, 20, 200, 1000}) {
+        Net net = in_use();
+        net.policy.hold_down = milliseconds(hold);
+        net.usable = false;
+        net.step();
+        net.live(300 * ms);
+        net.usable = true;
+        net.out = net.in = false;
+        net.step();
+        net.live(hold * ms + 3000 * ms);
+        EXPECT_EQ(net.veto, HL_VETO(UNPROVEN)) << hold;
+        net.out = net.in = true;
+        EXPECT_LT(net.until(true), 1000 * ms) << hold;
+    }
+}
+
 class ProverInflow : public testing::TestWithParam<unsigned> {};
 
 /// A silent eject while the guest only listens: what does not come in any more is evidence.
