@@ -56,7 +56,7 @@ void print_pair(const PairStatus &pair, Env &env) {
 }
 
 void print_table(const std::vector<PairStatus> &pairs, Env &env) {
-    if (!pairs.empty()) env.out << pairs_table(pairs) << '\n';
+    if (!pairs.empty()) env.out << pairs_table(pairs);
     for (const PairStatus &pair : pairs)
         for (const Problem &problem : pair.problems)
             env.out << fmt::format("{}: problem: {}\n", pair.name, problem.text());

@@ -211,7 +211,10 @@ def changes(bed):
                                     tc("qdisc", "del", "dev", "eth0", "clsact")), nothing, False),
         "filtered_in": (lambda: (tc("qdisc", "replace", "dev", "eth1", "clsact"),
                                  tc("filter", "add", "dev", "eth1", "ingress", "prio", "7", *TAKES)), lambda: tc("qdisc", "del", "dev", "eth1", "clsact"), False),
-        "own_address": (lambda: ip("addr", "add", f"{GUEST}/24", "dev", "eth1"),
+        # The route of whoever has it first is used, and nobody answers the primary's questions for neighbours.
+        "own_address": (lambda: (ip("addr", "add", f"{GUEST}/24", "dev", "eth1"),
+                                 ip("addr", "del", f"{GUEST}/24", "dev", "eth0"),
+                                 ip("addr", "add", f"{GUEST}/24", "dev", "eth0")),
                         lambda: ip("addr", "flush", "dev", "eth1"), False),
         "allmulti": (lambda: ip("link", "set", "eth1", "allmulticast", "off"), nothing, False),
         "primary_mtu": (lambda: ip("link", "set", "eth1", "mtu", "1300"),

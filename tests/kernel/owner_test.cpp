@@ -40,7 +40,7 @@ TEST_F(OwnerLockTest, WhoLooksDoesNotHaveIt) {
             OwnerLock::holder(path_);
     });
     int refused = 0;
-    for (int i = 0; i < 20'000; i++)
+    for (int i = 0; i < 3'000; i++)
         refused += !OwnerLock(path_).held();
     done = true;
     looking.join();
