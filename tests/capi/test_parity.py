@@ -17,6 +17,7 @@ OBJECTS = f"{os.environ['BUILD']}/cli/CMakeFiles/hitless.dir"
 # Function of the library that the command line's objects call -> its counterpart in hitless.h, or, after a
 # dash, why an agent needs none.
 CALLS = {
+    "netns_cookie": "- the name of the program's control socket",
     "attach": "hitless_attach",
     "detach": "hitless_detach",
     "convert": "- hitless_detach and hitless_attach with another model",

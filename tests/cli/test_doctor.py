@@ -108,6 +108,7 @@ class Doctor(NetCase):
         found = self.examine()["controller"]
         self.assertEqual((found["grade"], found["remedy"]), ("degraded", f"kill -CONT {process.pid}"))
         sh(found["remedy"])
+        self.assertNotIn("filters what comes in by", self.examine()["pair sby"]["detail"], "the remedy mends it")
         self.assertEqual(self.examine()["controller"]["grade"], "ok")
 
     def test_a_controller_without_descriptors(self):
@@ -205,11 +206,12 @@ class Doctor(NetCase):
         self.attach()
         program = self.compiled("xdp")
         sh(f"ip link set pri xdpgeneric obj {program} sec xdp")
-        found = self.examine()["pri"]
+        found = self.examine()["pair sby"]
         self.assertEqual(found["grade"], "degraded")
-        self.assertIn("ip link set pri xdp", found["remedy"])
-        sh(found["remedy"].split(": ")[1])
-        self.assertNotIn("pri", self.examine())
+        self.assertIn("filters what comes in by pri", found["detail"])
+        self.assertIn("bpftool net attach xdpgeneric id ", found["remedy"], "not: to switch the filter off")
+        sh(found["remedy"])
+        self.assertEqual(self.examine()["pair sby"]["grade"], "ok", "the remedy mends it")
 
     def compiled(self, section):
         """An object with one program that lets everything pass: -1 in tc, which ends no chain, 2 in XDP."""
