@@ -3,6 +3,7 @@
 // XDP programs of others that filter what a device receives. A pair gives frames a second way in:
 // what goes past a filter is named, and the remedy that is named mends it.
 #include "selftests/pair_test.hpp"
+#include "selftests/ping.hpp"
 #include "selftests/programs.hpp"
 
 #include <cerrno>
@@ -31,6 +32,7 @@ class XdpFilter : public PairTest {
         pair().attach();
         pair().start_controller();
         ASSERT_TRUE(pair().becomes("primary"));
+        ASSERT_TRUE(ping(lab().guest(), NetLab::far4, 1s)); // a neighbour that can be asked
     }
     /// Expects `words` of status and doctor, and runs what the doctor recommends.
     void mend(const std::string &words) {
@@ -38,7 +40,8 @@ class XdpFilter : public PairTest {
         EXPECT_EQ(status.code, 2) << status.shown();
         EXPECT_NE(status.out.find(words), std::string::npos) << status.shown();
         const Outcome doctor = pair().cli({"doctor", "-j"});
-        for (const Json &finding : Json::parse(doctor.out)["findings"]) {
+        const Json all = Json::parse(doctor.out);
+        for (const Json &finding : all["findings"]) {
             if (finding["detail"].get<std::string>().find(words) == std::string::npos) continue;
             const Outcome o = run({"ip", "netns", "exec", lab().guest().name(), "sh", "-c",
                                    finding["remedy"].get<std::string>()});

@@ -66,6 +66,10 @@ void Vigil::step(Pair &pair, Places &places) {
         if (went_past(state, answer.came_by)) return;
         prover_.answered(answer.second_path ? Side::standby : Side::primary, answer.asked, now());
     });
+    // Where frames enter a failover device by redirect_peer the kernel still shows them to sockets
+    // of the NIC, and that would cost each of them.
+    prober_.watch(usable_ && !pair.layout().has_failover ? primary_ : Ifindex::none);
+    if (prober_.strayed()) prover_.refute();
     Instant at = now();
     if (usable_ && how.interval.count() &&
         at - learnt_ >= (prober_.ways() && !prober_.unresolved() ? learn_again : learn_first)) {

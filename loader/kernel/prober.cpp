@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/prober.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/netns.hpp"
 #include "loader/kernel/private_netns.hpp"
 
 #include <algorithm>
@@ -154,10 +155,30 @@ Frame frame_to_itself(const Mac &own) {
     return out;
 }
 
+/// Of one protocol, so it stands behind tc: unicast frames to this host that are still the NIC's.
+Fd stray_socket(Ifindex nic, uint16_t protocol) {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, ETH_HLEN),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    sock_fprog filter{std::size(code), code};
+    sockaddr_ll here{};
+    here.sll_family = AF_PACKET;
+    here.sll_protocol = htons(protocol);
+    here.sll_ifindex = static_cast<int>(number(nic));
+    Fd out = packet_socket(0);
+    if (!out || setsockopt(out.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ||
+        bind(out.get(), reinterpret_cast<sockaddr *>(&here), sizeof(here)) < 0)
+        return {};
+    return out;
+}
+
 } // namespace
 
 Prober::Prober(int netns_of_nics)
-    : answers_(epoll_create1(EPOLL_CLOEXEC)), out_(way_out(netns_of_nics)) {
+    : answers_(epoll_create1(EPOLL_CLOEXEC)), out_(way_out(netns_of_nics)), netns_(netns_of_nics) {
     fill_random(&id_, sizeof(id_));
     if (!answers_) throw Error(errno, "create an epoll set");
     if (!out_) return; // paths are then used by the timer alone
@@ -170,6 +191,33 @@ Prober::Prober(int netns_of_nics)
     if (!echo4_) throw Error(errno, "open a raw socket");
     listen_to(echo4_);
     if (echo6_) listen_to(echo6_); // else there is no IPv6
+}
+
+void Prober::watch(Ifindex nic) {
+    constexpr Instant pause = std::chrono::milliseconds(300);
+    bool same = nic == watched_;
+    if (!out_ || (same && (!strays_.empty() || now() - strayed_at_ < pause))) return;
+    strays_.clear();
+    watched_ = nic;
+    if (nic == Ifindex::none) return;
+    std::optional<InNetns> there;
+    if (netns_ >= 0) there.emplace(netns_);
+    for (uint16_t protocol : {ETH_P_ARP, ETH_P_IP, ETH_P_IPV6}) {
+        Fd socket = stray_socket(nic, protocol);
+        if (!socket) continue; // the NIC has just gone
+        listen_to(socket);
+        strays_.push_back(std::move(socket));
+    }
+}
+
+void Prober::read_strays() {
+    char byte = 0;
+    bool any = std::ranges::any_of(
+        strays_, [&](const Fd &socket) { return recv(socket.get(), &byte, 1, MSG_TRUNC) > 0; });
+    if (!any) return;
+    strays_.clear();
+    strayed_ = true;
+    strayed_at_ = now();
 }
 
 void Prober::listen_to(Fd &socket) {
@@ -327,6 +375,7 @@ void Prober::read_claims(int socket, std::optional<Claim> (*parse)(Bytes), const
 }
 
 void Prober::read(const Heard &heard) {
+    read_strays();
     if (echo4_) read_echoes(echo4_.get(), false, heard);
     if (echo6_) read_echoes(echo6_.get(), true, heard);
     if (arp_) read_claims(arp_.get(), arp_reply, heard);

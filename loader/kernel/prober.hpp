@@ -15,6 +15,7 @@
 
 #include <deque>
 #include <functional>
+#include <utility>
 
 namespace hitless {
 
@@ -41,6 +42,12 @@ class Prober {
     /// One question to the present target, out of `nic` alone. `tag` comes back with the answer.
     /// False when the NIC does not take it.
     bool ask(Ifindex nic, bool second_path, Instant now);
+
+    /// From now on notices what reaches the stack at a NIC whose frames are all led elsewhere by
+    /// our program there: such a frame went past it. Costs frames that ours leads away nothing.
+    void watch(Ifindex nic);
+    /// Some did since the last call. The watch pauses then, so that many do not keep us busy.
+    bool strayed() { return std::exchange(strayed_, false); }
 
     struct Answer {
         bool second_path; ///< which path it had been asked by
@@ -74,6 +81,7 @@ class Prober {
 
     void listen_to(Fd &socket);
     Frame question(bool second_path, Instant now);
+    void read_strays();
     void open_arp();
     void open_discovery();
     Frame ask_for_claim(const Ends &, bool second_path);
@@ -91,6 +99,11 @@ class Prober {
     std::vector<Way> ways_; // the present one first
     bool unresolved_ = false;
     std::deque<Question> questions_; // unanswered, newest last
+    int netns_;                      // of the NICs; -1: the caller's
+    Ifindex watched_ = Ifindex::none;
+    std::vector<Fd> strays_; // hear what went past our program on the NIC that is watched
+    bool strayed_ = false;
+    Instant strayed_at_{0};
 };
 
 } // namespace hitless
