@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 #include <optional>
