@@ -4,10 +4,10 @@
 import os
 import unittest
 
-from bed import NetCase, netns_cookie, sh
+from bed import NetCase, netns_cookie, oldest_ancestor, sh
 from machine import machine, unchanged
 
-OUTSIDE = f"/proc/{os.getppid()}"          # we have mounts of our own; whoever started us has not
+OUTSIDE = f"/proc/{oldest_ancestor()}"  # we have mounts of our own; whoever started us has not
 PRODUCT = f"{OUTSIDE}/root/run/hitless"
 
 

@@ -16,7 +16,7 @@ import struct
 import subprocess
 import unittest
 
-from bed import HITLESS, MAC, NetCase, netns_cookie, sh, wait_until
+from bed import HITLESS, MAC, NetCase, netns_cookie, oldest_ancestor, sh, wait_until
 from test_versions import OURS, VERSION, obj_get
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
@@ -132,17 +132,6 @@ def literals():
             joined = "".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', match.group()))
             found.setdefault(joined, name)
     return found
-
-
-def oldest_ancestor():
-    """Among whose mounts the product keeps what people shall see: process 1, or what a container shows of it."""
-    pid = os.getpid()
-    while True:
-        with open(f"/proc/{pid}/stat") as file:
-            parent = int(file.read().rpartition(")")[2].split()[1])
-        if not parent or not os.access(f"/proc/{parent}/ns/mnt", os.R_OK):
-            return pid
-        pid = parent
 
 
 PRINTED = literals()

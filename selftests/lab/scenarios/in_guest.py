@@ -10,11 +10,11 @@ import re
 from hllab.scenario import Matrix, Skip
 
 TESTS = {
-    "hitless_bpf_test": "*-*Race*:*Twins*:*600Devices*",
+    "hitless_bpf_test": "*-*Race*:*Twins*:*600Devices*:*ContentTest*:*PortTest*",
     "hitless-selftest": "*Loss*tap*living*:*Boot.BothThere/tap:*Foreign.*Before/tap:Nic/Qdisc.IngressQdiscWithoutTcx/tap:Nic/Leftover.*All/tap:*VlanGroups*",
 }
 RATE = 1000
-MATRIX = Matrix(programs=("hitless", *TESTS), timeout=300)
+MATRIX = Matrix(programs=("hitless", *TESTS), timeout=600)
 
 
 def run(trial):
@@ -22,7 +22,7 @@ def run(trial):
     for program, chosen in TESTS.items():
         result = trial.guest.agent.run(
             "env", "HITLESS=/usr/bin/hitless", f"HITLESS_SELFTEST_RATE={RATE}", program, f"--gtest_filter={chosen}", "--gtest_brief=1",
-            timeout=240, check=False)
+            timeout=480, check=False)
         words = re.search(r"^\[  PASSED  \] (\d+) test", result.out, re.M)
         if result.rc == 77:
             raise Skip(f"{program}: no test could run in this guest")
