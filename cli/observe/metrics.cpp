@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/observe/metrics.hpp"
 #include "loader/core/names.hpp"
+#include "loader/kernel/netns.hpp"
 
 #include <prometheus/text_serializer.h>
 #include <sstream>
@@ -47,12 +48,16 @@ class Family {
   private:
     ClientMetric &fresh(Labels labels) {
         ClientMetric &metric = family_.metric.emplace_back();
+        metric.label.push_back({"netns", netns_});
         for (const Label &label : labels)
             metric.label.push_back({std::string(label.name), std::string(label.value)});
         return metric;
     }
 
     MetricFamily family_;
+    // Two namespaces may each have an eth0: without it their series are one. A cookie is never
+    // used again, a name may be.
+    const std::string netns_ = std::to_string(netns_cookie());
 };
 
 void add_frames(const std::vector<PairStatus> &pairs, std::vector<MetricFamily> &all) {

@@ -3,15 +3,15 @@
 import json
 
 PANELS = [  # title, unit, width of 24, expression, legend
-    ("Active path (1: primary)", "short", 12, 'hitless_path_active{path="primary"}', "{{pair}}"),
-    ("Vetoes in force", "short", 12, "hitless_veto == 1", "{{pair}} {{reason}}"),
+    ("Active path (1: primary)", "short", 12, 'hitless_path_active{path="primary"}', "{{netns}} {{pair}}"),
+    ("Vetoes in force", "short", 12, "hitless_veto == 1", "{{netns}} {{pair}} {{reason}}"),
     ("Frames sent by path", "pps", 12, 'rate(hitless_path_frames_total{direction="tx"}[$__rate_interval])',
-     "{{pair}} {{path}}"),
+     "{{netns}} {{pair}} {{path}}"),
     ("Frames received by path", "pps", 12, 'rate(hitless_path_frames_total{direction="rx"}[$__rate_interval])',
-     "{{pair}} {{path}}"),
-    ("Flips", "short", 8, "hitless_flips_total", "{{pair}}"),
-    ("Dropped on purpose", "pps", 8, "rate(hitless_frames_dropped_total[$__rate_interval])", "{{pair}} {{reason}}"),
-    ("Lost by a NIC", "pps", 8, "rate(hitless_frames_lost_total[$__rate_interval])", "{{pair}} {{path}}"),
+     "{{netns}} {{pair}} {{path}}"),
+    ("Flips", "short", 8, "hitless_flips_total", "{{netns}} {{pair}}"),
+    ("Dropped on purpose", "pps", 8, "rate(hitless_frames_dropped_total[$__rate_interval])", "{{netns}} {{pair}} {{reason}}"),
+    ("Lost by a NIC", "pps", 8, "rate(hitless_frames_lost_total[$__rate_interval])", "{{netns}} {{pair}} {{path}}"),
 ]
 
 

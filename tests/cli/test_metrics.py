@@ -6,7 +6,7 @@ import socket
 import subprocess
 import unittest
 
-from bed import NetCase, sh, wait_until
+from bed import NetCase, netns_cookie, sh, wait_until
 
 
 def promtool(text):
@@ -14,9 +14,14 @@ def promtool(text):
 
 
 def values(text, name):
-    """label text -> value"""
-    return {labels: float(value) for labels, value in
-            re.findall(rf"^{name}(\{{.*\}})? (\S+)$", text, re.MULTILINE)}
+    """label text without the namespace's -> value"""
+    return {"{" + labels + "}" if labels else "": float(value) for labels, value in
+            re.findall(rf'^{name}\{{netns="\d+",?(.*)\}} (\S+)$', text, re.MULTILINE)}
+
+
+def series(text):
+    """All of a text, each with its labels."""
+    return {line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
 
 
 class Metrics(NetCase):
@@ -27,7 +32,21 @@ class Metrics(NetCase):
         self.attach()
         text = re.sub(r"^(hitless_frames_\w+|hitless_path_frames_total)(\{.*\}) \d+$", r"\1\2 N", self.text(),
                       flags=re.MULTILINE)
-        self.golden("metrics.txt", re.sub(r'version="[\d.]+"', 'version="V"', text))
+        text = re.sub(r'version="[\d.]+"', 'version="V"', text)
+        self.golden("metrics.txt", text.replace(f'netns="{netns_cookie()}"', 'netns="C"'))
+
+    def test_two_namespaces_with_the_same_names_share_no_series(self):
+        """Prometheus would take one pair for the other."""
+        other = f"{self.netns}-b"
+        sh(f"ip netns add {other}")
+        self.addCleanup(sh, f"ip netns del {other}")
+        sh(f"ip -n {other} link add sby type veth peer name far && ip -n {other} link set sby up")
+        self.attach()
+        self.expect(0, "-n", other, "attach", "sby")
+        self.addCleanup(self.hitless, "-n", other, "detach", "--all")
+        here, there = series(self.text()), series(self.expect(0, "-n", other, "metrics").stdout)
+        self.assertTrue(any("pair=" in one for one in there), there)
+        self.assertFalse(here & there)
 
     def test_promtool_has_nothing_to_say(self):
         self.attach()
