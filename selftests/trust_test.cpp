@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // When a primary is trusted, when it is not, and what the trust costs.
+#include "proving/spawn.hpp"
 #include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/procfs.hpp"
@@ -155,11 +156,41 @@ TEST_P(Path, ProbingCostsNextToNothing) {
            (cpu_ms(pid) - cpu) / static_cast<double>(now_ns() - start_ns) * 1e8, "%");
 }
 
+/// Nobody but us tells this network where the guest is: a static entry outlives its port's carrier,
+/// the far end never asks, and the guest's IPv6 says nothing by itself.
+void pin_the_guest(const NetLab &lab) {
+    for (const std::vector<std::string> &command : std::vector<std::vector<std::string>>{
+             {"ip", "netns", "exec", lab.guest().name(), "sysctl", "-qw",
+              "net.ipv6.conf.all.disable_ipv6=1"},
+             {"ip", "-n", lab.far().name(), "neigh", "replace", NetLab::guest4, "lladdr",
+              NetLab::mac, "dev", "lan", "nud", "permanent"},
+             {"bridge", "-n", lab.switch_ns().name(), "fdb", "replace", NetLab::mac, "dev",
+              "sw-primary", "master", "static"}})
+        proving::spawn(command);
+}
+
+/// The control of the next: without a controller nobody tells, and nothing arrives.
+TEST_P(Path, ANetworkThatIsNotToldDoesNotFollow) {
+    start({"--hold-down", "20", "--probe-interval", "0"});
+    pin_the_guest(lab());
+    Flow down(lab().far(), lab().guest(),
+              {.from = NetLab::far4, .to = NetLab::guest4, .rate = 20'000});
+    down.start();
+    ASSERT_TRUE(until([&] { return down.receiver().arrivals() > 5000; }));
+    pair().kill_controller();
+    pair().primary().admin(false);
+    ASSERT_TRUE(pair().becomes("standby"));
+    const auto arrived = down.receiver().arrivals();
+    EXPECT_FALSE(until([&] { return down.receiver().arrivals() > arrived + 1000; },
+                       std::chrono::milliseconds(500)));
+}
+
 /// Behind a learning switch, the network goes on sending to where it last saw a silent guest.
 /// A tap that is set down leaves its switch's port as it was: nobody but the controller tells the
 /// network, and no timer of the controller's does.
 TEST_P(Path, ASilentReceiverIsFollowed) {
     start({"--hold-down", "20", "--probe-interval", "0"});
+    pin_the_guest(lab());
     Flow down(lab().far(), lab().guest(),
               {.from = NetLab::far4, .to = NetLab::guest4, .rate = 20'000});
     down.start();
