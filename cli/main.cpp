@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
-#include "cli/plain_text.hpp"
-#include "loader/hitless.hpp"
-#include "loader/kernel/netns.hpp"
+#include "cli/output/plain_text.hpp"
+#include "loader/api.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
 #include <cerrno>
 #include <CLI/CLI.hpp>

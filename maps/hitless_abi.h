@@ -231,7 +231,7 @@ enum hl_sync {
 struct hl_failover {
 	__u32 outer;
 	__u32 inner;
-	__u32 finished_frames; /* somebody vouched for what core/native.hpp doubts */
+	__u32 finished_frames; /* somebody vouched for what core/native_xdp.hpp doubts */
 	__u32 reserved;
 	char netns[HL_NETNS]; /* the private namespace that inner is in; "": the guest's own */
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
 // The typed view of a pair in userspace: atomic veto, flip log, names of reasons and counters.
-// Does not own the memory; loader/kernel/mapping.hpp maps a pinned pair.
+// Does not own the memory; loader/kernel/bpf/mapping.hpp maps a pinned pair.
 //
 //   PairView view(mapping.pair());
 //   if (view.set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, now) == 0) ... // this was the flip

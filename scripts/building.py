@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-TOUCHED = "loader/engine/controller.cpp"
+TOUCHED = "loader/engine/controller/controller.cpp"
 
 
 def run(command, tree, env):

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Addresses: IPv6 duplicate detection, and names resolved anew, through both paths.
-#include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/ping.hpp"
+#include "testbed/spawn.hpp"
 
 namespace hitless::selftest {
 namespace {

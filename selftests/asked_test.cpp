@@ -2,10 +2,10 @@
 //
 // Whom the path is proved by, and how: a guest with one address family, a neighbour that answers
 // no echo, one that is written down, and nobody at all.
-#include "proving/raw.hpp"
-#include "proving/spawn.hpp"
 #include "selftests/figure.hpp"
 #include "selftests/hole.hpp"
+#include "testbed/raw.hpp"
+#include "testbed/spawn.hpp"
 
 #include <arpa/inet.h>
 #include <map>

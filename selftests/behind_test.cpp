@@ -2,11 +2,11 @@
 //
 // Whoever is behind the guest has one NIC as well: nothing that it sends comes back, and what is
 // sent to it arrives once, whatever the network floods.
-#include "proving/raw.hpp"
-#include "proving/spawn.hpp"
 #include "selftests/nested.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/ping.hpp"
+#include "testbed/raw.hpp"
+#include "testbed/spawn.hpp"
 
 namespace hitless::selftest {
 namespace {

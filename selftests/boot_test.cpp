@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The controller is there first, the NICs come in any order.
-#include "proving/spawn.hpp"
 #include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/spawn.hpp"
 
 namespace hitless::selftest {
 namespace {

@@ -6,7 +6,7 @@
 #include "selftests/ping.hpp"
 #include "selftests/programs.hpp"
 
-#include "proving/spawn.hpp"
+#include "testbed/spawn.hpp"
 
 #include <cerrno>
 #include <cstring>

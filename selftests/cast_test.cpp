@@ -3,7 +3,7 @@
 // Broadcast and multicast: every frame exactly once, whatever the network floods where.
 #include "selftests/pair_test.hpp"
 
-#include "proving/raw.hpp"
+#include "testbed/raw.hpp"
 
 #include <list>
 

@@ -2,9 +2,9 @@
 //
 // Other people's programs on the standby see every frame. The witness drops what goes to one UDP
 // port, so that a frame it does not see is a frame that arrives.
-#include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/programs.hpp"
+#include "testbed/spawn.hpp"
 
 #include <cerrno>
 

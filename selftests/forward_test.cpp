@@ -3,12 +3,12 @@
 // `--datapath xdp`: a failover device for guests that forward. The same losses as of tc, by frames
 // that no stack of the guest sees; and what would break frames is refused, whole.
 #include "loader/core/error.hpp"
-#include "proving/raw.hpp"
-#include "proving/spawn.hpp"
 #include "selftests/nested.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/ping.hpp"
 #include "selftests/xsk.hpp"
+#include "testbed/raw.hpp"
+#include "testbed/spawn.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Frames pass both paths as they are: tags, jumbo frames, segments left to the NIC.
-#include "proving/bulk.hpp"
-#include "proving/raw.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/bulk.hpp"
+#include "testbed/raw.hpp"
 
 #include <algorithm>
 #include <optional>

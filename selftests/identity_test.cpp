@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Who a NIC is: not its name, not its index alone. And settings that drift apart.
-#include "proving/raw.hpp"
-#include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/raw.hpp"
+#include "testbed/spawn.hpp"
 
 #include <csignal>
 #include <net/if.h>

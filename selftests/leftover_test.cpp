@@ -2,8 +2,8 @@
 //
 // Programs of ours that outlive their pair's pins: they read no freed memory, the next attach takes
 // their place, and detach removes them without a record.
-#include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/spawn.hpp"
 
 #include <algorithm>
 #include <array>

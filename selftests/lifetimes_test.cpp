@@ -2,9 +2,9 @@
 //
 // What outlives what: a decision its controller, a pair its name, a device its number.
 #include "loader/core/error.hpp"
-#include "proving/raw.hpp"
-#include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/raw.hpp"
+#include "testbed/spawn.hpp"
 
 #include <cerrno>
 #include <csignal>

@@ -2,10 +2,10 @@
 //
 // What the models promise beyond frames: the user's settings travel, captures are complete, and
 // what is refused or destroyed leaves nothing behind.
-#include "proving/bulk.hpp"
-#include "proving/raw.hpp"
-#include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/bulk.hpp"
+#include "testbed/raw.hpp"
+#include "testbed/spawn.hpp"
 
 #include <algorithm>
 #include <csignal>

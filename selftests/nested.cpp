@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "selftests/nested.hpp"
 
-#include "proving/netlab.hpp"
-#include "proving/spawn.hpp"
+#include "testbed/spawn.hpp"
+#include "testbed/testbed.hpp"
 
 #include <fmt/format.h>
 #include <sstream>
@@ -20,23 +20,23 @@ std::string joining(Nested::Joined how, const std::string &master, const std::st
                        "link add vn type veth peer name {3} netns {4} address {5}\n"
                        "link set vn master {0} up\n"
                        "link set {0} up\n",
-                       Nested::bridge, proving::NetLab::mac, master, Nested::ifname, netns,
+                       Nested::bridge, testbed::NetLab::mac, master, Nested::ifname, netns,
                        Nested::mac);
 }
 
 } // namespace
 
-Nested::Nested(const proving::Netns &guest, const std::string &master, Joined how)
-    : guest_(guest), netns_(proving::unique_prefix() + "-nested") {
-    proving::ip_batch(guest.name(), joining(how, master, netns_.name()));
-    proving::ip_batch(netns_.name(), fmt::format("link set lo up\nlink set {0} up\n"
+Nested::Nested(const testbed::Netns &guest, const std::string &master, Joined how)
+    : guest_(guest), netns_(testbed::unique_prefix() + "-nested") {
+    testbed::ip_batch(guest.name(), joining(how, master, netns_.name()));
+    testbed::ip_batch(netns_.name(), fmt::format("link set lo up\nlink set {0} up\n"
                                                  "addr add {1}/24 broadcast + dev {0}\n",
                                                  ifname, address4));
 }
 
 std::string Nested::learned_at() const {
     std::istringstream table(
-        proving::spawn({"bridge", "-n", guest_.name(), "fdb", "show", "br", bridge}));
+        testbed::spawn({"bridge", "-n", guest_.name(), "fdb", "show", "br", bridge}));
     std::string ports;
     for (std::string line; std::getline(table, line);) {
         std::istringstream words(line);

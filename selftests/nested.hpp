@@ -7,7 +7,7 @@
 //   EXPECT_TRUE(ping(nested.netns(), NetLab::far4, default_patience));
 #pragma once
 
-#include "proving/netns.hpp"
+#include "testbed/netns.hpp"
 
 #include <string>
 
@@ -19,15 +19,15 @@ class Nested {
     static constexpr const char *ifname = "eth0", *bridge = "br-guest";
     enum class Joined { bridge, macvlan };
 
-    Nested(const proving::Netns &guest, const std::string &master, Joined);
+    Nested(const testbed::Netns &guest, const std::string &master, Joined);
 
-    const proving::Netns &netns() const { return netns_; }
+    const testbed::Netns &netns() const { return netns_; }
     /// The ports at which the guest's bridge looks for it, as `bridge fdb` names them.
     std::string learned_at() const;
 
   private:
-    const proving::Netns &guest_;
-    proving::Netns netns_;
+    const testbed::Netns &guest_;
+    testbed::Netns netns_;
 };
 
 } // namespace hitless::selftest

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "selftests/pair_test.hpp"
 
+#include "loader/api.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/names.hpp"
-#include "loader/hitless.hpp"
-#include "proving/spawn.hpp"
+#include "testbed/spawn.hpp"
 
 #include <cerrno>
 #include <csignal>

@@ -7,11 +7,11 @@
 #pragma once
 
 #include "loader/core/layout.hpp"
-#include "proving/netlab.hpp"
-#include "proving/until.hpp"
 #include "selftests/needs.hpp"
 #include "selftests/process.hpp"
 #include "selftests/traffic.hpp"
+#include "testbed/testbed.hpp"
+#include "testbed/until.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@
 
 namespace hitless::selftest {
 
-using namespace proving;
+using namespace testbed;
 using namespace std::chrono_literals;
 using Json = nlohmann::json;
 

@@ -2,8 +2,8 @@
 #include "selftests/ping.hpp"
 
 #include "loader/core/error.hpp"
-#include "proving/endpoint.hpp"
-#include "proving/until.hpp"
+#include "testbed/endpoint.hpp"
+#include "testbed/until.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -12,7 +12,7 @@
 
 namespace hitless::selftest {
 
-using namespace proving;
+using namespace testbed;
 
 namespace {
 

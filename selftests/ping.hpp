@@ -3,7 +3,7 @@
 // One ICMP echo, without ping(8), which a small guest may not have.
 #pragma once
 
-#include "proving/netns.hpp"
+#include "testbed/netns.hpp"
 
 #include <chrono>
 #include <string>
@@ -11,7 +11,7 @@
 namespace hitless::selftest {
 
 /// True when `address` (IPv4 or IPv6) answers within `patience`.
-bool ping(const proving::Netns &from, const std::string &address,
+bool ping(const testbed::Netns &from, const std::string &address,
           std::chrono::milliseconds patience);
 
 } // namespace hitless::selftest

@@ -2,8 +2,8 @@
 //
 // Protocols of the link belong to the port: a daemon's socket on either NIC hears what came by it,
 // and the master hears it too.
-#include "proving/raw.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/raw.hpp"
 
 namespace hitless::selftest {
 namespace {

@@ -19,7 +19,7 @@
 namespace hitless::selftest {
 
 using namespace std::chrono_literals;
-using proving::until;
+using testbed::until;
 
 namespace {
 
@@ -110,7 +110,7 @@ Outcome run(const std::vector<std::string> &command, const std::vector<std::stri
     return {code, process.out(), process.err()};
 }
 
-Outcome hitless_cli(const proving::Netns &ns, std::vector<std::string> arguments) {
+Outcome hitless_cli(const testbed::Netns &ns, std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {hitless_binary(), "-n", ns.name()});
     return run(arguments);
 }

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "loader/kernel/fd.hpp"
-#include "proving/netns.hpp"
-#include "proving/until.hpp"
+#include "testbed/netns.hpp"
+#include "testbed/until.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -33,7 +33,7 @@ class Process {
     void signal(int number) const;
     /// The exit code, or 128 + the signal that ended it; nothing while it lives.
     std::optional<int> ended();
-    std::optional<int> wait(std::chrono::milliseconds patience = proving::default_patience);
+    std::optional<int> wait(std::chrono::milliseconds patience = testbed::default_patience);
     /// How often it gave up its CPU to wait for something, once it has ended.
     std::uint64_t waited() const { return waited_; }
     std::string out() const { return text(out_); }
@@ -61,7 +61,7 @@ Outcome run(const std::vector<std::string> &command,
             const std::vector<std::string> &environment_without = {});
 
 /// `hitless -n NETNS ...`
-Outcome hitless_cli(const proving::Netns &ns, std::vector<std::string> arguments);
+Outcome hitless_cli(const testbed::Netns &ns, std::vector<std::string> arguments);
 
 /// A private HITLESS_STATE_DIR for this process, gone with the object.
 class PrivateState {

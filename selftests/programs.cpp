@@ -12,7 +12,7 @@
 
 namespace hitless::selftest {
 
-using namespace proving;
+using namespace testbed;
 
 namespace {
 

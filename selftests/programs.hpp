@@ -6,7 +6,7 @@
 #pragma once
 
 #include "loader/kernel/fd.hpp"
-#include "proving/netns.hpp"
+#include "testbed/netns.hpp"
 
 #include <cstdint>
 #include <string>
@@ -22,15 +22,15 @@ enum class TcxOrder : std::uint32_t { last = 0, first = 1u << 3 };
 /// tcx_next of others.
 Fd tc_program(int verdict, std::uint16_t port = 0, const std::string &name = "others");
 /// The link is the program's owner; nothing, and errno, where the kernel refuses.
-Fd attach_tcx(const proving::Netns &, const std::string &ifname, TcxSide, int program,
+Fd attach_tcx(const testbed::Netns &, const std::string &ifname, TcxSide, int program,
               TcxOrder = TcxOrder::last);
 /// Ids of what runs there, in order.
-std::vector<std::uint32_t> tcx_programs(const proving::Netns &, const std::string &ifname, TcxSide);
+std::vector<std::uint32_t> tcx_programs(const testbed::Netns &, const std::string &ifname, TcxSide);
 std::uint32_t program_id(int program);
 
 /// An XDP program that passes or drops every frame; with `port`, drops only UDP over IPv4 to it.
 Fd xdp_program(bool drops, std::uint16_t port = 0);
 /// By netlink, so it stays until it is taken off (-1). False, and errno, where the kernel refuses.
-bool set_xdp(const proving::Netns &, const std::string &ifname, int program, bool generic = false);
+bool set_xdp(const testbed::Netns &, const std::string &ifname, int program, bool generic = false);
 
 } // namespace hitless::selftest

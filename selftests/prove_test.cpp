@@ -2,9 +2,9 @@
 //
 // A carrier says that a cable is plugged in, not that frames pass. The path must be proved before
 // it is used, and left when it turns out a hole.
-#include "proving/raw.hpp"
 #include "selftests/figure.hpp"
 #include "selftests/hole.hpp"
+#include "testbed/raw.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -3,8 +3,8 @@
 // Other people's qdiscs on the devices of a pair, before it and after: filters at one half of the
 // stack, filters that several devices share, and root qdiscs that shape. Each is respected, or
 // named with a command that mends it, and that command is run here.
-#include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/spawn.hpp"
 
 #include <regex>
 

@@ -3,9 +3,9 @@
 // Addresses with a lifetime, as a DHCP client gives them: who renews them is not led astray without
 // a word, and what nobody renews is not healthy.
 #include "loader/kernel/fd.hpp"
-#include "proving/spawn.hpp"
-#include "proving/until.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/spawn.hpp"
+#include "testbed/until.hpp"
 
 #include <arpa/inet.h>
 #include <linux/if_packet.h>

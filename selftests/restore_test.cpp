@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Detach leaves everything as it was found; and state that was destroyed under us does no harm.
-#include "proving/spawn.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/pins.hpp"
+#include "testbed/spawn.hpp"
 
 #include <algorithm>
 #include <cerrno>

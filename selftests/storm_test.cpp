@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // More events than anybody can follow.
-#include "proving/spawn.hpp"
 #include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/procfs.hpp"
+#include "testbed/spawn.hpp"
 
 #include <csignal>
 #include <functional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Planned switches lose nothing.
-#include "loader/hitless.hpp"
+#include "loader/api.hpp"
 #include "selftests/pair_test.hpp"
 
 namespace hitless::selftest {

@@ -2,7 +2,7 @@
 #include "selftests/traffic.hpp"
 
 #include "loader/core/error.hpp"
-#include "proving/until.hpp"
+#include "testbed/until.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -12,7 +12,7 @@
 
 namespace hitless::selftest {
 
-using namespace proving;
+using namespace testbed;
 using namespace std::chrono_literals;
 
 namespace {

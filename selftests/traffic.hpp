@@ -8,8 +8,8 @@
 //   traffic.report("admin down", traffic.since(before));   // beside a control period
 #pragma once
 
-#include "proving/flow.hpp"
-#include "proving/netlab.hpp"
+#include "testbed/flow.hpp"
+#include "testbed/testbed.hpp"
 
 #include <string>
 
@@ -20,12 +20,12 @@ struct Marks {
 };
 
 struct Both {
-    proving::Tally up, down; ///< up: guest to far
+    testbed::Tally up, down; ///< up: guest to far
 };
 
 /// Between whom it flows.
 struct Ends {
-    std::string guest = proving::NetLab::guest4, far = proving::NetLab::far4;
+    std::string guest = testbed::NetLab::guest4, far = testbed::NetLab::far4;
 };
 
 /// Frames a second each way, unless a test asks for its own: $HITLESS_SELFTEST_RATE, else 20,000.
@@ -35,7 +35,7 @@ unsigned usual_rate();
 class Traffic {
   public:
     /// Starts, and returns when frames arrive both ways (addresses resolved, switch has learned).
-    explicit Traffic(proving::NetLab &lab, unsigned rate = usual_rate(), unsigned size = 64,
+    explicit Traffic(testbed::NetLab &lab, unsigned rate = usual_rate(), unsigned size = 64,
                      const Ends &ends = {});
 
     Marks mark() const { return {up_.mark(), down_.mark()}; }
@@ -55,19 +55,19 @@ class Traffic {
     /// Frames up that may have been under way at one moment: what was sent in the time that the
     /// slowest frame took.
     std::uint64_t in_flight(const Both &got) const;
-    const proving::Flow &up() const { return up_; }
-    const proving::Flow &down() const { return down_; }
+    const testbed::Flow &up() const { return up_; }
+    const testbed::Flow &down() const { return down_; }
 
   private:
     unsigned rate_;
-    proving::Flow up_, down_;
+    testbed::Flow up_, down_;
     Both control_;
 };
 
 /// 0 lost, 0 duplicated (and 0 reordered) both ways, or a test failure that says what.
 void expect_nothing_lost(const std::string &event, const Both &got);
-void expect_lost_at_most(const std::string &event, const proving::Tally &got, std::uint64_t limit);
-std::string text(const proving::Tally &tally);
+void expect_lost_at_most(const std::string &event, const testbed::Tally &got, std::uint64_t limit);
+std::string text(const testbed::Tally &tally);
 std::string cpu_pressure(); ///< "some avg10=..." of /proc/pressure/cpu, or ""
 
 } // namespace hitless::selftest

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // When a primary is trusted, when it is not, and what the trust costs.
-#include "proving/spawn.hpp"
 #include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/procfs.hpp"
+#include "testbed/spawn.hpp"
 
 #include <atomic>
 #include <fstream>
@@ -166,7 +166,7 @@ void pin_the_guest(const NetLab &lab) {
               NetLab::mac, "dev", "lan", "nud", "permanent"},
              {"bridge", "-n", lab.switch_ns().name(), "fdb", "replace", NetLab::mac, "dev",
               "sw-primary", "master", "static"}})
-        proving::spawn(command);
+        testbed::spawn(command);
 }
 
 /// The control of the next: without a controller nobody tells, and nothing arrives.

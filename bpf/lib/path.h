@@ -76,7 +76,7 @@ static __always_inline int verdict_on(enum copy copy) {
 	return copy == COPY_TWIN ? drop(HL_COUNT_DROP_TWIN) : DELIVER;
 }
 
-/* What the gate (forward.bpf.c) writes before a frame that it let pass, so that tc does not judge it,
+/* What the gate (xdp.bpf.c) writes before a frame that it let pass, so that tc does not judge it,
  * and count its twin, a second time. */
 #define GATED 0x484c4854u
 

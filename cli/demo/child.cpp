@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/demo/child.hpp"
 #include "loader/core/error.hpp"
-#include "proving/until.hpp"
+#include "testbed/until.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -44,7 +44,7 @@ Child::~Child() {
     using namespace std::chrono_literals;
     if (!running()) return;
     kill(pid_, SIGTERM);
-    if (!proving::until([this] { return !running(); }, 2s)) end(SIGKILL);
+    if (!testbed::until([this] { return !running(); }, 2s)) end(SIGKILL);
 }
 
 bool Child::running() {

@@ -3,7 +3,7 @@
 // The words of the demo: an event of the story as data, and what became of it as a row.
 #pragma once
 
-#include "proving/ledger.hpp"
+#include "testbed/ledger.hpp"
 
 #include <cstdint>
 #include <string>
@@ -46,7 +46,7 @@ struct Row {
     std::string event;
     Path before = Path::none;
     Path after = Path::none;
-    proving::Tally up, down;
+    testbed::Tally up, down;
     std::uint64_t at_ns = 0, end_ns = 0; ///< CLOCK_MONOTONIC
     std::uint64_t refused = 0;           ///< by the primary itself, which was dying
     unsigned flips = 0;                  ///< of a planned switch

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "cli/json.hpp"
+#include "cli/output/json.hpp"
 #include "cli/demo/outcome.hpp"
 
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@ double seconds(std::uint64_t ns) {
     return static_cast<double>(ns) / 1e9;
 }
 
-Json direction(const proving::Tally &seen, std::uint64_t lost_bound) {
+Json direction(const testbed::Tally &seen, std::uint64_t lost_bound) {
     return {{"frames", seen.frames},
             {"lost", seen.lost},
             {"duplicated", seen.duplicated},
@@ -37,7 +37,7 @@ Json event(const Row &row, std::uint64_t start_ns) {
     return out;
 }
 
-Json stream(const proving::BulkReport &tcp) {
+Json stream(const testbed::BulkReport &tcp) {
     return {{"bytes", tcp.bytes},
             {"longest_stall_s", seconds(tcp.longest_stall_ns)},
             {"intact", tcp.error == 0 && !tcp.wrong_at}};

@@ -2,17 +2,17 @@
 #include "cli/demo/judge.hpp"
 #include "cli/demo/story.hpp"
 #include "loader/core/layout.hpp"
-#include "proving/flow.hpp"
+#include "testbed/flow.hpp"
 
 #include <fmt/format.h>
 
 namespace hitless::cli::demo {
-using proving::frames_in;
-using proving::frames_in_flight;
-using proving::frames_unheard;
+using testbed::frames_in;
+using testbed::frames_in_flight;
+using testbed::frames_unheard;
 
 Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
-    const bool queues = spec.nic == proving::NicKind::tap;
+    const bool queues = spec.nic == testbed::NicKind::tap;
     // On two cables, frames sent before and after a flip race each other: the network's doing.
     Bound bound{.reordered = queues || row.event != planned_event};
     const bool interrupted =
@@ -34,7 +34,7 @@ Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
 
 std::vector<std::string> judge(const Row &row) {
     std::vector<std::string> out;
-    const auto direction = [&](const char *name, const proving::Tally &seen, std::uint64_t lost) {
+    const auto direction = [&](const char *name, const testbed::Tally &seen, std::uint64_t lost) {
         if (seen.frames == 0) out.push_back(fmt::format("{}: no frame was sent", name));
         if (seen.lost > lost)
             out.push_back(fmt::format("{}: {} lost, at most {} allowed", name, seen.lost, lost));

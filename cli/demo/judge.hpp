@@ -16,7 +16,7 @@ namespace hitless::cli::demo {
 /// sent in the time that the slowest frame took.
 ///
 /// Down: a learning switch sends to the dead port until it hears the guest elsewhere, which is the
-/// guest's next frame (proving::frames_unheard).
+/// guest's next frame (testbed::frames_unheard).
 ///
 /// A standby that moves to another namespace is down on its way, and a guest whose addresses move
 /// is without them: what was sent in the longest gap, and nothing beside it.

@@ -4,10 +4,10 @@
 #include "cli/demo/stage.hpp"
 #include "cli/demo/story.hpp"
 #include "cli/demo/witness.hpp"
-#include "cli/json.hpp"
+#include "cli/output/json.hpp"
 #include "loader/core/error.hpp"
-#include "proving/until.hpp"
-#include "proving/urgent.hpp"
+#include "testbed/until.hpp"
+#include "testbed/urgent.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -44,7 +44,7 @@ struct Losses {
     }
 };
 
-std::string broken(const char *name, const proving::BulkReport &tcp) {
+std::string broken(const char *name, const testbed::BulkReport &tcp) {
     if (tcp.wrong_at) return fmt::format("tcp {}: wrong byte at {}", name, *tcp.wrong_at);
     if (tcp.error) return fmt::format("tcp {}: {}", name, Error(tcp.error, "keep it alive").what());
     return {};
@@ -84,14 +84,14 @@ class Performer {
         row.before = stage_.path();
         const Losses losses = Losses::now(stage_);
         const std::uint64_t up = stage_.up().mark(), down = stage_.down().mark();
-        const proving::BulkReport tcp_up = stage_.tcp_up().report();
-        const proving::BulkReport tcp_down = stage_.tcp_down().report();
+        const testbed::BulkReport tcp_up = stage_.tcp_up().report();
+        const testbed::BulkReport tcp_down = stage_.tcp_down().report();
         const std::uint64_t refused_before = refused();
         stage_.pause(lead);
-        row.at_ns = proving::now_ns();
+        row.at_ns = testbed::now_ns();
         act(event, row);
         stage_.pause(tail);
-        row.end_ns = proving::now_ns();
+        row.end_ns = testbed::now_ns();
         row.refused = refused() - std::min(refused(), refused_before);
         row.up = settled(stage_.up(), up);
         row.down = settled(stage_.down(), down);
@@ -109,11 +109,11 @@ class Performer {
     }
 
     std::uint64_t refused() const {
-        return proving::in_netns(stage_.home(), [] { return device_counts()["primary"].refused; });
+        return testbed::in_netns(stage_.home(), [] { return device_counts()["primary"].refused; });
     }
 
     /// A receiver that was not scheduled has its frames in its socket: they are late, not lost.
-    proving::Tally settled(const proving::Flow &flow, std::uint64_t from) const {
+    testbed::Tally settled(const testbed::Flow &flow, std::uint64_t from) const {
         const std::uint64_t to = flow.mark();
         stage_.wait_until([&] { return flow.receiver().seen() >= to; }, 10s);
         return flow.between(from, to);
@@ -130,8 +130,8 @@ class Performer {
         }
     }
 
-    static void judge_tcp(Row &row, const char *name, const proving::BulkReport &before,
-                          const proving::BulkReport &after) {
+    static void judge_tcp(Row &row, const char *name, const testbed::BulkReport &before,
+                          const testbed::BulkReport &after) {
         std::string failure = broken(name, after);
         if (failure.empty() && after.bytes == before.bytes)
             failure = fmt::format("tcp {}: not a byte arrived", name);
@@ -163,7 +163,7 @@ std::string describe(const Stage &stage) {
     const Spec &spec = stage.spec();
     return fmt::format("model {} by {}, {} NICs, UDP at {} frames a second each way, Linux {}{}",
                        model_name(spec.model), datapath_name(spec.datapath),
-                       spec.nic == proving::NicKind::tap ? "tap" : "veth", spec.rate,
+                       spec.nic == testbed::NicKind::tap ? "tap" : "veth", spec.rate,
                        kernel.release,
                        pair ? fmt::format(", liveness {}", liveness_names[pair->liveness]) : "");
 }
@@ -180,19 +180,19 @@ void finish_tcp(Stage &stage, Report &report) {
 
 Report perform(const Spec &spec, Progress &progress) {
     const Signals signals;   // first: threads and children inherit what it blocks
-    proving::run_urgently(); // whoever acts for the hypervisor and the far host must not wait
+    testbed::run_urgently(); // whoever acts for the hypervisor and the far host must not wait
     Report report;
     progress.begin("building guest, switch and far host");
     Stage stage(spec, signals);
     Sampler sampler(stage.lab().guest());
     Performer performer(stage, sampler, progress, report);
-    report.start_ns = proving::now_ns();
+    report.start_ns = testbed::now_ns();
     for (const Event &event : story()) {
         const bool on = performer.play(event);
         if (report.setting.empty() && event.after != Path::none) report.setting = describe(stage);
         if (!on) break;
     }
-    report.end_ns = proving::now_ns();
+    report.end_ns = testbed::now_ns();
     finish_tcp(stage, report);
     report.timeline = sampler.finish();
     progress.begin("removing everything");

@@ -7,7 +7,7 @@
 #include "cli/demo/progress.hpp"
 #include "cli/demo/spec.hpp"
 #include "cli/demo/timeline.hpp"
-#include "proving/bulk.hpp"
+#include "testbed/bulk.hpp"
 
 #include <optional>
 
@@ -17,7 +17,7 @@ class Stage;
 
 struct Report {
     std::vector<Row> rows;
-    proving::BulkReport tcp_up, tcp_down;
+    testbed::BulkReport tcp_up, tcp_down;
     std::vector<std::string> failures; ///< those of the rows ("event: ..."), and TCP's
     std::string setting;               ///< "veth, 20000 frames/s each way, Linux 6.12.1, ..."
     std::uint64_t start_ns = 0, end_ns = 0;

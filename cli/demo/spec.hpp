@@ -2,13 +2,13 @@
 #pragma once
 
 #include "maps/hitless_abi.h"
-#include "proving/nic.hpp"
+#include "testbed/nic.hpp"
 
 namespace hitless::cli::demo {
 
 /// What the user asked for.
 struct Spec {
-    proving::NicKind nic = proving::NicKind::veth;
+    testbed::NicKind nic = testbed::NicKind::veth;
     hl_model model = HL_MODEL_TWO;
     hl_datapath datapath = HL_DATAPATH_TC;
     unsigned rate = 20'000; ///< frames a second, each way

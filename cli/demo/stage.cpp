@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/demo/stage.hpp"
-#include "cli/json.hpp"
+#include "cli/output/json.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/layout.hpp"
-#include "proving/spawn.hpp"
+#include "testbed/spawn.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -16,19 +16,19 @@ namespace hitless::cli::demo {
 namespace {
 
 using namespace std::chrono_literals;
-using proving::NetLab;
+using testbed::NetLab;
 
 constexpr auto standby = "standby", failover = "fo-standby";
 constexpr std::uint64_t tcp_rate = 10'000'000; // bytes a second, each way
 constexpr std::uint16_t up_port = 7710, down_port = 7711;
 constexpr auto patience = 30s; // for what ought to happen at all
 
-proving::FlowSpec flow(const char *from, const char *to, unsigned rate) {
+testbed::FlowSpec flow(const char *from, const char *to, unsigned rate) {
     // Half a minute of numbers: more than any event takes.
     return {.from = from, .to = to, .rate = rate, .window = std::size_t{rate} * 30};
 }
 
-proving::BulkSpec bulk(const char *from, const char *to, std::uint16_t port) {
+testbed::BulkSpec bulk(const char *from, const char *to, std::uint16_t port) {
     return {.from = from, .to = to, .port = port, .bytes_per_s = tcp_rate};
 }
 
@@ -36,7 +36,7 @@ constexpr auto take_address = "addr del {0}/24 dev {1}\n";
 constexpr auto give_address = "addr add {0}/24 broadcast + dev {1}\n";
 
 /// The far host and the guest's addresses must be there before anybody connects.
-proving::NetLab &ready(proving::NetLab &lab) {
+testbed::NetLab &ready(testbed::NetLab &lab) {
     if (!lab.addresses_ready())
         throw Error(ETIMEDOUT, "give the guest its addresses", "duplicate address detection failed",
                     "");
@@ -51,7 +51,7 @@ Stage::Stage(const Spec &spec, const Signals &signals)
       down_(lab_.far(), lab_.guest(), flow(NetLab::far4, NetLab::guest4, spec.rate)),
       tcp_up_(lab_.guest(), lab_.far(), bulk(NetLab::guest4, NetLab::far4, up_port)),
       tcp_down_(lab_.far(), lab_.guest(), bulk(NetLab::far4, NetLab::guest4, down_port)) {
-    for (proving::Nic *nic : {&lab_.standby(), &lab_.primary()})
+    for (testbed::Nic *nic : {&lab_.standby(), &lab_.primary()})
         nic->may_hide([this] { return private_netns(); });
     if (spec.datapath == HL_DATAPATH_XDP) lab_.finish_frames();
     up_.start();
@@ -62,7 +62,7 @@ Stage::Stage(const Spec &spec, const Signals &signals)
 }
 
 std::optional<PairStatus> Stage::pair() const {
-    const std::vector<PairStatus> pairs = proving::in_netns(lab_.guest(), [] { return status(); });
+    const std::vector<PairStatus> pairs = testbed::in_netns(lab_.guest(), [] { return status(); });
     if (pairs.empty()) return std::nullopt;
     return pairs.front();
 }
@@ -79,10 +79,10 @@ std::string Stage::private_netns() const {
     return now ? now->netns : std::string();
 }
 
-const proving::Netns &Stage::home() {
+const testbed::Netns &Stage::home() {
     const std::string hidden = private_netns();
     hidden_.reset();
-    return hidden.empty() ? lab_.guest() : hidden_.emplace(proving::Netns::of_others(hidden));
+    return hidden.empty() ? lab_.guest() : hidden_.emplace(testbed::Netns::of_others(hidden));
 }
 
 // With xdp, addresses are moved by the user, and the guest is without them for that moment: given
@@ -95,7 +95,7 @@ void Stage::attach() {
     if (xdp) words.insert(words.end(), {"--datapath", "xdp", "--finished-frames"});
     hitless(words);
     if (xdp)
-        proving::ip_batch(lab_.guest().name(),
+        testbed::ip_batch(lab_.guest().name(),
                           fmt::format(take_address, NetLab::guest4, standby) +
                               fmt::format(give_address, NetLab::guest4, failover));
 }
@@ -103,16 +103,16 @@ void Stage::attach() {
 void Stage::detach() {
     hitless({"detach", standby});
     if (spec_.datapath == HL_DATAPATH_XDP)
-        proving::ip_batch(lab_.guest().name(), fmt::format(give_address, NetLab::guest4, standby));
+        testbed::ip_batch(lab_.guest().name(), fmt::format(give_address, NetLab::guest4, standby));
 }
 
 void Stage::switch_to(Target target) const {
-    proving::in_netns(lab_.guest(), [&] { switch_path(standby, target); });
+    testbed::in_netns(lab_.guest(), [&] { switch_path(standby, target); });
 }
 
 std::string Stage::hitless(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), {"/proc/self/exe", "-n", lab_.guest().name()});
-    return proving::spawn(arguments);
+    return testbed::spawn(arguments);
 }
 
 void Stage::start_controller() {
@@ -132,7 +132,7 @@ int Stage::kill_controller() {
 }
 
 bool Stage::controller_lives() const {
-    return proving::in_netns(lab_.guest(), [] { return controller_pid(); }).has_value();
+    return testbed::in_netns(lab_.guest(), [] { return controller_pid(); }).has_value();
 }
 
 std::string Stage::controller_log() const {

@@ -14,10 +14,10 @@
 #include "cli/demo/spec.hpp"
 #include "cli/demo/state_home.hpp"
 #include "cli/signals.hpp"
-#include "loader/hitless.hpp"
-#include "proving/bulk.hpp"
-#include "proving/flow.hpp"
-#include "proving/netlab.hpp"
+#include "loader/api.hpp"
+#include "testbed/bulk.hpp"
+#include "testbed/flow.hpp"
+#include "testbed/testbed.hpp"
 
 #include <chrono>
 #include <functional>
@@ -36,18 +36,18 @@ class Stage {
     Stage(const Spec &, const Signals &);
 
     const Spec &spec() const { return spec_; }
-    proving::NetLab &lab() { return lab_; }
-    proving::Flow &up() { return up_; }
-    proving::Flow &down() { return down_; }
-    proving::Bulk &tcp_up() { return tcp_up_; }
-    proving::Bulk &tcp_down() { return tcp_down_; }
+    testbed::NetLab &lab() { return lab_; }
+    testbed::Flow &up() { return up_; }
+    testbed::Flow &down() { return down_; }
+    testbed::Bulk &tcp_up() { return tcp_up_; }
+    testbed::Bulk &tcp_down() { return tcp_down_; }
     Progress progress; ///< for events that take long; may be empty
 
     /// The pair as `hitless status` tells it; nothing when none is attached.
     std::optional<PairStatus> pair() const;
     Path path() const;
     /// Where the pair's NICs are now.
-    const proving::Netns &home();
+    const testbed::Netns &home();
     void switch_to(Target) const;
 
     void attach();
@@ -78,10 +78,10 @@ class Stage {
     Spec spec_;
     const Signals &signals_;
     StateHome state_;
-    proving::NetLab lab_;
-    proving::Flow up_, down_;
-    proving::Bulk tcp_up_, tcp_down_;
-    std::optional<proving::Netns> hidden_; // the pair's private namespace, once it was looked for
+    testbed::NetLab lab_;
+    testbed::Flow up_, down_;
+    testbed::Bulk tcp_up_, tcp_down_;
+    std::optional<testbed::Netns> hidden_; // the pair's private namespace, once it was looked for
     std::optional<Child> controller_;
 };
 

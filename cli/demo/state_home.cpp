@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/demo/state_home.hpp"
 #include "loader/core/error.hpp"
-#include "proving/netns.hpp"
+#include "testbed/netns.hpp"
 
 #include <cerrno>
 #include <charconv>
@@ -28,7 +28,7 @@ void remove(const std::string &home) {
     // A pair's private namespace is called as its pins are, and holds its NICs.
     for (const auto &pins : std::filesystem::directory_iterator(home + "/bpf", ignored)) {
         const std::string netns = "hitless-" + pins.path().filename().string();
-        if (std::filesystem::exists("/run/netns/" + netns, ignored)) proving::forget_netns(netns);
+        if (std::filesystem::exists("/run/netns/" + netns, ignored)) testbed::forget_netns(netns);
     }
     umount2((home + "/bpf").c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
     std::filesystem::remove_all(home, ignored);

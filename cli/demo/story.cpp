@@ -3,7 +3,7 @@
 #include "cli/demo/stage.hpp"
 #include "cli/demo/witness.hpp"
 #include "loader/core/error.hpp"
-#include "proving/until.hpp"
+#include "testbed/until.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -99,13 +99,13 @@ std::string carrier_on(Stage &stage) {
 }
 
 std::string storm(Stage &stage) {
-    const std::uint64_t start = proving::now_ns();
+    const std::uint64_t start = testbed::now_ns();
     carrier_off(stage);
     stage.pause(20ms);
     carrier_on(stage);
     stage.pause(20ms);
     carrier_off(stage);
-    const std::uint64_t ms = (proving::now_ns() - start) / 1'000'000;
+    const std::uint64_t ms = (testbed::now_ns() - start) / 1'000'000;
     return fmt::format("carrier 0, 1, 0 within {} ms", ms);
 }
 
@@ -114,12 +114,12 @@ std::string switch_often(Stage &stage) {
     constexpr std::uint64_t tick = 2'500'000;
     const unsigned flips = stage.spec().flips;
     const std::uint64_t before = stage.pair()->flips;
-    std::uint64_t at = proving::now_ns();
+    std::uint64_t at = testbed::now_ns();
     for (unsigned done = 0; done < flips; ++done) {
         stage.switch_to(done % 2 == 0 ? Target::standby : Target::automatic);
         if (stage.progress) stage.progress(done + 1, flips);
         stage.pause(0ms);
-        proving::pace(at += tick);
+        testbed::pace(at += tick);
     }
     const std::uint64_t made = stage.pair()->flips - before;
     return proved(made == flips, fmt::format("{} flips in the pair's log", made));

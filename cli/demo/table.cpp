@@ -20,7 +20,7 @@ std::string name(const Row &row) {
     return row.flips ? fmt::format("{} ×{}", row.event, row.flips) : row.event;
 }
 
-std::string half(const proving::Tally &seen) {
+std::string half(const testbed::Tally &seen) {
     return fmt::format("{:>7} {:>4} {:>3} {:>5} {:>6.1f}", seen.frames, seen.lost, seen.duplicated,
                        seen.reordered, ms(seen.longest_gap_ns));
 }

@@ -2,8 +2,8 @@
 #include "cli/demo/timeline.hpp"
 #include "cli/demo/witness.hpp"
 #include "loader/core/error.hpp"
-#include "loader/kernel/netns.hpp"
-#include "proving/until.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "testbed/until.hpp"
 
 #include <map>
 #include <string>
@@ -31,13 +31,13 @@ Sample difference(Devices &now, Devices &before, std::uint64_t time, std::uint64
 
 } // namespace
 
-Sampler::Sampler(const proving::Netns &guest)
+Sampler::Sampler(const testbed::Netns &guest)
     : guest_(guest), thread_([this](const std::stop_token &stop) { run(stop); }) {}
 
 void Sampler::follow(const std::string &netns) {
     nics_ = netns == guest_.name()
                 ? nullptr
-                : std::make_shared<const proving::Netns>(proving::Netns::of_others(netns));
+                : std::make_shared<const testbed::Netns>(testbed::Netns::of_others(netns));
 }
 
 Timeline Sampler::finish() {
@@ -47,15 +47,15 @@ Timeline Sampler::finish() {
 }
 
 void Sampler::run(const std::stop_token &stop) {
-    const proving::NetnsGuard inside(guest_);
+    const testbed::NetnsGuard inside(guest_);
     FlipReader flips;
-    std::uint64_t since = proving::now_ns();
+    std::uint64_t since = testbed::now_ns();
     Devices before = device_counts();
     while (!stop.stop_requested()) {
-        proving::pace(since + interval);
-        const std::uint64_t time = proving::now_ns();
+        testbed::pace(since + interval);
+        const std::uint64_t time = testbed::now_ns();
         const auto nics = nics_.load();
-        Devices now = nics ? proving::in_netns(*nics, device_counts) : device_counts();
+        Devices now = nics ? testbed::in_netns(*nics, device_counts) : device_counts();
         timeline_.samples.push_back(difference(now, before, time, since));
         before = std::move(now);
         since = time;
@@ -65,7 +65,7 @@ void Sampler::run(const std::stop_token &stop) {
 
 void Sampler::look_for_flips(FlipReader &reader) {
     // Flips carry CLOCK_BOOTTIME.
-    const auto offset = static_cast<std::uint64_t>(now().count()) - proving::now_ns();
+    const auto offset = static_cast<std::uint64_t>(now().count()) - testbed::now_ns();
     try {
         reader.rescan();
         for (const Flip &flip : reader.read())

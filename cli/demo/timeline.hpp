@@ -4,8 +4,8 @@
 // rest on the product's own word. Sampled every 10 ms by a thread in the guest's namespace.
 #pragma once
 
-#include "loader/hitless.hpp"
-#include "proving/netns.hpp"
+#include "loader/api.hpp"
+#include "testbed/netns.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -34,7 +34,7 @@ struct Timeline {
 
 class Sampler {
   public:
-    explicit Sampler(const proving::Netns &guest);
+    explicit Sampler(const testbed::Netns &guest);
     /// From now on the NICs are in the namespace of this name.
     void follow(const std::string &netns);
     Timeline finish();
@@ -43,8 +43,8 @@ class Sampler {
     void run(const std::stop_token &);
     void look_for_flips(FlipReader &);
 
-    const proving::Netns &guest_;
-    std::atomic<std::shared_ptr<const proving::Netns>> nics_; // empty: the guest's
+    const testbed::Netns &guest_;
+    std::atomic<std::shared_ptr<const testbed::Netns>> nics_; // empty: the guest's
     Timeline timeline_;
     std::jthread thread_; // last: it must not outlive what it fills
 };

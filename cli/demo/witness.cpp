@@ -19,9 +19,9 @@ std::string Seen::text() const {
     return present ? fmt::format("{}, carrier {}", up ? "up" : "down", carrier ? 1 : 0) : "absent";
 }
 
-Seen look(const proving::Netns &ns, const std::string &ifname) {
+Seen look(const testbed::Netns &ns, const std::string &ifname) {
     const Fd socket =
-        proving::in_netns(ns, [] { return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); });
+        testbed::in_netns(ns, [] { return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); });
     ifreq request{};
     ifname.copy(request.ifr_name, IFNAMSIZ - 1);
     if (ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) {

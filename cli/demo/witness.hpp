@@ -4,7 +4,7 @@
 // kernel holds them, not as it announces them (which may be a second later).
 #pragma once
 
-#include "proving/netns.hpp"
+#include "testbed/netns.hpp"
 
 #include <cstdint>
 #include <map>
@@ -20,7 +20,7 @@ struct Seen {
     std::string text() const; ///< "up, carrier 1"
 };
 
-Seen look(const proving::Netns &, const std::string &ifname);
+Seen look(const testbed::Netns &, const std::string &ifname);
 
 /// What a device counted since it was made.
 struct Counts {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/observe/journal.hpp"
-#include "cli/show.hpp"
+#include "cli/output/flip_line.hpp"
 #include "loader/core/names.hpp"
 
 #include <cstdlib>

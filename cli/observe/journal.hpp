@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include "loader/hitless.hpp"
+#include "loader/api.hpp"
 
 namespace hitless::cli {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/observe/metrics.hpp"
 #include "loader/core/names.hpp"
-#include "loader/kernel/netns.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
 #include <prometheus/text_serializer.h>
 #include <sstream>

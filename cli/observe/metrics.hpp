@@ -4,7 +4,7 @@
 // histogram of flip durations, which only a controller can fill.
 #pragma once
 
-#include "loader/hitless.hpp"
+#include "loader/api.hpp"
 
 #include <array>
 #include <map>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/serve/server.hpp"
 #include "cli/serve/listener.hpp"
-#include "loader/kernel/netns.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
 #include <cerrno>
 #include <sys/socket.h>

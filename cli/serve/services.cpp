@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/serve/services.hpp"
-#include "loader/kernel/netns.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
 #include <cerrno>
 #include <CLI/CLI.hpp>

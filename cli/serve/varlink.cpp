@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/serve/varlink.hpp"
-#include "cli/json.hpp"
+#include "cli/output/json.hpp"
 #include "cli/serve/interface.hpp"
-#include "loader/kernel/netns.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
 #include <cerrno>
 #include <map>

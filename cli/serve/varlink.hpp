@@ -5,7 +5,7 @@
 #pragma once
 
 #include "cli/serve/server.hpp"
-#include "loader/hitless.hpp"
+#include "loader/api.hpp"
 
 #include <functional>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/watch/view.hpp"
-#include "cli/observe/table.hpp"
+#include "cli/output/pairs_table.hpp"
 #include "loader/core/names.hpp"
 
 #include <algorithm>

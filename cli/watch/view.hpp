@@ -3,7 +3,7 @@
 // What `hitless watch` shows. Pure: two looks at the pairs in, lines out that fit the screen.
 #pragma once
 
-#include "loader/hitless.hpp"
+#include "loader/api.hpp"
 
 #include <deque>
 #include <string>

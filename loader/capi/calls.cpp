@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The C ABI: each call is one of loader/hitless.hpp, with C types at its edges.
+// The C ABI: each call is one of loader/api.hpp, with C types at its edges.
 #include "loader/capi/handle.hpp"
 #include "loader/capi/options.hpp"
 

@@ -3,8 +3,8 @@
 // What stands behind a handle of the C ABI, and the one place where an exception becomes -errno.
 #pragma once
 
+#include "loader/api.hpp"
 #include "loader/capi/records.hpp"
-#include "loader/hitless.hpp"
 #include "loader/include/hitless.h"
 #include "loader/kernel/events.hpp"
 

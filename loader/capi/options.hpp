@@ -4,7 +4,7 @@
 // this library, or newer.
 #pragma once
 
-#include "loader/hitless.hpp"
+#include "loader/api.hpp"
 #include "loader/include/hitless.h"
 
 namespace hitless {

@@ -3,7 +3,7 @@
 // C++ types as the C structs of hitless.h, each with the memory that its pointers lead to.
 #pragma once
 
-#include "loader/hitless.hpp"
+#include "loader/api.hpp"
 #include "loader/include/hitless.h"
 
 #include <list>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What each device model is made of, as data; the executors (engine/attach.cpp,
-// engine/assembly.cpp) serve all of them.
+// What each device model is made of, as data; the executors (engine/pair/create.cpp,
+// engine/pair/assembly.cpp) serve all of them.
 //
 //   if (layout_of(HL_MODEL_ONE).takes_name) ...
 #pragma once
@@ -21,7 +21,7 @@ struct Layout {
     Place nics;         ///< where standby and primary live
     bool has_failover;  ///< a device of ours is the master, else the standby
     bool takes_name;    ///< and is called and numbered as the standby was
-    bool bounces;       ///< frames for it come back in by its inner end (bpf/hitless.bpf.c)
+    bool bounces;       ///< frames for it come back in by its inner end (bpf/tc.bpf.c)
     bool may_be_netkit; ///< frames leave by way of the inner end: netkit spares them the backlog
 };
 

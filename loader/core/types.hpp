@@ -30,7 +30,7 @@ struct Mac {
     static std::optional<Mac> parse(std::string_view text);
 };
 
-/// A network device as rtnetlink tells it (see kernel/rtnl.hpp), at one moment.
+/// A network device as rtnetlink tells it (see kernel/netlink/rtnl.hpp), at one moment.
 struct Link {
     Ifindex index = Ifindex::none;
     std::string name;
@@ -38,7 +38,7 @@ struct Link {
     Mac perm_mac;           ///< empty when the device has none
     std::string kind;       ///< "veth", "tun", "bond", ...; empty for hardware
     std::string bus;        ///< "pci/0000:00:04.0"; empty for virtual devices
-    std::string driver;     ///< "e1000e"; filled on demand (kernel/hardware.hpp)
+    std::string driver;     ///< "e1000e"; filled on demand (kernel/nic/hardware.hpp)
     std::string slot;       ///< PCI slot name, as hypervisors number them; likewise
     std::string acpi_index; ///< the firmware's number of it (acpi_index, else index); likewise
     std::string port_id;    ///< phys_port_id in hexadecimal digits

@@ -8,7 +8,7 @@ from test_package import STATIC, PackageCase, say
 
 UNIT = "hitless-attach@eth0.service"
 UNITS = ("hitless.service", "hitless-attach@.service")
-NETNS = "loader/kernel/private_netns.cpp"
+NETNS = "loader/kernel/netns/private_netns.cpp"
 EXAMPLE = defined(NETNS, r'"(/usr/share/doc/hitless/examples/models.conf)\b')
 REFUSED = defined(NETNS, r'"(the machine.s own mounts are out of sight[^"]*)"')
 CANNOT_ENTER = defined(NETNS, r'"(enter a pair.s network namespace)"')

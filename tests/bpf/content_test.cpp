@@ -2,7 +2,7 @@
 //
 // When two frames are the same: whatever padding, checksum and hook they are seen with, and never
 // when anything else differs.
-#include "tests/bpf/forward.hpp"
+#include "tests/bpf/xdp.hpp"
 
 #include <gtest/gtest.h>
 #include <linux/if_ether.h>

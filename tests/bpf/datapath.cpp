@@ -35,7 +35,7 @@ int on_ring(void *count, void *, size_t) {
 } // namespace
 
 void Datapath::open(const Options &options) {
-    skel_.reset(hitless_bpf::open());
+    skel_.reset(tc_bpf::open());
     if (!skel_) throw Error(errno, "open the BPF object");
     skel_->rodata_knobs->knobs = {options.master, 0, 0, 0, options.window_ns, options.seed};
     memcpy(pair().mac, own_mac.data(), own_mac.size());
@@ -49,12 +49,12 @@ void Datapath::open(const Options &options) {
 Datapath::Datapath(Options options) {
     open(options);
     auto *print = libbpf_set_print(nullptr);
-    int err = hitless_bpf::load(skel_.get());
+    int err = tc_bpf::load(skel_.get());
     libbpf_set_print(print);
     if (err) { // before 6.2 there is no bpf_rdonly_cast; the rest must load without it
         has_cast_ = false;
         open(options);
-        if ((err = hitless_bpf::load(skel_.get()))) throw Error(-err, "load the BPF object");
+        if ((err = tc_bpf::load(skel_.get()))) throw Error(-err, "load the BPF object");
     }
     bell_.reset(ring_buffer__new(bpf_map__fd(skel_->maps.bell), on_ring, rung_.get(), nullptr));
     if (!bell_) throw Error(errno, "open the doorbell");

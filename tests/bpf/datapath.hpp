@@ -11,10 +11,10 @@
 #include "tests/bpf/frames.hpp"
 
 #include <cstdint>
-#include <hitless.skel.h>
 #include <linux/pkt_cls.h>
 #include <memory>
 #include <string>
+#include <tc.skel.h>
 #include <vector>
 
 namespace hitless::test {
@@ -49,7 +49,7 @@ class Datapath {
     void place(hl_port port, uint32_t ifindex) const;
 
     hl_pair &pair() const { return skel_->data_pair->pair; }
-    hitless_bpf &skel() const { return *skel_; }
+    tc_bpf &skel() const { return *skel_; }
     uint64_t counted(hl_counter which) const;
     /// Every counter that is not 0, as "name=N name=N".
     std::string counters() const;
@@ -58,13 +58,13 @@ class Datapath {
 
   private:
     struct Destroy {
-        void operator()(hitless_bpf *skel) const { hitless_bpf::destroy(skel); }
+        void operator()(tc_bpf *skel) const { tc_bpf::destroy(skel); }
         void operator()(ring_buffer *ring) const { ring_buffer__free(ring); }
     };
     void open(const Options &options);
 
     bool has_cast_ = true;
-    std::unique_ptr<hitless_bpf, Destroy> skel_;
+    std::unique_ptr<tc_bpf, Destroy> skel_;
     std::unique_ptr<ring_buffer, Destroy> bell_;
     std::unique_ptr<int> rung_ = std::make_unique<int>(0);
 };

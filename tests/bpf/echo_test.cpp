@@ -2,7 +2,7 @@
 //
 // What the pair has sent for somebody behind the guest, and what comes back of it: each way out,
 // each way in, by tc and XDP.
-#include "tests/bpf/forward.hpp"
+#include "tests/bpf/xdp.hpp"
 
 #include <functional>
 #include <gtest/gtest.h>

@@ -4,7 +4,7 @@
 // each define a struct bpf_insn.
 #pragma once
 
-#include "tests/bpf/lab.hpp"
+#include "tests/bpf/bed.hpp"
 
 #include <cstdint>
 #include <initializer_list>

@@ -35,7 +35,7 @@ class OutwardTest : public ::testing::TestWithParam<hl_liveness> {
     }
 
     Pair pair;
-    decltype(hitless_bpf::progs) &p = pair.dp.skel().progs;
+    decltype(tc_bpf::progs) &p = pair.dp.skel().progs;
 
   private:
     int run(std::vector<bpf_program *> rungs) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Protocols of the port: their frames stay on their NIC, and the master hears them once.
-#include "tests/bpf/forward.hpp"
+#include "tests/bpf/xdp.hpp"
 
 #include <gtest/gtest.h>
 #include <linux/if_ether.h>

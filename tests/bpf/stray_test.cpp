@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Unicast that the network floods: once each, after the first; and never a frame lost for it.
-#include "tests/bpf/forward.hpp"
+#include "tests/bpf/xdp.hpp"
 
 #include <chrono>
 #include <functional>

@@ -22,7 +22,7 @@ from test_versions import OURS, VERSION, obj_get
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 SOURCES = ("loader/**/*.cpp", "loader/**/*.hpp", "cli/**/*.cpp", "cli/**/*.hpp")
 # Commands that are run by the product, not by people.
-OWN = ("cli/bugreport.cpp", "cli/demo/")
+OWN = ("cli/commands/bugreport.cpp", "cli/demo/")
 LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*')
 PROGRAMS = ("hitless|ip|tc|sysctl|modprobe|mount|umount|kill|prlimit|ulimit|systemctl|nmcli|networkctl|ethtool|ls|du|"
             "bridge|bpftool|apt|mkdir|nsenter|sudo|sed|netplan|udevadm|dhclient|ovs-vsctl")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Any bytes as a configuration: taken, or refused with file:line:column; never anything else.
-#include "cli/config.hpp"
+#include "cli/config/config.hpp"
 #include "loader/core/error.hpp"
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Bytes as the kernel's link group might send them: nothing is read beyond them.
-#include "loader/kernel/decode.hpp"
+#include "loader/kernel/netlink/decode.hpp"
 
 #include <cstdint>
 #include <cstring>

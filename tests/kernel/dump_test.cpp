@@ -4,7 +4,7 @@
 // One that is left in the middle must not be the next one's answer.
 #include "tests/kernel/room.hpp"
 
-#include "loader/kernel/message.hpp"
+#include "loader/kernel/netlink/message.hpp"
 
 #include <endian.h>
 #include <linux/if_addr.h>

@@ -3,7 +3,7 @@
 // What of IP stands on a device, as `ip` puts it there; and nothing of what every device has.
 #include "tests/kernel/room.hpp"
 
-#include "loader/kernel/ip_config.hpp"
+#include "loader/kernel/netlink/ip_config.hpp"
 
 namespace hitless::test {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Whether a device's slot answers, against a sysfs of the test's own making.
-#include "loader/kernel/hardware.hpp"
+#include "loader/kernel/nic/hardware.hpp"
 
 #include <cerrno>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include "loader/kernel/rtnl.hpp"
+#include "loader/kernel/netlink/rtnl.hpp"
 
 #include <cerrno>
 #include <cstdio>

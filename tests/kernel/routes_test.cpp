@@ -3,7 +3,7 @@
 // Routes go from one device to another and leave those of a third alone.
 #include "tests/kernel/room.hpp"
 
-#include "loader/kernel/settings.hpp"
+#include "loader/kernel/netlink/settings.hpp"
 
 #include <string>
 

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The controller's one loop: something happened -> which pairs does it concern -> look at them as
+// they are now -> policy. Events only say "look"; what they carry may be a second old.
+#include "loader/api.hpp"
+#include "loader/engine/controller/managed_pair.hpp"
+#include "loader/engine/controller/rules.hpp"
+#include "loader/engine/pair/carrier.hpp"
+#include "loader/engine/pair/create.hpp"
+#include "loader/engine/pair/detached.hpp"
+#include "loader/engine/pair/failover_xdp.hpp"
+#include "loader/engine/pair/hooks.hpp"
+#include "loader/engine/pair/registry.hpp"
+#include "loader/engine/pair/settings_sync.hpp"
+#include "loader/kernel/events.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/nic/hardware.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <malloc.h>
+#include <map>
+#include <set>
+
+namespace hitless {
+namespace {
+
+std::string lock_path(const StateDir &dir) {
+    return fmt::format("{}/controller-{}", dir.root(), netns_cookie());
+}
+
+constexpr auto look_after_trouble = std::chrono::seconds(1);
+constexpr auto look_when_free = std::chrono::milliseconds(20); // somebody else has the lock
+
+enum Wake : uint64_t {
+    wake_links,
+    wake_hidden,
+    wake_timer,
+    wake_directory,
+    wake_bells,
+    wake_answers,
+    wake_notice
+};
+
+} // namespace
+
+AlreadyRunning::AlreadyRunning(int owner_pid)
+    : Error(EBUSY, "start the controller",
+            owner_pid ? fmt::format("process {} is this network namespace's controller", owner_pid)
+                      : "this network namespace has a controller that has not said who it is",
+            owner_pid ? fmt::format("`kill {}` ends it without touching the pairs", owner_pid)
+                      : "try again"),
+      owner_(owner_pid) {}
+
+std::optional<int> controller_pid() {
+    return OwnerLock::holder(lock_path(StateDir()));
+}
+
+class Controller::Engine {
+  public:
+    explicit Engine(Options options) : options_(std::move(options)) {
+        {
+            StateDir::Lock lock = dir_.lock();
+            dir_.ensure_mounted();
+            clear_stage(dir_, rtnl_);
+        }
+        own_namespace();
+        directory_.emplace(dir_.bpffs());
+        poller_.add(monitor_.fd(), wake_links);
+        poller_.add(timer_.fd(), wake_timer);
+        poller_.add(directory_->fd(), wake_directory);
+        poller_.add(bells_.fd(), wake_bells);
+        poller_.add(answers_.fd(), wake_answers);
+        if (notice_.fd() >= 0) poller_.add(notice_.fd(), wake_notice);
+        poller_.add(hidden_.fd(), wake_hidden);
+        flips_.read(); // what happened before us is history
+        look_at_everything();
+        may_wait_ = false;
+        malloc_trim(0); // loading parsed the kernel's type information; give it back
+    }
+
+    ~Engine() {
+        for (auto &[name, kept] : pairs_)
+            guarded([&, &kept = kept] { give_carrier_back(kept.pair, kept.places); });
+    }
+    Engine(const Engine &) = delete;
+    Engine &operator=(const Engine &) = delete;
+
+    int fd() const { return poller_.fd(); }
+
+    void process() {
+        bool rescan = false;
+        std::set<std::string> touched;
+        std::set<uint64_t> heard; // vigils, by their fds
+        poller_.ready([&](uint64_t what) {
+            switch (what) {
+            case wake_links: rescan |= !drain_links(touched); break;
+            case wake_hidden: drain_hidden(touched); break;
+            case wake_timer: timer_.acknowledge(); break;
+            case wake_directory: rescan |= directory_->changed(StateDir::stage_name); break;
+            case wake_bells: drain_bells(touched); break;
+            case wake_answers: answers_.ready([&](uint64_t vigil) { heard.insert(vigil); }); break;
+            case wake_notice: hear_notices(touched); break;
+            default: break;
+            }
+        });
+        if (rescan || is_due(rescan_)) return look_at_everything();
+        for (const std::string &name : touched)
+            look_at(name);
+        std::vector<std::string> due; // what is looked at may be buried
+        for (auto &[name, kept] : pairs_)
+            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept)) || is_disturbed(kept))
+                due.push_back(name);
+        for (const std::string &name : due)
+            look_at(name);
+        finish();
+    }
+
+    void reconfigure(Options options) {
+        options.log = options_.log;
+        options.on_flip = options_.on_flip;
+        options_ = std::move(options);
+        for (const std::string &line : idle_rules(options_))
+            log(line);
+        forget_detached(dir_);
+        for (auto &[name, kept] : pairs_)
+            say_what_stays(kept, options_);
+        look_at_everything();
+    }
+
+  private:
+    /// Somebody may only be looking who holds the lock, or be ending just now.
+    void own_namespace() {
+        const std::string path = lock_path(dir_);
+        const Instant patience = now() + std::chrono::seconds(1);
+        for (std::optional<int> owner; !owner_ || !owner_->held();) {
+            owner_.emplace(path);
+            if (owner_->held()) return;
+            owner = OwnerLock::holder(path);
+            if ((owner && *owner) || now() >= patience) throw AlreadyRunning(owner.value_or(0));
+            sleep_until(now() + std::chrono::milliseconds(1));
+        }
+    }
+
+    /// Marks the pairs that an event concerns. False: look at everything.
+    bool drain_links(std::set<std::string> &touched) {
+        bool known = true;
+        auto touch = [&](Ifindex index) {
+            bool found = false;
+            for (auto &[name, kept] : pairs_)
+                if (kept.owns(index)) {
+                    touched.insert(name);
+                    found = true;
+                }
+            return found;
+        };
+        bool complete = monitor_.drain({
+            .changed = [&](const Link &link) { known &= touch(link.index); },
+            .gone = [&](Ifindex index) { known &= touch(index); },
+            .tc =
+                [&](Ifindex index) {
+                    for (auto &[name, kept] : pairs_)
+                        if (index == Ifindex::none || kept.owns(index)) {
+                            kept.hooks_touched = true;
+                            touched.insert(name);
+                        }
+                },
+        });
+        if (!complete) log("link events were lost; looking at every device again");
+        return complete && known;
+    }
+
+    /// What happens in a private namespace concerns its pair, whatever it is.
+    void drain_hidden(std::set<std::string> &touched) {
+        hidden_.ready([&](uint64_t key) {
+            for (auto &[name, kept] : pairs_)
+                if (kept.hidden && static_cast<uint64_t>(kept.hidden->fd()) == key) {
+                    kept.hidden->drain({[](const Link &) {}, [](Ifindex) {},
+                                        [&kept = kept](Ifindex) { kept.hooks_touched = true; }});
+                    touched.insert(name);
+                }
+        });
+    }
+
+    /// The short way of look_at(), for the path alone. True when the long one must follow.
+    bool tick(Kept &kept) {
+        bool news = false;
+        guarded([&] { news = kept.vigil.tick(kept.pair, kept.places); });
+        return news;
+    }
+
+    /// Programs of others came to stand behind ours.
+    bool is_disturbed(Kept &kept) {
+        guarded([&] { kept.hooks_touched |= kept.order.is_disturbed(kept.pair, kept.places); });
+        return kept.hooks_touched;
+    }
+
+    void drain_bells(std::set<std::string> &touched) {
+        bells_.ready([&](uint64_t key) {
+            for (auto &[name, kept] : pairs_)
+                if (static_cast<uint64_t>(kept.pair.bell_fd()) == key) {
+                    kept.bell.drain();
+                    kept.herald.tell_at_once(kept.pair);
+                    touched.insert(name);
+                }
+        });
+    }
+
+    void hear_notices(std::set<std::string> &touched) {
+        notice_.read([&](const hl_notice &notice) {
+            for (auto &[name, kept] : pairs_) {
+                if (!kept.herald.concerns(notice)) continue;
+                kept.herald.tell_at_once(kept.pair);
+                if (notice.hung) kept.vigil.hangs();
+                touched.insert(name);
+            }
+        });
+    }
+
+    void look_at_everything() {
+        adopt();
+        rescan_ = now() + look_after_trouble;
+        guarded([&] {
+            bool complete = make_missing_pairs();
+            const std::vector<Link> links = rtnl_.links();
+            for (auto &[name, kept] : pairs_)
+                kept.herald.look_again(kept.pair, links);
+            if (complete && refused_.empty()) rescan_.reset();
+            if (!complete) rescan_ = now() + look_when_free;
+        });
+        std::vector<std::string> names;
+        for (auto &[name, kept] : pairs_) {
+            follow_rule(kept, options_);
+            guarded([&, &kept = kept] {
+                follow_filters(kept.pair, kept.places, look(kept.places, kept.pair));
+            });
+            names.push_back(name);
+        }
+        for (const std::string &name : names)
+            look_at(name);
+        finish();
+    }
+
+    /// Follows what attach and detach did behind our back.
+    void adopt() {
+        std::vector<std::string> names = own_pairs(dir_);
+        std::erase_if(pairs_, [&](const auto &kept) {
+            return std::ranges::find(names, kept.first) == names.end() ||
+                   !is_current(kept.first, kept.second);
+        });
+        for (const std::string &name : names) {
+            if (pairs_.contains(name)) continue;
+            guarded([&] {
+                auto [at, fresh] = pairs_.try_emplace(name, Pair::open(dir_.path(name)), rtnl_);
+                Kept &kept = at->second;
+                auto wait = [](Poller &for_it, int fd) {
+                    for_it.add(fd, static_cast<uint64_t>(fd));
+                };
+                wait(bells_, kept.pair.bell_fd());
+                wait(answers_, kept.vigil.fd());
+                if (kept.hidden) wait(hidden_, kept.hidden->fd());
+                log(fmt::format("{}: in our care", kept.pair.state().standby_id.ifname));
+            });
+        }
+        flips_.rescan();
+    }
+
+    /// What the pairs in a directory are may have changed under their names.
+    bool is_current(const std::string &name, const Kept &kept) const {
+        return pinned_id(dir_.path(name)) == kept.pair.id();
+    }
+
+    /// The rules that have no pair though their standby is free.
+    std::vector<AttachRequest> missing_pairs() {
+        std::vector<Link> links = rtnl_.links();
+        learn_hardware(links);
+        std::vector<AttachRequest> out = wanted_pairs(options_, links);
+        for (AttachRequest &request : out)
+            request.note = options_.log;
+        std::erase_if(out, [&](const AttachRequest &request) {
+            auto link = std::ranges::find(links, request.standby, &Link::name);
+            return pairs_.contains(pair_name(link->index)) || is_detached(dir_, *link) ||
+                   is_failover(*link);
+        });
+        return out;
+    }
+
+    bool is_failover(const Link &link) const {
+        return std::ranges::any_of(pairs_, [&](const auto &kept) {
+            return kept.second.pair.state().failover.outer == number(link.index);
+        });
+    }
+
+    /// A controller that runs waits for nobody.
+    std::optional<StateDir::Lock> take_lock() {
+        return may_wait_ ? std::optional(dir_.lock()) : dir_.try_lock();
+    }
+
+    /// False when somebody else is about to change pairs.
+    bool make_missing_pairs() {
+        if (missing_pairs().empty()) {
+            refused_.clear();
+            return true;
+        }
+        std::optional<StateDir::Lock> lock = take_lock();
+        if (!lock) return false;
+        adopt(); // what was done and decided until now
+        bool made = false;
+        std::map<std::string, std::string> refused;
+        for (const AttachRequest &request : missing_pairs())
+            try {
+                std::string primary = make(dir_, request, rtnl_).primary;
+                log(fmt::format("{}: paired with {}", request.standby,
+                                primary.empty() ? "no primary yet" : primary));
+                made = true;
+            } catch (const Error &error) { // said once, and tried again
+                refused[request.standby] = error.what();
+                if (refused_[request.standby] != error.what()) log(error.what());
+            }
+        refused_ = std::move(refused);
+        if (made) adopt();
+        return true;
+    }
+
+    void look_at(const std::string &name) {
+        auto at = pairs_.find(name);
+        if (at == pairs_.end()) return;
+        Kept &kept = at->second;
+        guarded(
+            [&kept, this](const std::string &line) {
+                if (std::exchange(kept.trouble, line) != line) log(line);
+            },
+            [&] {
+                kept.again = now() + look_after_trouble; // unless settle() comes to say when
+                bool busy = false;
+                if (!keep(name, kept, busy)) return;
+                Instant later = *kept.again;
+                kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
+                if (!kept.refused.empty()) kept.again = std::min(kept.again.value_or(later), later);
+                if (busy)
+                    kept.again = now() + look_when_free;
+                else
+                    kept.trouble.clear();
+            });
+    }
+
+    /// What changes a pair, under the lock, or another's detach could come between. False when the
+    /// pair has ended.
+    bool keep(const std::string &name, Kept &kept, bool &busy) {
+        std::optional<StateDir::Lock> lock = take_lock();
+        busy = !lock;
+        if (busy) return true;
+        if (!is_current(name, kept)) {
+            rescan_ = now();
+            return false;
+        }
+        Members members = look(kept.places, kept.pair);
+        if (!members.standby || !members.master) {
+            bury(name, members.standby ? "the failover device" : "the standby");
+            return false;
+        }
+        keep_primary(kept, members, options_.log);
+        if (std::exchange(kept.hooks_touched, false))
+            keep_hooks(kept.pair, kept.places, look(kept.places, kept.pair), options_.log);
+        follow_carrier(kept.pair, kept.places, members);
+        return true;
+    }
+
+    /// A device that the pair cannot be without is gone for good, and the pair with it.
+    void bury(const std::string &name, std::string_view device) {
+        log(fmt::format("{}: {} is gone; the pair ends", name, device));
+        dismantle(dir_, rtnl_, name, options_.log);
+        pairs_.erase(name);
+    }
+
+    template <typename Step>
+    void guarded(Step step) {
+        hitless::guarded(options_.log, step);
+    }
+    template <typename Step>
+    void guarded(const Note &note, Step step) {
+        hitless::guarded(note, step);
+    }
+
+    void finish() {
+        for (auto &[name, kept] : pairs_) {
+            guarded([&, &kept = kept] {
+                count_losses(kept);
+                kept.herald.tell(kept.pair, rtnl_);
+                kept.herald.prepare(kept.pair, rtnl_, notice_);
+            });
+        }
+        std::optional<Instant> next = rescan_;
+        for (auto &[name, kept] : pairs_)
+            for (const auto &at : {kept.again, kept.vigil.again()})
+                if (at && (!next || *at < *next)) next = at;
+        timer_.arm(next);
+        for (const Flip &flip : flips_.read())
+            if (options_.on_flip) options_.on_flip(flip);
+    }
+
+    void log(const std::string &line) const {
+        if (options_.log) options_.log(line);
+    }
+
+    Options options_;
+    StateDir dir_;
+    Rtnl rtnl_;
+    LinkMonitor monitor_;
+    Timer timer_;
+    Poller poller_, bells_, answers_, hidden_;
+    std::optional<OwnerLock> owner_;
+    std::optional<DirectoryWatch> directory_;
+    bool may_wait_ = true;                                  ///< while it starts
+    std::optional<Instant> rescan_;                         ///< not every device could be looked at
+    std::map<std::string, std::string> refused_;            ///< standby: why no pair was made of it
+    FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
+    Notice notice_;                                         // outlives those who watch with it
+    std::map<std::string, Kept> pairs_;
+};
+
+Controller::Controller(Options options) : engine_(std::make_unique<Engine>(std::move(options))) {}
+Controller::~Controller() = default;
+int Controller::fd() const {
+    return engine_->fd();
+}
+void Controller::process() {
+    engine_->process();
+}
+void Controller::reconfigure(Options options) {
+    engine_->reconfigure(std::move(options));
+}
+
+} // namespace hitless

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A pair in a controller's care: what is open of it, what is remembered between two looks, and who
+// is its primary. The loop that looks is the controller's.
+#pragma once
+
+#include "loader/api.hpp"
+#include "loader/core/error.hpp"
+#include "loader/engine/members/members.hpp"
+#include "loader/engine/pair/hook_order.hpp"
+#include "loader/engine/path/flip_announcer.hpp"
+#include "loader/kernel/netlink/rtnl.hpp"
+#include "loader/kernel/netns/netns.hpp"
+
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace hitless {
+
+inline bool is_due(const std::optional<Instant> &at) {
+    return at && *at <= now();
+}
+
+struct Kept {
+    Pair pair;
+    Places places;
+    BellReader bell;
+    Vigil vigil;
+    std::optional<LinkMonitor> hidden; ///< of the private namespace, if the NICs are there
+    std::optional<Instant> again;      ///< settle
+    std::string refused;               ///< why a primary that is there was not taken
+    bool reconsider = false;           ///< a better primary may be there
+    bool hooks_touched = true;         ///< others may have changed qdiscs or filters
+    std::string trouble;               ///< said, and not to be said again while it lasts
+    uint64_t primary_lost = 0;         ///< its counter when it was last seen in use
+    uint64_t counted;                  ///< flips whose cost was looked at
+    Herald herald;
+    OrderWatch order;
+
+    Kept(Pair &&adopted, Rtnl &guest)
+        : pair(std::move(adopted)), places(guest, pair.state().failover.netns),
+          bell(pair.bell_fd()), vigil(pair, places), counted(pair.view().flips()), herald(pair) {
+        if (pair.layout().nics == Place::hidden && places.has(Place::hidden))
+            places.at(Place::hidden, [&] { hidden.emplace(); });
+    }
+
+    /// Whether a device of the guest is one of its.
+    bool owns(Ifindex index) const {
+        const hl_pair &state = pair.state();
+        if (state.failover.outer == number(index)) return true;
+        return pair.layout().nics == Place::guest && (state.standby_id.ifindex == number(index) ||
+                                                      state.primary_id.ifindex == number(index));
+    }
+
+    /// The path asks for a look; `heard`: the vigils, by their fds, that were answered.
+    bool must_tick(const std::set<uint64_t> &heard) const {
+        return is_due(vigil.again()) || heard.contains(static_cast<uint64_t>(vigil.fd()));
+    }
+};
+
+/// A rule may have changed since the pair was made, or come to stand over another.
+void follow_rule(Kept &, const Controller::Options &);
+
+/// Says which part of a rule a living pair does not follow.
+void say_what_stays(const Kept &, const Controller::Options &);
+
+/// Lets a vanished primary go, and takes one that appeared, or a better one. `members` has a
+/// standby and a master.
+void keep_primary(Kept &, const Members &, const Note &);
+
+/// What a flip cost, as far as the primary itself has counted.
+void count_losses(Kept &);
+
+/// One pair's trouble is noted and leaves the others alone.
+template <typename Step>
+void guarded(const Note &note, Step step) {
+    try {
+        step();
+    } catch (const Error &error) {
+        if (note) note(error.what());
+    }
+}
+
+} // namespace hitless

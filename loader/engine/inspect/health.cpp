@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/inspect/health.hpp"
+#include "loader/core/error.hpp"
+#include "loader/engine/pair/address_filters.hpp"
+#include "loader/engine/pair/carrier.hpp"
+#include "loader/engine/pair/settings_sync.hpp"
+#include "loader/kernel/netlink/ip_config.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace hitless {
+namespace {
+
+using Problems = std::vector<Problem>;
+
+/// Where a NIC is: a command that mends it must be run there.
+std::string command_there(const PairStatus &status, const Pair &pair, const std::string &command) {
+    if (command.empty() || pair.layout().nics == Place::guest) return command;
+    return fmt::format("ip netns exec {} {}", status.netns, command);
+}
+
+std::string shortened(const std::vector<std::string> &all) {
+    constexpr size_t most = 4;
+    std::vector<std::string> some(all.begin(),
+                                  all.begin() + static_cast<long>(std::min(most, all.size())));
+    return fmt::format("{}{}", fmt::join(some, ", "), all.size() > most ? ", ..." : "");
+}
+
+/// What is larger than a NIC takes, or sent from another address than it has, gets lost on it.
+void find_unfit(Problems &out, const PairStatus &status, const Link &master, const Link &nic,
+                hl_role role) {
+    bool primary = role == HL_ROLE_PRIMARY;
+    if (nic.mtu < master.mtu && !(primary && status.veto & HL_VETO(MTU)))
+        out.push_back({fmt::format("{} carries frames up to {}, and {} sends up to {}", nic.name,
+                                   nic.mtu, master.name, master.mtu),
+                       fmt::format("ip link set {} mtu {}", nic.name, master.mtu)});
+    if (nic.mac != master.mac && !(primary && status.veto & HL_VETO(MAC)))
+        out.push_back({fmt::format("{} has another MAC than {}: frames for it get lost there",
+                                   nic.name, master.name),
+                       fmt::format("ip link set {} address {}", nic.name, master.mac.text())});
+}
+
+/// Everything of a NIC that serves the master.
+void find_nic_problems(Problems &out, const Pair &pair, Places &places, const Link &master,
+                       const Link &nic, hl_role role, const PairStatus &status) {
+    const hl_pair &state = pair.state();
+    const hl_saved &saved = role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
+    Place where = pair.layout().nics;
+    Problems found;
+    places.at(where, [&] {
+        Rtnl &rtnl = places.rtnl(where);
+        find_unfit(found, status, master, nic, role);
+        if (saved.valid) {
+            std::ranges::move(unlike_master(saved, master, nic), std::back_inserter(found));
+            if (!saved.promisc_for_filters && !lets_through(places, rtnl, master, nic))
+                found.push_back({fmt::format("{} does not let through what VLANs and macvlans on "
+                                             "{} receive",
+                                             nic.name, master.name),
+                                 fmt::format("ip link set {} promisc {}", nic.name, "on")});
+        }
+        std::ranges::move(find_own_traffic(rtnl, nic), std::back_inserter(found));
+    });
+    for (Problem &problem : found) {
+        problem.remedy = command_there(status, pair, problem.remedy);
+        out.push_back(std::move(problem));
+    }
+}
+
+std::string_view trouble(const NicStatus &nic) {
+    return !nic.present ? "is gone" : !nic.up ? "is down" : "has no carrier";
+}
+
+/// What a NIC that is down by hand needs; the rest is the hypervisor's to mend.
+std::string up_again(const PairStatus &status, const Pair &pair, const NicStatus &nic) {
+    bool by_hand = nic.present && !nic.up;
+    return by_hand ? command_there(status, pair, fmt::format("ip link set {} up", nic.ifname)) : "";
+}
+
+/// A pair with one path is no pair. What the primary's own loss means, its vetoes say.
+void find_no_fallback(Problems &out, const Pair &pair, const PairStatus &status,
+                      const Link &master) {
+    constexpr uint64_t decided = HL_VETO(OPERATOR) | HL_VETO(HOST);
+    const NicStatus &standby = status.standby, &primary = status.primary;
+    if (!standby.works()) {
+        std::string what =
+            primary.works()
+                ? fmt::format("no fallback: the standby {} {}", standby.ifname, trouble(standby))
+                : fmt::format("no path: the standby {} {}, and the primary {} {}: frames get lost",
+                              standby.ifname, trouble(standby), primary.ifname, trouble(primary));
+        if (!pair.layout().has_failover && standby.up)
+            what += fmt::format("; while {} has no carrier its IPv6 addresses stay tentative and "
+                                "routing daemons pass it over",
+                                master.name);
+        else if (pair.layout().has_failover && !primary.works() && master.carrier)
+            what += fmt::format("; {} keeps its carrier all the same, so routing daemons do not "
+                                "notice",
+                                master.name);
+        out.push_back({what, up_again(status, pair, standby)});
+    } else if (status.veto && !(status.veto & ~decided) && !primary.works()) {
+        out.push_back({fmt::format("no fallback: the standby is in use, and the primary {} {}",
+                                   primary.ifname, trouble(primary)),
+                       up_again(status, pair, primary)});
+    }
+}
+
+/// A primary that is there and that nobody takes.
+void find_untaken(std::vector<Problem> &out, const Pair &pair, Places &places,
+                  const Members &members) {
+    Candidates others = candidates(places, pair, members);
+    Choice choice = choose_primary(seen_from_guest(pair, *members.standby),
+                                   selector_of(pair.state()), others.links);
+    if (!choice.primary) return;
+    for (Problem &problem : find_own_traffic(places.rtnl(Place::guest), *choice.primary)) {
+        problem.what = "not taken as the primary: " + problem.what;
+        out.push_back(std::move(problem));
+    }
+}
+
+/// Nothing passes a failover device whose other end is down.
+void find_cut_off(Problems &out, const Pair &pair, Places &places, const PairStatus &status,
+                  const Link &master) {
+    std::optional<Link> inner = inner_end(pair, places);
+    bool as_asked = status.policy.carrier == HL_CARRIER_FOLLOW && !status.standby.works() &&
+                    !status.primary.works();
+    if (!inner || inner->up || as_asked) return;
+    std::string command = fmt::format("ip link set {} up", inner->name);
+    if (!status.netns.empty()) command = fmt::format("ip netns exec {} {}", status.netns, command);
+    out.push_back({fmt::format("{} has no carrier: its other end is down, and no controller brings "
+                               "it up",
+                               master.name),
+                   command});
+}
+
+/// A path behind which nobody is known, while the guest looks for somebody in vain.
+void find_unproved(Problems &out, const PairStatus &status, Places &places, const Link &master) {
+    bool asks = status.policy.probing.interval.count();
+    if (!status.primary_active || status.proved || !asks) return;
+    Rtnl &guest = places.rtnl(Place::guest);
+    if (!guest.neighbours(master.index).empty() ||
+        guest.unresolved_neighbours(master.index).empty())
+        return;
+    out.push_back({"the path by the primary was never proved, and no neighbour answers the guest",
+                   controller_pid() ? "" : "hitless run"});
+}
+
+} // namespace
+
+std::vector<Problem> find_own_traffic(Rtnl &rtnl, const Link &nic) {
+    Problems out;
+    IpConfig config = ip_config(nic);
+    if (!config.addresses.empty())
+        out.push_back(
+            {fmt::format("{} has addresses of its own ({}): what is sent from them is not "
+                         "answered",
+                         nic.name, shortened(config.addresses)),
+             fmt::format("ip addr flush dev {}", nic.name)});
+    for (const IpRoute &route : config.routes) // those of an address go with it
+        if (config.addresses.empty())
+            out.push_back({fmt::format("the route to {} leads by {}, which receives nothing itself",
+                                       route.to, nic.name),
+                           route.remove});
+    if (config.rules)
+        out.push_back({fmt::format("policy rules name {}, which receives nothing itself", nic.name),
+                       "ip rule; ip -6 rule"});
+    for (const Link &link : rtnl.links())
+        if (link.lower == nic.index && link.kind != "veth" && link.kind != "netkit")
+            out.push_back(
+                {fmt::format("{} stands on {}, which receives nothing itself", link.name, nic.name),
+                 fmt::format("ip link del {}", link.name)});
+    if (nic.master != Ifindex::none)
+        out.push_back({fmt::format("{} belongs to {}, which receives nothing by it", nic.name,
+                                   describe_master(nic)),
+                       leave_master(nic)});
+    return out;
+}
+
+void check_own_traffic(Rtnl &rtnl, const Link &standby, const Link &nic) {
+    Problems found = find_own_traffic(rtnl, nic);
+    if (found.empty()) return;
+    throw Error(EBUSY, fmt::format("pair {} with {}", standby.name, nic.name), found.front().what,
+                fmt::format("the guest's addresses belong on the pair's own device; {}",
+                            found.front().remedy));
+}
+
+void find_unhealthy(Problems &out, const Pair &pair, Places &places, const Members &members,
+                    const PairStatus &status) {
+    const Link &master = *members.master;
+    if (members.primary && status.primary.known)
+        find_nic_problems(out, pair, places, master, *members.primary, HL_ROLE_PRIMARY, status);
+    if (pair.layout().has_failover)
+        find_nic_problems(out, pair, places, master, *members.standby, HL_ROLE_STANDBY, status);
+    if (!members.primary) find_untaken(out, pair, places, members);
+    find_no_fallback(out, pair, status, master);
+    find_cut_off(out, pair, places, status, master);
+    find_unproved(out, status, places, master);
+}
+
+} // namespace hitless

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/inspect/other_programs.hpp"
+#include "loader/engine/pair/hooks.hpp"
+#include "loader/engine/path/hook_check.hpp"
+#include "loader/kernel/bpf/probe.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace hitless {
+namespace {
+
+using Problems = std::vector<Problem>;
+
+/// An XDP program that is not ours, on a device that may not be there.
+struct OtherXdp {
+    XdpProgram at;
+    std::string text;
+    std::string tag;
+};
+
+bool is_same(const OtherXdp &a, const OtherXdp &b) {
+    return a.at.id == b.at.id || (!a.tag.empty() && a.tag == b.tag);
+}
+
+class Others {
+  public:
+    Others(Problems &out, const Pair &pair, Places &places, const Members &members)
+        : out_(out), pair_(pair), places_(places), members_(members) {}
+
+    void find_uncalled();
+    void find_uneven_xdp();
+    void find_idle_xdp();
+
+  private:
+    std::optional<OtherXdp> xdp_on(hl_role);
+    std::vector<OtherProgram> ahead(const HookSite &);
+    Called ask(CallCheck &, hl_hook_place);
+    const std::optional<Link> &nic(hl_role role) const {
+        return role == HL_ROLE_PRIMARY ? members_.primary : members_.standby;
+    }
+    /// What a command about a NIC begins with.
+    std::string in_its_namespace() const {
+        bool apart = pair_.layout().nics == Place::hidden;
+        return apart ? fmt::format("ip netns exec {} ", pair_.state().failover.netns) : "";
+    }
+
+    Problems &out_;
+    const Pair &pair_;
+    Places &places_;
+    const Members &members_;
+};
+
+std::optional<OtherXdp> Others::xdp_on(hl_role role) {
+    hl_hook_place place = role == HL_ROLE_PRIMARY ? HL_HOOK_XDP_PRIMARY : HL_HOOK_XDP_STANDBY;
+    if (!nic(role)) return std::nullopt;
+    return places_.at(pair_.layout().nics, [&]() -> std::optional<OtherXdp> {
+        auto found = xdp_program(number(nic(role)->index));
+        if (!found || (pair_.state().hook[place].kind && pair_.attached(place)))
+            return std::nullopt;
+        ProgramIdentity who = program_identity(found->id);
+        return OtherXdp{*found, OtherProgram{found->id, who.name, "XDP program"}.text(), who.tag};
+    });
+}
+
+std::vector<OtherProgram> Others::ahead(const HookSite &site) {
+    std::vector<OtherProgram> out = places_.at(site.where, [&] { return pair_.ahead(site.hook); });
+    if (site.hook == HL_HOOK_EGRESS) return out;
+    hl_role role = site.hook == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
+    if (std::optional<OtherXdp> xdp = xdp_on(role))
+        out.push_back({xdp->at.id, program_identity(xdp->at.id).name, "XDP program"});
+    return out;
+}
+
+Called Others::ask(CallCheck &check, hl_hook_place place) {
+    if (place == HL_HOOK_EGRESS) {
+        Called called = check.on_the_way_out();
+        return called == Called::yes && check.some_leave_past() ? Called::no : called;
+    }
+    return check.on_the_way_in(place == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY
+                                                                : HL_ROLE_STANDBY);
+}
+
+void Others::find_uncalled() {
+    std::optional<CallCheck> check; // it opens sockets: only where somebody stands there
+    for (const HookSite &site : hook_sites(pair_, places_, members_)) {
+        if (site.hook == HL_HOOK_INNER) continue; // nobody's but ours
+        std::vector<OtherProgram> others = ahead(site);
+        if (others.empty()) continue;
+        if (!check) check.emplace(pair_, places_, members_);
+        Called called = ask(*check, site.hook);
+        if (called == Called::yes) continue;
+        std::vector<std::string> names;
+        for (const OtherProgram &other : others)
+            names.push_back(other.text());
+        std::string who = fmt::format("{} ahead of ours on {}", fmt::join(names, ", "), site.shown);
+        std::string remedy = "have it return ";
+        remedy += others.back().kind == "XDP program"
+                      ? "XDP_PASS for frames that the guest is to receive"
+                      : "TCX_NEXT (-1) for frames that may go on";
+        out_.push_back({called == Called::no
+                            ? who + " ends the chain: frames do not come by ours"
+                            : who + " may end the chain: no frame was seen to come "
+                                    "by ours",
+                        remedy});
+    }
+}
+
+/// One NIC has a filter before everything, and what comes by the other does not pass it.
+void Others::find_uneven_xdp() {
+    // Frames that are led into the standby itself pass what stands there in the kernel's generic
+    // way.
+    bool into_standby = !pair_.layout().has_failover && !pair_.state().failover.outer;
+    std::optional<OtherXdp> has[HL_ROLES] = {xdp_on(HL_ROLE_PRIMARY), xdp_on(HL_ROLE_STANDBY)};
+    if (!members_.primary) return;
+    for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
+        hl_role other = role == HL_ROLE_PRIMARY ? HL_ROLE_STANDBY : HL_ROLE_PRIMARY;
+        if (!has[role] || nic(other)->index == nic(role)->index) continue;
+        if (has[other] && is_same(*has[other], *has[role])) continue;
+        std::string mode = has[role]->at.mode;
+        if (role == HL_ROLE_STANDBY && into_standby && mode == "xdpgeneric") continue;
+        std::string take = fmt::format("{}bpftool net attach {} id {} dev {}", in_its_namespace(),
+                                       mode, has[role]->at.id, nic(other)->name);
+        if (mode == "xdpoffload")
+            take = fmt::format("load the same program for {}", nic(other)->name);
+        out_.push_back({fmt::format("{} filters what comes in by {}, and frames that come by {} do "
+                                    "not pass it",
+                                    has[role]->text, nic(role)->name, nic(other)->name),
+                        take});
+    }
+}
+
+/// tc leads frames into a failover device behind its driver.
+void Others::find_idle_xdp() {
+    const Link &master = *members_.master;
+    if (!pair_.state().failover.outer || pair_.state().datapath != HL_DATAPATH_TC) return;
+    auto xdp = xdp_program(number(master.index));
+    if (!xdp || std::string(xdp->mode) != "xdpdrv") return;
+    out_.push_back(
+        {fmt::format("{} on {} sees no frame that comes by a NIC: they enter behind its driver",
+                     OtherProgram{xdp->id, program_identity(xdp->id).name, "XDP program"}.text(),
+                     master.name),
+         fmt::format("bpftool prog pin id {0} /sys/fs/bpf/xdp-{0} && ip link set {1} xdpdrv off && "
+                     "ip link set {1} xdpgeneric pinned /sys/fs/bpf/xdp-{0}",
+                     xdp->id, master.name)});
+}
+
+} // namespace
+
+void find_others(std::vector<Problem> &out, const Pair &pair, Places &places,
+                 const Members &members) {
+    Others others(out, pair, places, members);
+    others.find_uncalled();
+    others.find_uneven_xdp();
+    others.find_idle_xdp();
+}
+
+} // namespace hitless

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/api.hpp"
+#include "loader/core/names.hpp"
+#include "loader/engine/inspect/health.hpp"
+#include "loader/engine/inspect/other_programs.hpp"
+#include "loader/engine/members/members.hpp"
+#include "loader/engine/pair/address_renewal.hpp"
+#include "loader/engine/pair/failover_xdp.hpp"
+#include "loader/engine/pair/hooks.hpp"
+#include "loader/engine/pair/registry.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/nic/offload.hpp"
+
+#include <bit>
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+NicStatus nic_status(const hl_identity &id, const std::optional<Link> &link) {
+    NicStatus out;
+    out.ifname = link ? link->name : id.ifname;
+    out.index = Ifindex{id.ifindex};
+    out.mac = mac_of(id.mac);
+    out.bus = id.bus;
+    if (!link) return out;
+    out.mac = link->mac;
+    out.present = true;
+    out.mtu = link->mtu;
+    out.tx_dropped = link->tx_dropped;
+    out.up = link->up;
+    out.carrier = link->carrier;
+    return out;
+}
+
+/// Where the next frame goes: the rule of bpf/lib/path.h.
+bool primary_active(const PairStatus &pair) {
+    bool blind = pair.liveness == HL_LIVENESS_NETLINK;
+    bool primary_works = pair.primary.known && (blind || (pair.primary.up && pair.primary.carrier));
+    if (pair.veto == 0) return primary_works;
+    bool doubtful = (pair.veto & ~HL_VETO_SOFT) == 0;
+    bool standby_works = blind || (pair.standby.up && pair.standby.carrier);
+    return doubtful && !standby_works && primary_works;
+}
+
+using Problems = std::vector<Problem>;
+
+/// What makes the same pair anew: under one lock, with its rule, policy, gate and failover device.
+std::string attach_again(const PairStatus &pair) {
+    return fmt::format("hitless convert {} --model {} --gap", pair.name, model_name(pair.model));
+}
+
+/// What a failover device has lost of native XDP.
+void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const PairStatus &status) {
+    const hl_pair &state = pair.state();
+    std::optional<Link> inner = rtnl.link(Ifindex{state.failover.inner});
+    if (!inner) return;
+    if (!pair.attached(HL_HOOK_XDP_INNER))
+        out.push_back(
+            {fmt::format("{} no longer runs our programs", inner->name), attach_again(status)});
+    if (why_no_native_send(abilities(*inner)))
+        out.push_back({"the failover device takes no XDP frames",
+                       fmt::format("ethtool -K {} gro on", status.failover)});
+    for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
+        std::optional<Link> nic = find(rtnl, pair, role);
+        std::optional<Refusal> refusal = nic ? why_not_native(pair, role, *nic) : std::nullopt;
+        if (refusal)
+            out.push_back({fmt::format("tc carries the frames of {}: {}", nic->name, refusal->why),
+                           refusal->remedy.empty() ? attach_again(status) : refusal->remedy});
+    }
+}
+
+/// What brings a program of ours back to its place, or behind filters of others. A failover device
+/// goes with its pair, and so would what others have on it: there only a controller can.
+std::string mend_hook(const HookSite &site, const Pair &pair, const PairStatus &status,
+                      bool controlled) {
+    Direction d = site.hook == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
+    std::string room = make_room({number(site.device.index), d, site.device.name});
+    if (!room.empty()) return room;
+    return pair.layout().has_failover && !controlled ? "hitless run" : attach_again(status);
+}
+
+/// Programs of ours that are gone, and what of others on the master does not come by frames that
+/// ours lead away; each in the namespace of its device.
+void find_misplaced_programs(Problems &out, const Pair &pair, Places &places,
+                             const Members &members, const PairStatus &status) {
+    bool controlled = controller_pid().has_value(); // of the guest's namespace
+    for (const HookSite &site : hook_sites(pair, places, members))
+        places.at(site.where, [&] {
+            auto say = [&](const std::string &what) {
+                out.push_back({what, mend_hook(site, pair, status, controlled)});
+            };
+            if (!pair.attached(site.hook)) return say(site.shown + " no longer runs our program");
+            if (hides_frames(pair, site))
+                say(site.device.name + " has clsact filters that miss redirected frames");
+            if (pair.passes_over_others(site.hook))
+                say(site.shown + " has tcx programs behind ours that miss redirected frames");
+        });
+}
+
+Problems find_problems(const Pair &pair, Places &places, const Members &members,
+                       const PairStatus &status) {
+    Problems out;
+    if (!members.standby)
+        out.push_back({fmt::format("the standby {} is gone", status.standby.ifname),
+                       fmt::format("hitless detach {}", status.name)});
+    else if (!members.master)
+        out.push_back({"the failover device is gone", attach_again(status)});
+    if (!out.empty()) return out;
+    if (status.datapath == HL_DATAPATH_XDP)
+        find_native_problems(out, pair, places.rtnl(Place::guest), status);
+    find_misplaced_programs(out, pair, places, members, status);
+    auto was_away = [&](const std::string &device) {
+        out.push_back(
+            {fmt::format("{} was away and nobody has taken it back: frames do not come by "
+                         "the pair",
+                         device),
+             "hitless run"});
+    };
+    if (!pair.resolved(HL_ROLE_STANDBY)) was_away("the standby " + status.standby.ifname);
+    if (pair.layout().has_failover && !pair.resolved(HL_PORT_MASTER))
+        was_away("the failover device");
+    if (status.primary.present && !status.primary.known)
+        out.push_back({fmt::format("the primary {} was away and nobody has taken it back",
+                                   status.primary.ifname),
+                       "hitless run"});
+    else if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
+        out.push_back({fmt::format("the primary {} is {} and no controller has noticed",
+                                   status.primary.ifname, status.primary.present ? "down" : "gone"),
+                       "hitless run"});
+    find_unhealthy(out, pair, places, members, status);
+    find_idle_qdiscs(out, pair, places, members, status);
+    find_idle_filters(out, pair, members);
+    find_expiring(out, places.rtnl(Place::guest), pair.state(), *members.master);
+    find_others(out, pair, places, members);
+    return out;
+}
+
+PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    Pair pair = Pair::open(dir.path(name));
+    const hl_pair &state = pair.state();
+    PairStatus out;
+    out.model = static_cast<hl_model>(state.model);
+    out.datapath = static_cast<hl_datapath>(state.datapath);
+    out.liveness = static_cast<hl_liveness>(state.liveness);
+    out.selector = selector_of(state);
+    out.policy = policy_of(state);
+    out.veto = pair.view().veto();
+    out.flips = pair.view().flips();
+    for (const VetoReason &reason : veto_reasons)
+        if (out.veto & reason.bit) {
+            const hl_note &note = state.note[std::countr_zero(reason.bit)];
+            out.vetoes.push_back({reason, Instant(note.time_ns), actor_of(note.actor)});
+        }
+    out.netns = state.failover.netns;
+    Places places(rtnl, out.netns);
+    Members members = look(places, pair);
+    out.standby = nic_status(state.standby_id, members.standby);
+    out.primary = nic_status(state.primary_id, members.primary);
+    out.proved = out.primary.present && state.proof == HL_PROOF_ANSWER;
+    out.primary.known = pair.resolved(HL_ROLE_PRIMARY);
+    out.primary.native = state.hook[HL_HOOK_XDP_PRIMARY].kind && pair.attached(HL_HOOK_XDP_PRIMARY);
+    out.standby.native = state.hook[HL_HOOK_XDP_STANDBY].kind && pair.attached(HL_HOOK_XDP_STANDBY);
+    out.name = out.standby.present ? out.standby.ifname : name;
+    out.counters = pair.counters();
+    out.primary_active = primary_active(out);
+    if (pair.layout().has_failover && members.master) out.failover = members.master->name;
+    out.problems = find_problems(pair, places, members, out);
+    return out;
+}
+
+} // namespace
+
+bool PairStatus::healthy() const {
+    uint64_t decided = HL_VETO(OPERATOR) | HL_VETO(HOST);
+    return problems.empty() && (primary_active || (veto & ~decided) == 0);
+}
+
+std::vector<PairStatus> status(std::vector<Error> *unreadable) {
+    StateDir dir;
+    Rtnl rtnl;
+    std::vector<PairStatus> out;
+    std::optional<Error> first;
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            out.push_back(read_status(dir, rtnl, name));
+        } catch (const Error &error) {
+            if (unreadable) unreadable->push_back(error);
+            if (!first) first = error;
+        }
+    }
+    if (first && out.empty() && !unreadable) throw *first;
+    return out;
+}
+
+PairStatus status(const std::string &standby) {
+    StateDir dir;
+    Rtnl rtnl;
+    return read_status(dir, rtnl, pair_of(dir, rtnl, standby));
+}
+
+void switch_path(const std::string &standby, Target target) {
+    StateDir dir;
+    Rtnl rtnl;
+    Pair pair = Pair::open(dir.path(pair_of(dir, rtnl, standby)));
+    auto when = static_cast<uint64_t>(now().count());
+    // An operator may overrule doubts and earlier decisions, not a NIC that cannot send.
+    constexpr uint64_t hard = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK_DOWN) |
+                              HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(SYNC) | HL_VETO(GONE);
+    switch (target) {
+    case Target::standby: pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when); break;
+    case Target::automatic:
+        pair.view().clear_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
+        break;
+    case Target::primary:
+        pair.view().clear_veto(~hard, HL_ACTOR_OPERATOR, when);
+        pair.state().proof = HL_PROOF_ANSWER; // they vouch for it
+        break;
+    }
+    pair.ring_bell();
+}
+
+} // namespace hitless

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The network namespaces of a pair: the caller's own, and the private one of the models that have
+// one. Each is spoken to by its own netlink socket; what must be done inside is.
+#pragma once
+
+#include "loader/core/layout.hpp"
+#include "loader/kernel/netlink/rtnl.hpp"
+#include "loader/kernel/netns/private_netns.hpp"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace hitless {
+
+class Places {
+  public:
+    /// `netns`: name of the private namespace; "" when there is none. It may be gone: then nothing
+    /// can be found there.
+    Places(Rtnl &guest, const std::string &netns);
+
+    bool has(Place place) const { return place == Place::guest || hidden_; }
+    /// Throws ENOENT when the place is gone.
+    Rtnl &rtnl(Place);
+    int fd(Place) const;
+
+    /// Runs a step of this thread there.
+    template <typename Step>
+    decltype(auto) at(Place place, Step step) {
+        if (place == Place::guest) return step();
+        rtnl(place);
+        InNetns there(hidden_->netns.fd());
+        return step();
+    }
+
+  private:
+    struct Hidden {
+        PrivateNetns netns;
+        Rtnl rtnl;
+    };
+    Rtnl &guest_;
+    std::string name_;
+    Fd guest_fd_;
+    std::optional<Hidden> hidden_;
+};
+
+} // namespace hitless

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Puts the standby of a pair in its place, together with the master, and takes a pair off all its
+// devices again, however far it got. In models with a failover device the user's settings travel
+// from the standby to the master, and back.
+#pragma once
+
+#include "loader/engine/members/namespaces.hpp"
+#include "loader/kernel/state/pair.hpp"
+
+namespace hitless {
+
+/// Which are made of tc and a private namespace (engine/pair/failover_device.hpp).
+inline bool has_ground(const Pair &pair) {
+    return pair.state().failover.netns[0];
+}
+
+/// The failover device takes the standby's place. Throws, and leaves it to take_off() to undo what
+/// was done.
+void take_over(Pair &, Places &, const Link &standby);
+
+/// Takes every program of ours off, in the order that keeps frames flowing: outward first, so that
+/// new frames take the standby while the primary still delivers what is on its way. Gives settings
+/// and NICs back, and removes our devices.
+void take_off(Pair &, Places &);
+
+} // namespace hitless

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/names.hpp"
+#include "loader/engine/members/members.hpp"
+#include "loader/engine/pair/address_renewal.hpp"
+#include "loader/engine/pair/create.hpp"
+#include "loader/engine/pair/registry.hpp"
+#include "loader/kernel/netns/netns.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+#include <optional>
+
+namespace hitless {
+namespace {
+
+std::string why_not(const Layout &from, const Layout &to) {
+    if (from.nics != to.nics)
+        return "its NICs would move between network namespaces, which takes each down";
+    if (from.takes_name != to.takes_name)
+        return "the failover device would get another name and number";
+    return "addresses and programs would change devices one after the other";
+}
+
+void check_convertible(const Pair &pair, const ConvertRequest &request) {
+    if (pair.state().model == request.model) return; // made again as it is
+    bool xdp = pair.state().datapath == HL_DATAPATH_XDP;
+    if (xdp || pair.state().hook[HL_HOOK_XDP_STANDBY].kind)
+        throw Error(EINVAL, fmt::format("convert {}", request.standby),
+                    xdp ? "its datapath is xdp, which has one model"
+                        : "it has a gate, which is for the model two",
+                    fmt::format("`hitless detach {}`, and attach it anew", request.standby));
+    if (request.gap) return;
+    const Layout &to = layout_of(request.model);
+    throw Error(
+        EBUSY,
+        fmt::format("convert {} to the model {}", request.standby, model_name(request.model)),
+        fmt::format("not without losing frames: {}", why_not(pair.layout(), to)),
+        "with --gap it is done all the same; TCP connections survive");
+}
+
+/// How to make again what stands. What it needs must be there, or the old pair would end for
+/// nothing.
+AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
+    const hl_pair &state = pair.state();
+    Places places(rtnl, state.failover.netns);
+    const Members members = look(places, pair);
+    AttachRequest out;
+    out.standby = members.standby ? members.standby->name : state.standby_id.ifname;
+    if (state.selector == HL_SELECT_IFNAME && !members.primary)
+        throw Error(ENODEV, fmt::format("make the pair of {} again", out.standby),
+                    fmt::format("its primary {} is not there", state.selector_arg),
+                    fmt::format("when it is back; or `hitless detach {}`", out.standby));
+    out.datapath = static_cast<hl_datapath>(state.datapath);
+    out.gate = out.datapath == HL_DATAPATH_TC && state.hook[HL_HOOK_XDP_STANDBY].kind;
+    out.finished_frames = state.failover.finished_frames;
+    out.primary = selector_of(state);
+    out.policy = policy_of(state);
+    out.liveness = static_cast<hl_liveness>(state.liveness);
+    out.model = pair.layout().model;
+    if (std::optional<Link> outer = rtnl.link(master_of(state)))
+        if (pair.layout().has_failover && !pair.layout().takes_name) out.failover = outer->name;
+    return out;
+}
+
+/// The new pair, or the old one again, and why.
+Made make_either(StateDir &dir, Rtnl &rtnl, const AttachRequest &after, const AttachRequest &before,
+                 std::optional<Error> &refused) {
+    try {
+        return make(dir, after, rtnl);
+    } catch (const Error &error) {
+        refused = error;
+    }
+    try {
+        return make(dir, before, rtnl);
+    } catch (const Error &error) {
+        throw Error(refused->code(), fmt::format("convert {}", before.standby),
+                    fmt::format("{}; nor can the old pair be made again: {}", refused->what(),
+                                error.what()),
+                    fmt::format("when that is mended: `hitless attach {} --primary {} --model {}`",
+                                before.standby, before.primary.text(), model_name(before.model)));
+    }
+}
+
+} // namespace
+
+Instant convert(const ConvertRequest &request) {
+    Rtnl rtnl;
+    StateDir dir;
+    std::string name = pair_of(dir, rtnl, request.standby);
+    AttachRequest before;
+    uint64_t chosen = 0; // of people, who have not changed their mind
+    {
+        Pair pair = Pair::open(dir.path(name));
+        if (pair.state().model == request.model && !request.gap) return Instant{0};
+        check_convertible(pair, request);
+        const Layout &to = layout_of(request.model);
+        std::optional<Link> master = rtnl.link(master_of(pair.state()));
+        // Before the old pair ends, not after.
+        if (to.has_failover && master) check_renewal(rtnl, *master, to, {});
+        before = request_of(pair, rtnl);
+        chosen = pair.view().veto() & (HL_VETO(OPERATOR) | HL_VETO(HOST));
+    }
+    AttachRequest after = before;
+    after.model = request.model;
+    if (after.model != before.model || !request.failover.empty()) after.failover = request.failover;
+    std::optional<Error> refused;
+    Instant start = now();
+    Made made = [&] {
+        // One lock over both halves, or a controller would make the pair that its rules want.
+        StateDir::Lock lock = dir.lock();
+        dismantle(dir, rtnl, name, {});
+        return make_either(dir, rtnl, after, before, refused);
+    }();
+    if (chosen)
+        made.pair.view().set_veto(chosen, HL_ACTOR_OPERATOR, static_cast<uint64_t>(now().count()));
+    prove(made);
+    if (refused) throw *refused;
+    return now() - start;
+}
+
+} // namespace hitless

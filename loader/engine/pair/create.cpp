@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/pair/create.hpp"
+#include "loader/api.hpp"
+#include "loader/core/names.hpp"
+#include "loader/engine/inspect/health.hpp"
+#include "loader/engine/members/members.hpp"
+#include "loader/engine/pair/address_renewal.hpp"
+#include "loader/engine/pair/assembly.hpp"
+#include "loader/engine/pair/detached.hpp"
+#include "loader/engine/pair/failover_device.hpp"
+#include "loader/engine/pair/failover_xdp.hpp"
+#include "loader/engine/pair/hooks.hpp"
+#include "loader/engine/pair/registry.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/nic/hardware.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <poll.h>
+
+namespace hitless {
+namespace {
+
+/// The error that brought us here says more; the next attach clears what is left.
+template <typename Step>
+void quietly(Step step) {
+    try {
+        step();
+    } catch (const Error &) { // NOLINT(bugprone-empty-catch)
+    }
+}
+
+/// A pair being made. Unless it is committed, nothing of it remains.
+class Staging {
+  public:
+    Staging(StateDir &dir, Rtnl &rtnl, const LoadOptions &options, const hl_failover &ends)
+        : dir_(dir), places(rtnl, ends.netns), pair(create(dir, options)) {
+        pair.set_failover(ends);
+    }
+    ~Staging() {
+        if (committed_) return;
+        quietly([&] { take_off(pair, places); }); // what it cannot is no reason to leave the pins
+        quietly([&] { remove(dir_, dir_.stage()); });
+    }
+    Staging(const Staging &) = delete;
+    Staging &operator=(const Staging &) = delete;
+
+    void commit(const std::string &name) {
+        dir_.publish(name);
+        committed_ = true;
+        pair.moved_to(dir_.path(name));
+    }
+
+  private:
+    /// A constructor that throws has no destructor to clean up.
+    static Pair create(StateDir &dir, const LoadOptions &options) {
+        std::string stage = dir.make_stage();
+        try {
+            return Pair::create(options, stage);
+        } catch (const Error &) {
+            quietly([&] { remove(dir, stage); });
+            throw;
+        }
+    }
+
+    static void remove(StateDir &dir, const std::string &stage) {
+        StateDir::remove(stage);
+        dir.unmount_if_empty();
+    }
+
+    StateDir &dir_;
+    bool committed_ = false;
+
+  public:
+    Places places;
+    Pair pair;
+};
+
+/// From `links`, whose hardware is known, if it is an Ethernet device: its driver tells its role.
+Link find_standby(Rtnl &rtnl, const std::vector<Link> &links, const AttachRequest &request) {
+    std::optional<Link> named = rtnl.link(request.standby); // also by one of its other names
+    if (!named)
+        throw Error(ENODEV, fmt::format("attach to {}", request.standby),
+                    "there is no such interface",
+                    "`ip link` lists those of this network namespace");
+    auto known = std::ranges::find(links, named->index, &Link::index);
+    const Link &standby = known == links.end() ? *named : *known;
+    check_standby(standby, !layout_of(request.model).has_failover);
+    return standby;
+}
+
+/// A pair that cannot be read bars the NICs that it has, and no others.
+std::optional<PairRecord> read_record(const std::string &dir, bool has_nic) {
+    try {
+        return PairRecord(dir);
+    } catch (const Error &) {
+        if (has_nic) throw;
+        return std::nullopt;
+    }
+}
+
+/// A NIC belongs to one pair, in one role.
+void check_free(const StateDir &dir, const Link &nic) {
+    for (const std::string &name : own_pairs(dir)) {
+        bool named_after = name == pair_name(nic.index);
+        std::optional<PairRecord> pair =
+            read_record(dir.path(name), named_after || has_pinned_hook(dir.path(name), nic.index));
+        if (!pair) continue;
+        const hl_pair &state = pair->state();
+        const char *owner = state.standby_id.ifname;
+        std::string action = fmt::format("attach {}", nic.name);
+        std::string shows = fmt::format("`hitless status {}` shows it", owner);
+        if (state.failover.outer == number(nic.index))
+            throw Error(EEXIST, action, fmt::format("it is the failover device of {}", owner),
+                        shows);
+        if (pair->layout().nics == Place::hidden) continue; // with numbers of their own
+        if (state.standby_id.ifindex == number(nic.index))
+            throw Error(EEXIST, action, "it is the standby of a pair already", shows);
+        if (state.primary_id.ifindex == number(nic.index))
+            throw Error(EBUSY, action, fmt::format("it is the primary of {}", owner),
+                        fmt::format("`hitless detach {}` first", owner));
+    }
+}
+
+/// Failover devices have their standbys' addresses, and are nobody's primary.
+void leave_failover_devices(const StateDir &dir, std::vector<Link> &links) {
+    for (const std::string &name : own_pairs(dir)) {
+        std::optional<PairRecord> pair = read_record(dir.path(name), false);
+        if (!pair || !pair->layout().has_failover) continue;
+        const hl_failover &ends = pair->state().failover;
+        std::erase_if(links, [&](const Link &link) {
+            bool here = link.index == Ifindex{ends.inner} && !ends.netns[0];
+            return link.index == Ifindex{ends.outer} || here;
+        });
+    }
+}
+
+/// A primary named outright must be there and fit; one found by a rule may come later.
+const Link *find_primary(const Link &standby, const Selector &selector,
+                         const std::vector<Link> &links) {
+    if (selector.kind == HL_SELECT_IFNAME) {
+        auto named = std::ranges::find(links, selector.arg, &Link::name);
+        if (named == links.end())
+            throw Error(ENODEV, fmt::format("pair {} with {}", standby.name, selector.arg),
+                        "there is no such interface",
+                        "`--primary mac` waits for any NIC with the standby's MAC");
+        check_pair(standby, *named);
+        return &*named;
+    }
+    Choice choice = choose_primary(standby, selector, links);
+    if (choice.several)
+        throw Error(EINVAL, fmt::format("pair {}", standby.name), choice.why_not,
+                    "choose one by name: --primary NAME");
+    check_roles(standby, choice, links);
+    if (choice.primary) check_pair(standby, *choice.primary);
+    return choice.primary;
+}
+
+/// What stands on a standby that is not the master hears nothing any more: our programs take its
+/// frames.
+void check_bare(const Link &standby, const std::vector<Link> &links) {
+    static constexpr std::string_view kinds[] = {"vlan", "macvlan", "macvtap", "ipvlan"};
+    for (const Link &link : links)
+        if (link.lower == standby.index && std::ranges::count(kinds, link.kind))
+            throw Error(EBUSY, fmt::format("attach {}", standby.name),
+                        fmt::format("{} stands on it and would hear nothing", link.name),
+                        "remove it and make it on the failover device, or use the model two");
+}
+
+bool in_doubt(const Pair &pair) {
+    return pair.view().veto() & HL_VETO(UNPROVEN);
+}
+
+void wait_for(const Vigil &vigil, Instant until) {
+    pollfd entry{vigil.fd(), POLLIN, 0};
+    until = std::min(until, vigil.again().value_or(until));
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now());
+    poll(&entry, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+}
+
+/// Until there is evidence for the path or against it, or time to go by the timer. A controller
+/// does it, where there is one and it sees the pair.
+void prove(Pair &pair, Places &places, Vigil &vigil, bool published) {
+    constexpr Instant look{std::chrono::milliseconds(2)}, slack{std::chrono::milliseconds(100)};
+    const Probing how = policy_of(pair.state()).probing;
+    const Instant end = now() + how.up_delay + how.timeout + slack;
+    std::optional<Instant> again;
+    while (in_doubt(pair) && now() < end) {
+        if (published && controller_pid()) {
+            sleep_until(now() + look);
+            continue;
+        }
+        wait_for(vigil, std::min(end, again.value_or(end)));
+        again = settle(pair, places, vigil, HL_ACTOR_OPERATOR);
+    }
+}
+
+void check_datapath(const AttachRequest &request, const Link &standby, const Link *primary) {
+    bool xdp = request.datapath == HL_DATAPATH_XDP;
+    if (xdp && request.model != HL_MODEL_THREE)
+        throw Error(EINVAL, fmt::format("make the model {} by XDP", model_name(request.model)),
+                    "XDP sends frames out of a device and never into one: it needs a failover "
+                    "device beside the NICs",
+                    "use the model three");
+    if (request.gate && (xdp || request.model != HL_MODEL_TWO))
+        throw Error(EINVAL, fmt::format("put the gate on {}", standby.name),
+                    "it is for the model two by tc", "leave it out");
+    if (request.gate) check_gate(standby);
+    if (!xdp) return;
+    check_native(standby, request.finished_frames);
+    if (primary) check_native(*primary, request.finished_frames);
+}
+
+/// The gate goes on while the primary carries the traffic, or not at all.
+void attach_gate(Pair &pair, const Link &standby) {
+    if (pair.view().veto())
+        throw Error(EBUSY, fmt::format("put the gate on {}", standby.name),
+                    "it is the active path, and attaching may flap its link",
+                    "attach when the primary is there and up, or without --gate");
+    pair.attach(HL_HOOK_XDP_STANDBY, standby);
+}
+
+/// Who carries what, from the standby to the master; where the standby is the master, nothing flows
+/// before the last step.
+void put_together(Pair &pair, Places &places, const AttachRequest &request, const Link &standby,
+                  const Link *primary, Vigil &vigil) {
+    bool xdp = request.datapath == HL_DATAPATH_XDP;
+    retake_failover(pair, places);
+    if (has_ground(pair)) {
+        take_over(pair, places, standby);
+    } else {
+        pair.resolve(HL_ROLE_STANDBY, standby.index);
+        pair.attach(HL_HOOK_INGRESS_STANDBY, standby);
+    }
+    std::optional<Link> master = look(places, pair).master;
+    if (primary && master) install(pair, places, HL_ROLE_PRIMARY, *primary, *master);
+    if (primary) accelerate(pair, HL_ROLE_PRIMARY, *primary);
+    settle(pair, places, vigil, HL_ACTOR_OPERATOR); // the up-delay runs while the last hook goes on
+    if (!pair.layout().has_failover) pair.attach(HL_HOOK_EGRESS, standby);
+    if (!request.gate && !xdp) return;
+    prove(pair, places, vigil, false); // XDP comes to the standby while the primary carries
+    if (request.gate) attach_gate(pair, standby);
+    accelerate(pair, HL_ROLE_STANDBY, standby);
+    if (xdp) join_failover(pair, places.rtnl(Place::guest));
+}
+
+/// Other people's qdiscs and filters may leave no place for ours.
+void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
+                 const Link *primary) {
+    bool moves = layout_of(request.model).nics == Place::hidden;
+    for (const Link *nic : {&standby, primary}) {
+        if (!nic) continue;
+        if (moves)
+            check_moves(rtnl, *nic, nic == &standby);
+        else
+            check_hook({number(nic->index), Direction::ingress, nic->name});
+    }
+    if (request.model == HL_MODEL_TWO)
+        check_hook({number(standby.index), Direction::egress, standby.name});
+}
+
+Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
+    clear_stage(dir, rtnl);
+    clear_predecessor(dir, rtnl, request);
+    // What these two gave back is what must be saved.
+    std::vector<Link> links = rtnl.links();
+    learn_hardware(links);
+    Link standby = find_standby(rtnl, links, request);
+    check_free(dir, standby);
+    std::vector<Link> others = links;
+    leave_failover_devices(dir, others);
+    bool by_name =
+        request.primary.kind == HL_SELECT_IFNAME; // and then check_free() says whose it is
+    const Link *primary = find_primary(standby, request.primary, by_name ? links : others);
+    if (primary) check_free(dir, *primary);
+    if (primary) check_own_traffic(rtnl, standby, *primary);
+    check_datapath(request, standby, primary);
+    check_hooks(rtnl, request, standby, primary);
+
+    const Layout &layout = layout_of(request.model);
+    if (layout.has_failover) check_bare(standby, links);
+    if (layout.has_failover && request.datapath == HL_DATAPATH_TC)
+        check_renewal(rtnl, standby, layout, request.note);
+    std::optional<Ground> ground;
+    hl_failover ends{};
+    if (layout.has_failover) {
+        ground.emplace(rtnl, request, standby);
+        ends = ground->ends();
+    }
+    LoadOptions load{.master = ends.outer ? ends.outer : number(standby.index),
+                     .inner = ends.inner,
+                     .model = request.model,
+                     .datapath = request.datapath,
+                     .liveness = request.liveness};
+    Staging staging(dir, rtnl, load, ends);
+    Pair &pair = staging.pair;
+    describe_pair(pair, standby, request.primary, request.policy);
+    Vigil vigil(pair, staging.places);
+    put_together(pair, staging.places, request, standby, primary, vigil);
+    if (ground) ground->keep();
+    staging.commit(pair_name(standby.index));
+    forget_detached(dir, standby);
+    return {std::move(pair), std::move(staging.places), std::move(vigil),
+            primary ? primary->name : ""};
+}
+
+/// "": there is no pair, but what was left of one on that device is gone now.
+std::string find_to_detach(StateDir &dir, Rtnl &rtnl, const std::string &standby,
+                           const Note &note) {
+    try {
+        return pair_of(dir, rtnl, standby);
+    } catch (const Error &error) {
+        std::optional<Link> link = rtnl.link(standby);
+        std::vector<OwnFilter> left = filters_without_pair(dir, rtnl);
+        bool any = link && std::ranges::count(left, number(link->index), &OwnFilter::ifindex);
+        if (!any) throw;
+        StateDir::Lock lock = dir.lock();
+        clear_stage(dir, rtnl);
+        if (note)
+            note(fmt::format("{}: the pair's record is gone; its filters are removed, the settings "
+                             "of its primary were not given back",
+                             standby));
+        return "";
+    }
+}
+
+/// Where the standby stands once it is back in the guest's namespace.
+std::optional<Link> standby_after(Rtnl &rtnl, const std::string &name, const std::string &bus) {
+    std::vector<Link> links = rtnl.links();
+    auto is_it = [&](const Link &link) {
+        return bus.empty() ? pair_name(link.index) == name : link.bus == bus;
+    };
+    auto at = std::ranges::find_if(links, is_it);
+    return at == links.end() ? std::nullopt : std::optional(*at);
+}
+
+/// Under a controller's eyes, whose rules may want the pair.
+void detach_for_good(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
+    std::optional<PairRecord> record = read_record(dir.path(name), false);
+    std::string bus = record ? record->state().standby_id.bus : "";
+    record.reset();
+    note_renewal(dir, rtnl, name, note);
+    dismantle(dir, rtnl, name, note);
+    if (!controller_pid()) return;
+    if (std::optional<Link> standby = standby_after(rtnl, name, bus)) note_detached(dir, *standby);
+}
+
+} // namespace
+
+Made make(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
+    dir.ensure_mounted();
+    try {
+        return make_in(dir, request, rtnl);
+    } catch (const Error &) {
+        quietly([&] { dir.unmount_if_empty(); });
+        throw;
+    }
+}
+
+void prove(Made &made) {
+    prove(made.pair, made.places, made.vigil, true);
+}
+
+std::string attach(const AttachRequest &request) {
+    Rtnl rtnl;
+    StateDir dir;
+    Made made = [&] {
+        StateDir::Lock lock = dir.lock();
+        return make(dir, request, rtnl);
+    }();
+    prove(made);
+    return made.primary;
+}
+
+void detach(const std::string &standby, const Note &note) {
+    Rtnl rtnl;
+    StateDir dir;
+    std::string name = find_to_detach(dir, rtnl, standby, note);
+    if (name.empty()) return;
+    StateDir::Lock lock = dir.lock();
+    detach_for_good(dir, rtnl, name, note);
+    dir.unmount_if_empty();
+}
+
+unsigned detach_all(const Note &note) {
+    Rtnl rtnl;
+    StateDir dir;
+    if (!dir.mounted() && own_filters(rtnl).empty()) return 0;
+    StateDir::Lock lock = dir.lock();
+    unsigned detached = 0;
+    std::optional<Error> refused; // one is no reason to keep the others
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            detach_for_good(dir, rtnl, name, note);
+            detached++;
+        } catch (const Error &error) {
+            if (!refused) refused = error;
+        }
+    }
+    if (clear_stage(dir, rtnl) && note)
+        note("what was left of a pair without a record is removed; the settings of its NICs were "
+             "not given back");
+    dir.unmount_if_empty();
+    if (refused) throw *refused;
+    return detached;
+}
+
+} // namespace hitless

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/pair/failover_device.hpp"
+#include "loader/core/error.hpp"
+#include "loader/engine/members/members.hpp"
+#include "loader/kernel/netlink/devices.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/nic/offload.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <linux/if_link.h>
+
+namespace hitless {
+namespace {
+
+constexpr auto inner_suffix = "-in";
+constexpr size_t longest_name = HL_IFNAME - 1 - 3; // room for the suffix
+constexpr auto inner_name = "hl-inner";
+constexpr auto waiting_name = "hl-outer"; // of an outer that will take the standby's name
+constexpr unsigned most_names = 1000;
+/// Numbers of our devices in a private namespace: far from those that NICs bring along.
+constexpr uint32_t inner_number = 1'000'001, outer_number = 1'000'002;
+
+std::string prefix() {
+    return fmt::format("{}{}-", ground_prefix, netns_cookie());
+}
+
+/// Namespaces are named after the standby's number, which another one may have had before it.
+std::string make_netns(const Link &standby) {
+    for (unsigned i = 0;; i++) {
+        std::string name = fmt::format("{}{}", prefix(), number(standby.index));
+        if (i) name += fmt::format(".{}", i);
+        try {
+            PrivateNetns::create(name);
+            return name;
+        } catch (const Error &error) {
+            if (error.code() != EEXIST || i == most_names) throw;
+        }
+    }
+}
+
+Link must_find(Rtnl &rtnl, const std::string &name) {
+    std::optional<Link> link = rtnl.link(name);
+    if (!link) throw Error(ENODEV, fmt::format("find {}", name), "somebody removed it", "");
+    return *link;
+}
+
+void make_best_devices(Rtnl &rtnl, int outer_netns, NewDevices wanted) {
+    try {
+        return make_devices(rtnl, outer_netns, wanted);
+    } catch (const Error &error) {
+        if (!wanted.netkit || !is_lack(error.code())) throw;
+    }
+    wanted.netkit = false; // before 6.7, or not built
+    make_devices(rtnl, outer_netns, wanted);
+}
+
+void evacuate(Places &places) {
+    Rtnl &hidden = places.rtnl(Place::hidden);
+    for (const Link &link : hidden.links())
+        if (!link.loopback && link.name != inner_name && link.name != waiting_name)
+            move_device(hidden, link, places.fd(Place::guest), link.index);
+}
+
+} // namespace
+
+std::string failover_name(const std::string &standby) {
+    return ("fo-" + standby).substr(0, longest_name);
+}
+
+Ground::Ground(Rtnl &guest, const AttachRequest &request, const Link &standby) : guest_(guest) {
+    const Layout &layout = layout_of(request.model);
+    std::string name = request.failover.empty() ? failover_name(standby.name) : request.failover;
+    if (name.empty() || name.size() > longest_name || name.find('/') != std::string::npos)
+        throw Error(EINVAL, fmt::format("make the failover device {}", name),
+                    fmt::format("its name must have 1 to {} letters, no slash", longest_name),
+                    "choose another: --failover NAME");
+    if (request.datapath == HL_DATAPATH_XDP) {
+        make_here(request, name, standby);
+        return;
+    }
+    std::string netns = make_netns(standby);
+    try {
+        copy_text(ends_.netns, netns);
+        make_apart(layout, name, standby);
+    } catch (const Error &) {
+        Places places(guest, netns);
+        remove_ground(places, netns);
+        throw;
+    }
+}
+
+Ground::~Ground() {
+    if (kept_) return;
+    try {
+        Places places(guest_, ends_.netns);
+        if (ends_.netns[0])
+            remove_ground(places, ends_.netns);
+        else
+            remove_device(guest_, Ifindex{ends_.outer});
+    } catch (const Error &) { // NOLINT(bugprone-empty-catch): what brought us here says more
+    }
+}
+
+/// Both ends in the guest's namespace, where XDP joins the inner one to the NICs.
+void Ground::make_here(const AttachRequest &request, const std::string &name, const Link &standby) {
+    NewDevices wanted;
+    wanted.outer = name;
+    wanted.inner = name + inner_suffix;
+    wanted.mac = standby.mac;
+    wanted.mtu = standby.mtu;
+    make_devices(guest_, own_netns().get(), wanted);
+    Link outer = must_find(guest_, name);
+    try { // a constructor that throws has no destructor to clean up
+        Link inner = must_find(guest_, wanted.inner);
+        ends_.outer = number(outer.index);
+        ends_.inner = number(inner.index);
+        ends_.finished_frames = request.finished_frames;
+        guest_.change_addr_gen_mode(inner, IN6_ADDR_GEN_MODE_NONE);
+        prepare_failover(name);
+    } catch (const Error &) {
+        remove_device(guest_, outer.index);
+        throw;
+    }
+}
+
+void Ground::make_apart(const Layout &layout, const std::string &name, const Link &standby) {
+    Places places(guest_, ends_.netns);
+    NewDevices wanted;
+    wanted.outer = layout.takes_name ? waiting_name : name;
+    wanted.inner = inner_name;
+    wanted.mac = standby.mac;
+    wanted.mtu = standby.mtu;
+    wanted.inner_index = Ifindex{inner_number};
+    if (layout.takes_name) wanted.outer_index = Ifindex{outer_number};
+    wanted.netkit = layout.may_be_netkit;
+    Rtnl &hidden = places.rtnl(Place::hidden);
+    make_best_devices(hidden, places.fd(layout.takes_name ? Place::hidden : Place::guest), wanted);
+    hidden.change(wanted.inner_index, inner_name, {.up = true});
+    ends_.inner = inner_number;
+    if (!layout.takes_name) ends_.outer = number(must_find(guest_, name).index);
+}
+
+Link waiting_device(Places &places) {
+    return must_find(places.rtnl(Place::hidden), waiting_name);
+}
+
+void remove_ground(Places &places, const std::string &netns) {
+    if (netns.empty()) return;
+    if (places.has(Place::hidden)) {
+        evacuate(places);
+        Rtnl &hidden = places.rtnl(Place::hidden);
+        if (auto inner = hidden.link(inner_name)) remove_device(hidden, inner->index);
+    }
+    PrivateNetns::remove(netns);
+}
+
+bool is_ground_of(const std::string &netns, const std::string &pair_name) {
+    std::string first = ground_prefix + pair_name;
+    return netns == first || netns.starts_with(first + ".");
+}
+
+std::vector<std::string> grounds() {
+    return PrivateNetns::named(prefix());
+}
+
+bool sweep_grounds(Rtnl &guest, const std::function<bool(const std::string &)> &in_use) {
+    bool found = false;
+    for (const std::string &name : grounds()) {
+        if (in_use(name)) continue;
+        Places places(guest, name);
+        remove_ground(places, name);
+        found = true;
+    }
+    return found;
+}
+
+} // namespace hitless

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a model with a failover device needs before its programs can be loaded: the two ends of the
+// device, and by tc a private namespace for the inner one.
+#pragma once
+
+#include "loader/api.hpp"
+#include "loader/engine/members/namespaces.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace hitless {
+
+/// Made with the object, and gone with it unless keep() was called.
+class Ground {
+  public:
+    Ground(Rtnl &guest, const AttachRequest &, const Link &standby);
+    ~Ground();
+    Ground(const Ground &) = delete;
+    Ground &operator=(const Ground &) = delete;
+
+    /// `outer` is 0 where the device will have the standby's number (takes_name): it waits in the
+    /// private namespace.
+    const hl_failover &ends() const { return ends_; }
+    void keep() { kept_ = true; }
+
+  private:
+    void make_here(const AttachRequest &, const std::string &name, const Link &standby);
+    void make_apart(const Layout &, const std::string &name, const Link &standby);
+
+    Rtnl &guest_;
+    hl_failover ends_{};
+    bool kept_ = false;
+};
+
+/// Names of private namespaces begin so; the guest's cookie and the standby's number follow.
+inline constexpr auto ground_prefix = "hitless-";
+
+/// The private namespace of a pair that cannot say so itself: the pair's name is in it.
+bool is_ground_of(const std::string &netns, const std::string &pair_name);
+
+/// The name of the failover device unless the user chose one.
+std::string failover_name(const std::string &standby);
+
+/// The device that waits to take the standby's name.
+Link waiting_device(Places &);
+
+/// Gives the NICs in a private namespace back, removes our devices and the namespace's name; quiet
+/// about what is gone.
+void remove_ground(Places &, const std::string &netns);
+
+/// Private namespaces of this one that belong to no pair are the remains of a crash. True when
+/// there were some. Under the lock.
+bool sweep_grounds(Rtnl &guest, const std::function<bool(const std::string &)> &in_use);
+/// Those of this one.
+std::vector<std::string> grounds();
+
+} // namespace hitless

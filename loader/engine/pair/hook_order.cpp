@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/pair/hook_order.hpp"
+#include "loader/kernel/netns/netns.hpp"
+
+#include <algorithm>
+
+namespace hitless {
+
+bool OrderWatch::is_disturbed(const Pair &pair, Places &places) {
+    constexpr Instant least_pause = std::chrono::milliseconds(200);
+    constexpr hl_hook_place hooks[] = {HL_HOOK_EGRESS, HL_HOOK_INGRESS_PRIMARY,
+                                       HL_HOOK_INGRESS_STANDBY};
+    if (now() - looked_ < least_pause || !places.has(pair.layout().nics)) return false;
+    looked_ = now();
+    return places.at(pair.layout().nics, [&] {
+        return std::ranges::any_of(
+            hooks, [&](hl_hook_place hook) { return pair.passes_over_others(hook); });
+    });
+}
+
+} // namespace hitless

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/pair/hooks.hpp"
+#include "loader/core/error.hpp"
+#include "loader/core/names.hpp"
+#include "loader/kernel/netlink/qdisc.hpp"
+
+#include <cerrno>
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+void keep_hook(Pair &pair, const HookSite &site, const Note &note) {
+    const char *done = "stands behind other people's filters now";
+    if (!pair.attached(site.hook)) {
+        pair.attach(site.hook, site.device);
+        done = "was taken off and runs again";
+    } else if (hides_frames(pair, site)) {
+        pair.attach(site.hook, site.device);
+    } else if (pair.passes_over_others(site.hook)) {
+        pair.yield(site.hook, site.device.name);
+        done = "stands behind other people's programs now";
+    } else {
+        return;
+    }
+    if (note) note(fmt::format("{}: our program {}", site.shown, done));
+}
+
+bool has_filters(const Link &nic) {
+    return has_other_filters(number(nic.index), Direction::ingress) ||
+           has_other_filters(number(nic.index), Direction::egress);
+}
+
+const char *tc_hook_name(const Link &nic) {
+    Rtnl rtnl;
+    return tc_hook(rtnl, nic.index).kind == TcHook::Kind::ingress ? "ingress" : "clsact";
+}
+
+std::string remedy(const PairStatus &pair, const std::string &qdisc, const Link &from,
+                   const Link &active) {
+    std::string same =
+        fmt::format("give {} the same qdisc (`tc qdisc show dev {}`)", active.name, from.name);
+    if (stays_behind(qdisc) || pair.datapath == HL_DATAPATH_XDP) return same;
+    bool two = pair.model == HL_MODEL_TWO;
+    return same + fmt::format(", or `hitless convert {} --model {} --gap{}`", pair.name,
+                              two ? "one" : "hidden", two ? "" : " --failover " + pair.failover);
+}
+
+} // namespace
+
+std::vector<HookSite> hook_sites(const Pair &pair, Places &places, const Members &members) {
+    const Layout &layout = pair.layout();
+    const hl_failover &ends = pair.state().failover;
+    Place inside = ends.netns[0] ? Place::hidden : Place::guest;
+    std::vector<HookSite> out;
+    auto add = [&](hl_hook_place hook, Place where, const std::optional<Link> &device,
+                   const char *at) {
+        if (device) out.push_back({hook, where, *device, fmt::format("{} ({})", device->name, at)});
+    };
+    if (layout.nics == Place::guest) add(HL_HOOK_EGRESS, Place::guest, members.master, "egress");
+    if (layout.has_failover && places.has(inside))
+        add(HL_HOOK_INNER, inside, places.rtnl(inside).link(Ifindex{ends.inner}), "inner end");
+    add(HL_HOOK_INGRESS_STANDBY, layout.nics, members.standby, "ingress");
+    add(HL_HOOK_INGRESS_PRIMARY, layout.nics, members.primary, "ingress");
+    return out;
+}
+
+bool hides_frames(const Pair &pair, const HookSite &site) {
+    return site.hook == HL_HOOK_EGRESS && pair.state().hook[site.hook].kind == HL_HOOK_TCX &&
+           has_other_filters(number(site.device.index), Direction::egress);
+}
+
+void keep_hooks(Pair &pair, Places &places, const Members &members, const Note &note) {
+    for (const HookSite &site : hook_sites(pair, places, members)) {
+        try {
+            places.at(site.where, [&] { keep_hook(pair, site, note); });
+        } catch (const Error &error) {
+            if (note) note(error.what());
+        }
+    }
+}
+
+void find_idle_qdiscs(std::vector<Problem> &out, const Pair &pair, Places &places,
+                      const Members &members, const PairStatus &status) {
+    // Elsewhere the failover device's own qdisc runs, and the NICs' are ours alone.
+    if (pair.layout().nics != Place::guest || !members.standby || !members.master) return;
+    if (status.primary_active && !members.primary) return;
+    Rtnl &rtnl = places.rtnl(Place::guest);
+    const Link &active = status.primary_active ? *members.primary : *members.standby;
+    std::vector<const Link *> owners{&*members.master};
+    if (members.standby->index != members.master->index) owners.push_back(&*members.standby);
+    for (const Link *owner : owners) {
+        std::string qdisc = shaping_qdisc(rtnl, owner->index);
+        if (qdisc.empty() || owner->index == active.index) continue;
+        if (shaping_qdisc(rtnl, active.index) == qdisc) continue; // its owner thought of this NIC
+        out.push_back({fmt::format("the qdisc {} of {} does nothing to frames that leave by {}",
+                                   qdisc, owner->name, active.name),
+                       remedy(status, qdisc, *owner, active)});
+    }
+}
+
+void find_idle_filters(std::vector<Problem> &out, const Pair &pair, const Members &members) {
+    // Elsewhere the standby is the master, or has left its filters behind.
+    if (pair.layout().nics != Place::guest || !pair.layout().has_failover) return;
+    if (!members.standby || !members.master || !has_filters(*members.standby)) return;
+    out.push_back(
+        {fmt::format("the tc filters of {} do not see the frames of {}", members.standby->name,
+                     members.master->name),
+         fmt::format("make them on {}, then `tc qdisc del dev {} {}`", members.master->name,
+                     members.standby->name, tc_hook_name(*members.standby))});
+}
+
+void check_moves(Rtnl &rtnl, const Link &nic, bool keeps_qdisc) {
+    std::string action = fmt::format("move {} to a namespace of the pair's own", nic.name);
+    if (has_filters(nic))
+        throw Error(EBUSY, action, "the kernel would drop its tc filters on the way",
+                    fmt::format("`tc qdisc del dev {} {}`, and make them on the device that takes "
+                                "its place; or use the model two",
+                                nic.name, tc_hook_name(nic)));
+    std::string qdisc = keeps_qdisc ? qdisc_that_stays(rtnl, nic.index) : "";
+    if (qdisc.empty()) return;
+    throw Error(EBUSY, action,
+                fmt::format("its qdisc {} has classes or needs its queues, and would be lost on "
+                            "the way",
+                            qdisc),
+                fmt::format("`tc qdisc del dev {} root`, and make it on the device that takes its "
+                            "place; or use the model two",
+                            nic.name));
+}
+
+} // namespace hitless

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Where the tc programs of a pair stand, and what keeps them there when others change the qdiscs
+// and filters of its devices.
+#pragma once
+
+#include "loader/api.hpp"
+#include "loader/engine/members/members.hpp"
+
+#include <vector>
+
+namespace hitless {
+
+/// A device on which a program of a pair should run now.
+struct HookSite {
+    hl_hook_place hook;
+    Place where;
+    Link device;
+    std::string shown; ///< "eth0 (egress)"
+};
+std::vector<HookSite> hook_sites(const Pair &, Places &, const Members &);
+
+/// Frames that ours leads away do not come by filters that others made in clsact after it. In the
+/// namespace of the device, as keep_hooks() sees to.
+bool hides_frames(const Pair &, const HookSite &);
+
+/// Attaches again what somebody took off, and moves ours behind filters that others made after it.
+/// `note` hears of either, and of what cannot be done.
+void keep_hooks(Pair &, Places &, const Members &, const Note &note);
+
+/// Root qdiscs that frames pass by though their owner believes otherwise.
+void find_idle_qdiscs(std::vector<Problem> &, const Pair &, Places &, const Members &,
+                      const PairStatus &);
+
+/// Filters of others on a standby that is not the master.
+void find_idle_filters(std::vector<Problem> &, const Pair &, const Members &);
+
+/// Throws where a NIC that moves would lose what others have on it: filters, and a root qdisc that
+/// cannot be made on another device. Without `keeps_qdisc` that may go.
+void check_moves(Rtnl &, const Link &nic, bool keeps_qdisc);
+
+} // namespace hitless

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/pair/registry.hpp"
+#include "loader/core/error.hpp"
+#include "loader/engine/members/members.hpp"
+#include "loader/engine/pair/assembly.hpp"
+#include "loader/engine/pair/failover_device.hpp"
+#include "loader/engine/pair/remains.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/wire/announce.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace hitless {
+namespace {
+
+/// How long the primary still delivers what the network had sent towards it.
+constexpr auto drain = std::chrono::milliseconds(20);
+
+/// The network learns that the guest is behind the standby before the primary goes deaf.
+void leave_primary(Pair &pair, Rtnl &rtnl) {
+    const hl_pair &state = pair.state();
+    auto when = static_cast<uint64_t>(now().count());
+    if (pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when) != 0) return;
+    Announcer announcer;
+    announcer.learn(rtnl, stations(rtnl.links(), master_of(state), mac_of(state.mac)),
+                    policy_of(state).announce);
+    announcer.tell();
+    sleep_until(now() + drain);
+}
+
+/// Detaches in the order that keeps frames flowing.
+void take_off(const std::string &dir, Rtnl &rtnl) {
+    Pair pair = Pair::open_remains(dir);
+    Places places(rtnl, pair.state().failover.netns);
+    leave_primary(pair, rtnl);
+    take_off(pair, places);
+}
+
+/// Also what is incomplete or of another version: removing its pins frees its tcx links all the
+/// same. Returns why its settings could not be given back, if so.
+std::string take_apart(const std::string &dir, Rtnl &rtnl) {
+    std::string why;
+    try {
+        take_off(dir, rtnl);
+    } catch (const Error &error) {
+        if (error.code() != ENOENT && error.code() != EPROTO) throw;
+        why = error.code() == EPROTO ? "was made by another version of hitless" : "was incomplete";
+    }
+    StateDir::remove(dir);
+    return why;
+}
+
+/// The namespace in which alone a stage can be taken apart; 0 when nothing in it says so.
+uint64_t namespace_of(const std::string &stage) {
+    try {
+        return PairRecord(stage).state().netns_cookie;
+    } catch (const Error &) {
+        return 0;
+    }
+}
+
+/// What another version has in a private namespace only that version can give back.
+void check_can_take_apart(const StateDir &dir, const std::string &name) {
+    try {
+        PairRecord readable(dir.path(name));
+    } catch (const Error &error) {
+        if (error.code() != EPROTO) return;
+        for (const std::string &netns : grounds())
+            if (is_ground_of(netns, name))
+                throw Error(EPROTO, fmt::format("detach the pair {}", name),
+                            fmt::format("{}; and addresses, routes and NICs are in the network "
+                                        "namespace {} as that version put them there",
+                                        error.what(), netns),
+                            "detach it with that version, or restart the guest");
+    }
+}
+
+/// The pair's standby out of sight, or its failover device: the pair is named after the former.
+bool is_of(const std::string &dir, const std::string &ifname, const std::optional<Link> &link) {
+    try {
+        PairRecord pair(dir);
+        const hl_pair &state = pair.state();
+        if (link) return state.failover.outer == number(link->index);
+        return pair.layout().nics == Place::hidden && ifname == state.standby_id.ifname;
+    } catch (const Error &) {
+        return false; // one that cannot be opened is found by its directory's name alone
+    }
+}
+
+/// Whether a private namespace belongs to one of the pairs, readable or not.
+bool is_in_use(const StateDir &dir, const std::string &netns) {
+    return std::ranges::any_of(own_pairs(dir), [&](const std::string &name) {
+        try {
+            return netns == PairRecord(dir.path(name)).state().failover.netns;
+        } catch (const Error &) {
+            return is_ground_of(netns, name);
+        }
+    });
+}
+
+/// The pair's standby is gone, and its number another device's.
+bool is_stranger(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    try {
+        Pair pair = Pair::open(dir.path(name));
+        return pair.layout().nics == Place::guest && !find(rtnl, pair, HL_ROLE_STANDBY);
+    } catch (const Error &) {
+        return false; // its name is all that is known
+    }
+}
+
+/// Whether a pair's record has a filter there. Throws EPROTO where a record of another version
+/// might.
+bool has_owner(const StateDir &dir, const OwnFilter &filter) {
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            PairRecord pair(dir.path(name));
+            if (pair.layout().nics == Place::hidden) continue; // with numbers of their own
+            for (const hl_hook &hook : pair.state().hook)
+                if (hook.kind == HL_HOOK_CLSACT && hook.ifindex == filter.ifindex) return true;
+        } catch (const Error &error) {
+            if (error.code() == EPROTO) throw;
+        }
+    }
+    return false;
+}
+
+bool clear_filters(const StateDir &dir, Rtnl &rtnl) {
+    std::vector<OwnFilter> left = filters_without_pair(dir, rtnl);
+    std::ranges::for_each(left, remove_filter);
+    return !left.empty();
+}
+
+} // namespace
+
+std::string state_directory() {
+    return StateDir().root();
+}
+
+std::vector<std::string> own_pairs(const StateDir &dir) {
+    std::string prefix = fmt::format("{}-", netns_cookie());
+    std::vector<std::string> out = dir.pairs();
+    std::erase_if(out, [&](const std::string &name) { return !name.starts_with(prefix); });
+    return out;
+}
+
+std::vector<OwnFilter> filters_without_pair(const StateDir &dir, Rtnl &rtnl) {
+    try {
+        std::vector<OwnFilter> out = own_filters(rtnl);
+        std::erase_if(out, [&](const OwnFilter &filter) { return has_owner(dir, filter); });
+        return out;
+    } catch (const Error &error) {
+        if (error.code() != EPROTO) throw;
+        return {};
+    }
+}
+
+std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby) {
+    std::optional<Link> link = rtnl.link(standby);
+    std::vector<std::string> pairs = own_pairs(dir);
+    for (const std::string &name : pairs) {
+        if (name == standby) return name;
+        if (link && name == pair_name(link->index) && !is_stranger(dir, rtnl, name)) return name;
+    }
+    for (const std::string &name : pairs)
+        if (is_of(dir.path(name), standby, link)) return name;
+    throw Error(link ? ENOENT : ENODEV, fmt::format("find the pair of {}", standby),
+                link ? "none is attached to it" : "there is no such interface",
+                pairs.empty() ? fmt::format("`hitless attach {}` makes one", standby)
+                              : "`hitless status` lists the pairs");
+}
+
+std::string pair_name(Ifindex standby) {
+    return StateDir::pair_name(netns_cookie(), number(standby));
+}
+
+bool clear_stage(StateDir &dir, Rtnl &rtnl) {
+    const uint64_t own = netns_cookie();
+    bool found = false;
+    if (dir.has_stage()) {
+        uint64_t whose = namespace_of(dir.stage());
+        found = whose == own || whose == 0;
+        if (found)
+            take_apart(dir.stage(), rtnl);
+        else
+            dir.set_stage_aside(whose);
+    }
+    for (const std::string &name : dir.stages_aside()) {
+        if (StateDir::cookie_in(name) != own) continue;
+        take_apart(dir.path(name), rtnl);
+        found = true;
+    }
+    remove_remains(dir);
+    found |= clear_filters(dir, rtnl);
+    return sweep_grounds(rtnl, [&](const std::string &netns) { return is_in_use(dir, netns); }) ||
+           found;
+}
+
+void clear_predecessor(StateDir &dir, Rtnl &rtnl, const AttachRequest &request) {
+    std::optional<Link> standby = rtnl.link(request.standby);
+    if (!standby) return;
+    const std::string name = pair_name(standby->index);
+    if (access(dir.path(name).c_str(), F_OK) < 0) return;
+    try {
+        Pair pair = Pair::open(dir.path(name));
+        Places places(rtnl, pair.state().failover.netns);
+        if (look(places, pair).standby) return;
+    } catch (const Error &error) {
+        if (error.code() != ENOENT) return; // of another version: attaching will say so
+    }
+    dismantle(dir, rtnl, name, request.note);
+}
+
+void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
+    clear_stage(dir, rtnl);
+    check_can_take_apart(dir, name);
+    std::string why = take_apart(dir.withdraw(name), rtnl);
+    if (note && !why.empty())
+        note(fmt::format(
+            "the pair {} {}: it is detached, but the settings of its NICs were not "
+            "given back; `ip -d link` and `sysctl net.ipv4.conf.NIC.arp_ignore` show them",
+            name, why));
+}
+
+} // namespace hitless

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/path/flip_announcer.hpp"
+#include "loader/engine/members/members.hpp"
+#include "loader/kernel/netns/netns.hpp"
+
+namespace hitless {
+namespace {
+
+constexpr Instant learn_again = std::chrono::seconds(5),
+                  learn_first = std::chrono::milliseconds(100);
+
+} // namespace
+
+void Herald::learn(const Pair &pair, Rtnl &rtnl) {
+    const hl_pair &state = pair.state();
+    own_ = mac_of(state.mac);
+    how_ = policy_of(state).announce;
+    std::vector<Station> stations = others_;
+    stations.insert(stations.begin(), {master_of(state), own_});
+    announcer_.learn(rtnl, stations, how_);
+    learnt_ = now();
+}
+
+void Herald::look_again(const Pair &pair, const std::vector<Link> &links) {
+    others_ = stations(links, master_of(pair.state()), mac_of(pair.state().mac));
+    others_.erase(others_.begin());
+    learnt_ = {};
+}
+
+void Herald::prepare(const Pair &pair, Rtnl &rtnl, const Notice &notice) {
+    if (watch_.netdev() != pair.state().primary.netdev) {
+        watch_ = {}; // the kernel keeps one entry an address
+        watch_ = Notice::Watch(notice, pair);
+    }
+    Instant good_for = announcer_.knows_somebody() ? learn_again : learn_first;
+    bool asked_otherwise = own_ != mac_of(pair.state().mac) || how_ != pair.state().announce;
+    if (asked_otherwise || now() - learnt_ >= good_for) learn(pair, rtnl);
+}
+
+void Herald::tell(const Pair &pair, Rtnl &rtnl) {
+    if (pair.view().flips() == told_) return;
+    if (!announcer_.learnt()) learn(pair, rtnl);
+    tell_at_once(pair);
+}
+
+void Herald::tell_at_once(const Pair &pair) {
+    uint64_t flips = pair.view().flips();
+    if (flips == told_ || !announcer_.learnt()) return;
+    told_ = flips;
+    announcer_.tell();
+}
+
+} // namespace hitless

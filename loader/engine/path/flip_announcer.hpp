@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Tells the network of one pair's flips, the moment they are noticed: before the kernel is asked
+// anything, for it may be busy stopping the primary.
+#pragma once
+
+#include "loader/kernel/state/early_notice.hpp"
+#include "loader/kernel/wire/announce.hpp"
+
+namespace hitless {
+
+class Herald {
+  public:
+    /// Flips so far are history.
+    explicit Herald(const Pair &pair) : told_(pair.view().flips()) {}
+
+    /// In quiet times: learns whom to tell, every few seconds, and has the present primary watched.
+    void prepare(const Pair &, Rtnl &, const Notice &);
+    /// The links have changed: who speaks is learnt anew.
+    void look_again(const Pair &, const std::vector<Link> &);
+    /// If there was a flip since: tells, whoever flipped.
+    void tell(const Pair &, Rtnl &);
+    /// The same, from what was learnt before; later when that is nothing.
+    void tell_at_once(const Pair &);
+    /// This notice is about our primary.
+    bool concerns(const hl_notice &notice) const { return watch_.netdev() == notice.netdev; }
+
+  private:
+    void learn(const Pair &, Rtnl &);
+
+    uint64_t told_; ///< flips
+    Instant learnt_{0};
+    Mac own_;
+    std::vector<Station> others_; ///< on the master
+    hl_announce how_ = HL_ANNOUNCE_AUTO;
+    Announcer announcer_;
+    Notice::Watch watch_;
+};
+
+} // namespace hitless

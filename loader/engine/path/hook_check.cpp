@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/path/hook_check.hpp"
+#include "loader/kernel/netns/netns.hpp"
+
+#include <poll.h>
+
+namespace hitless {
+namespace {
+
+constexpr Instant patience = std::chrono::milliseconds(30); // with each way of asking
+constexpr unsigned most_ways = 8;
+
+hl_counter received_by(hl_role role) {
+    return role == HL_ROLE_PRIMARY ? HL_COUNT_RX_PRIMARY : HL_COUNT_RX_STANDBY;
+}
+
+/// Polls `done`, which is asked once more at the end, whenever `fd` is readable or a moment is
+/// over.
+template <typename Done>
+bool wait_for(int fd, Done done) {
+    constexpr int moment_ms = 2;
+    for (Instant end = now() + patience; !done();) {
+        if (now() >= end) return done();
+        pollfd entry{fd, POLLIN, 0};
+        poll(&entry, 1, moment_ms);
+    }
+    return true;
+}
+
+int home_of(const Pair &pair, const Places &places) {
+    return pair.layout().nics == Place::hidden ? places.fd(Place::hidden) : -1;
+}
+
+} // namespace
+
+CallCheck::CallCheck(const Pair &pair, Places &places, const Members &members)
+    : pair_(pair), places_(places), members_(members), prober_(home_of(pair, places)) {
+    const hl_pair &state = pair.state();
+    prober_.learn(places.rtnl(Place::guest), master_of(state), mac_of(state.mac));
+}
+
+CallCheck::~CallCheck() {
+    bool primary = pair_.view().veto() == 0 && members_.primary;
+    if (asked_)
+        prober_.ask((primary ? members_.primary : members_.standby)->index, !primary, now());
+}
+
+uint64_t CallCheck::count(std::initializer_list<hl_counter> which) const {
+    hl_counters all = pair_.counters();
+    uint64_t sum = 0;
+    for (hl_counter one : which)
+        sum += all.frames[one];
+    return sum;
+}
+
+/// A frame that neither ours nor the device has counted was dropped by somebody's policy, who may
+/// do so; another kind of frame tells more.
+Called CallCheck::on_the_way_out() {
+    const Link &master = *members_.master;
+    if (!master.up) return Called::unknown;
+    Rtnl &rtnl = places_.rtnl(Place::guest);
+    auto sent = [&] { return count({HL_COUNT_TX_PRIMARY, HL_COUNT_TX_STANDBY}); };
+    auto by_device = [&] {
+        std::optional<Link> now = rtnl.link(master.index);
+        return now ? now->tx_packets : 0;
+    };
+    Called out = Called::unknown;
+    for (unsigned ways = std::min(most_ways, std::max(1U, prober_.ways())); ways; ways--) {
+        uint64_t ours = sent(), all = by_device();
+        if (!prober_.ask_as_guest(master.index, master.mac, now())) return Called::unknown;
+        if (wait_for(prober_.fd(), [&] { return sent() != ours; }))
+            out = Called::yes;
+        else if (by_device() != all)
+            return Called::no;
+        prober_.next_target();
+    }
+    return out;
+}
+
+bool CallCheck::some_leave_past() {
+    constexpr uint64_t few = 3; // questions of a controller's in between
+    if (members_.standby->index != members_.master->index || pair_.view().veto()) return false;
+    Rtnl &rtnl = places_.rtnl(Place::guest);
+    auto past = [&] { // grows by what its driver was given and ours did not send there
+        std::optional<Link> standby = rtnl.link(members_.standby->index);
+        return (standby ? standby->tx_packets : 0) - count({HL_COUNT_TX_STANDBY});
+    };
+    uint64_t flips = pair_.view().flips(), before = past();
+    poll(nullptr, 0,
+         static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(patience).count()));
+    uint64_t grown = past() - before;
+    return pair_.view().flips() == flips && grown > few && grown < UINT64_MAX / 2;
+}
+
+const Link &CallCheck::nic(hl_role role) const {
+    return role == HL_ROLE_PRIMARY ? *members_.primary : *members_.standby;
+}
+
+/// As the device itself counts.
+uint64_t CallCheck::received(hl_role role) const {
+    std::optional<Link> now = places_.rtnl(pair_.layout().nics).link(nic(role).index);
+    return now ? now->rx_packets : 0;
+}
+
+Called CallCheck::on_the_way_in(hl_role role) {
+    if (!nic(role).usable()) return Called::unknown;
+    bool strayed = false; // an answer reached the guest's stack at the NIC, past ours
+    bool is_master = nic(role).index == members_.master->index;
+    Ifindex here = pair_.layout().nics == Place::guest ? nic(role).index : Ifindex::none;
+    auto heard = [&](const Prober::Answer &answer) {
+        strayed |= answer.came_by == here && !is_master;
+    };
+    auto drops = [&] { return count({HL_COUNT_DROP_TWIN, HL_COUNT_DROP_ECHO}); };
+    uint64_t ours = count({received_by(role)}), dropped = drops(), theirs = received(role);
+    auto called = [&] {
+        prober_.read(heard);
+        return count({received_by(role)}) != ours;
+    };
+    for (unsigned ways = std::min(most_ways, prober_.ways()); ways && !strayed; ways--) {
+        asked_ = true;
+        prober_.ask(nic(role).index, role == HL_ROLE_STANDBY, now());
+        wait_for(prober_.fd(), [&] { return called() || strayed; });
+        if (called()) return Called::yes;
+        prober_.next_target();
+    }
+    if (strayed || (received(role) != theirs && drops() == dropped)) return Called::no;
+    return Called::unknown;
+}
+
+} // namespace hitless

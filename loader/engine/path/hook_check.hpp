@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Whether frames come by our programs, seen by sending one: a frame that left as the guest's do
+// must have moved what our egress program counts, and a neighbour's answer what our program on that
+// NIC counts. Waits a quarter of a second at most, and no longer than the answer takes.
+#pragma once
+
+#include "loader/engine/members/members.hpp"
+#include "loader/kernel/wire/prober.hpp"
+
+namespace hitless {
+
+enum class Called {
+    yes,
+    no,      ///< frames pass ours by
+    unknown, ///< no frame could be had
+};
+
+class CallCheck {
+  public:
+    CallCheck(const Pair &, Places &, const Members &);
+    ~CallCheck(); ///< moves the network's tables back to the path in use
+    CallCheck(const CallCheck &) = delete;
+    CallCheck &operator=(const CallCheck &) = delete;
+
+    Called on_the_way_out();
+    /// Some frames pass ours by: they leave by the standby while the primary is in use. Looks for a
+    /// moment; false where that cannot be seen, since the standby is not the master.
+    bool some_leave_past();
+    Called on_the_way_in(hl_role);
+
+  private:
+    uint64_t count(std::initializer_list<hl_counter>) const;
+    const Link &nic(hl_role) const;
+    uint64_t received(hl_role) const;
+
+    const Pair &pair_;
+    Places &places_;
+    const Members &members_;
+    Prober prober_;
+    bool asked_ = false;
+};
+
+} // namespace hitless

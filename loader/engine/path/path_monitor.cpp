@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/engine/path/path_monitor.hpp"
+#include "loader/engine/members/members.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/nic/hardware.hpp"
+
+namespace hitless {
+namespace {
+
+constexpr Instant learn_again = std::chrono::seconds(5),
+                  learn_first = std::chrono::milliseconds(20);
+
+/// The guest's stack heard it at a NIC that is not the device which the guest uses: our program
+/// there did not see it (another's ahead of it ended the chain), so the guest's own frames get lost
+/// there. Such an answer proves nothing.
+bool went_past(const hl_pair &state, Ifindex came_by) {
+    if (layout_of(static_cast<hl_model>(state.model)).nics == Place::hidden) return false;
+    return came_by != master_of(state) && (came_by == Ifindex{state.primary_id.ifindex} ||
+                                           came_by == Ifindex{state.standby_id.ifindex});
+}
+
+} // namespace
+
+Vigil::Vigil(const Pair &pair, const Places &places)
+    : prober_(pair.layout().nics == Place::hidden && places.has(Place::hidden)
+                  ? places.fd(Place::hidden)
+                  : -1) {}
+
+void Vigil::rest() {
+    prover_ = {};
+    primary_ = Ifindex::none;
+    usable_ = false;
+    answers_ = completes_ = true;
+    again_.reset();
+}
+
+void Vigil::observe(Pair &pair, Places &places, const Members &members, Observation &seen) {
+    const Link &primary = *members.primary;
+    const hl_pair &state = pair.state();
+    if (primary_ != primary.index) answers_ = true;
+    if (!answers_) answers_ = answers_on_bus(primary.bus);
+    primary_ = primary.index;
+    usable_ = seen.usable && answers_;
+    step(pair, places);
+    seen.answers = answers_;
+    seen.completes = completes_;
+    seen.path = prover_.belief();
+    if (state.reselect != HL_RESELECT_BETTER) return;
+    places.at(pair.layout().nics, [&] {
+        std::optional<uint32_t> theirs = link_speed(members.standby->name),
+                                its = link_speed(primary.name);
+        seen.faster = !theirs || !its || *its > *theirs;
+    });
+}
+
+bool Vigil::tick(Pair &pair, Places &places) {
+    Belief before = prover_.belief();
+    step(pair, places);
+    return prover_.belief() != before || !answers_;
+}
+
+void Vigil::step(Pair &pair, Places &places) {
+    hl_pair &state = pair.state();
+    Probing how = policy_of(state).probing;
+    prober_.read([&](const Prober::Answer &answer) {
+        if (went_past(state, answer.came_by)) return;
+        prover_.answered(answer.second_path ? Side::standby : Side::primary, answer.asked, now());
+    });
+    // Where frames enter a failover device by redirect_peer the kernel still shows them to sockets
+    // of the NIC, and that would cost each of them.
+    prober_.watch(usable_ && !pair.layout().has_failover ? primary_ : Ifindex::none);
+    if (prober_.strayed()) prover_.refute();
+    Instant at = now();
+    if (usable_ && how.interval.count() &&
+        at - learnt_ >= (prober_.ways() && !prober_.unresolved() ? learn_again : learn_first)) {
+        learnt_ = at;
+        prober_.learn(places.rtnl(Place::guest), master_of(state), mac_of(state.mac));
+    }
+    hl_counters counted = pair.counters();
+    Prover::Orders orders = prover_.step(how,
+                                         {.usable = usable_,
+                                          .ways = prober_.ways(),
+                                          .veto = pair.view().veto(),
+                                          .sent = counted.frames[HL_COUNT_TX_PRIMARY],
+                                          .received = counted.frames[HL_COUNT_RX_PRIMARY],
+                                          .unresolved = prober_.unresolved(),
+                                          .completes = completes_},
+                                         at);
+    again_ = orders.again;
+    if (orders.suspicious) examine(pair, places);
+    if (orders.next_target) prober_.next_target();
+    if (orders.ask_primary && !prober_.ask(primary_, false, at)) prover_.not_sent(Side::primary);
+    if (orders.ask_standby) prober_.ask(Ifindex{state.standby_id.ifindex}, true, at);
+    if (prover_.evident())
+        state.proof = HL_PROOF_ANSWER;
+    else if (prover_.belief() != Belief::proved)
+        state.proof = HL_PROOF_NONE;
+    if (orders.wake_on_frame) pair.view().wake_on_frame(true);
+}
+
+/// A question was not answered. Is the device still there, and does it send at all?
+void Vigil::examine(Pair &pair, Places &places) {
+    std::optional<Link> primary = places.rtnl(pair.layout().nics).link(primary_);
+    if (!primary) return; // the link event is on its way
+    answers_ = answers_on_bus(pair.state().primary_id.bus);
+    if (examined_ != prover_.doubted_since()) completed_ = primary->tx_packets;
+    examined_ = prover_.doubted_since();
+    completes_ = primary->tx_packets != completed_;
+}
+
+} // namespace hitless

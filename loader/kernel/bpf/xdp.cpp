@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/bpf/xdp.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/bpf/libbpf_silence.hpp"
+
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <fmt/format.h>
+#include <memory>
+#include <string_view>
+#include <unistd.h>
+#include <xdp/libxdp.h>
+
+namespace hitless {
+namespace {
+
+constexpr unsigned run_first = 1;
+constexpr unsigned run_last = 1000; // xdp-tools' own programs run at 10, the default is 50
+
+struct Close {
+    void operator()(xdp_program *program) const { xdp_program__close(program); }
+    void operator()(xdp_multiprog *all) const { xdp_multiprog__close(all); }
+};
+using Program = std::unique_ptr<xdp_program, Close>;
+using Programs = std::unique_ptr<xdp_multiprog, Close>;
+
+/// What fails comes back as an Error. libxdp reads objects by libbpf, and each has a printer for
+/// the whole process: both are given back.
+class Silence {
+  public:
+    Silence() = default;
+    ~Silence() { libxdp_set_print(before_); }
+    Silence(const Silence &) = delete;
+    Silence &operator=(const Silence &) = delete;
+
+  private:
+    LibbpfSilence libbpf_;
+    libxdp_print_fn_t before_ = libxdp_set_print(nullptr);
+};
+
+/// libxdp returns errors as pointers.
+template <typename Owner>
+Owner own(typename Owner::pointer found) {
+    return Owner(libxdp_get_error(found) ? nullptr : found);
+}
+
+Programs programs_of(uint32_t ifindex) {
+    return own<Programs>(xdp_multiprog__get_from_ifindex(static_cast<int>(ifindex)));
+}
+
+bool runs(const Programs &all, uint32_t id) {
+    if (!all) return false;
+    if (xdp_multiprog__is_legacy(all.get()))
+        return xdp_program__id(xdp_multiprog__main_prog(all.get())) == id;
+    for (xdp_program *p = nullptr; (p = xdp_multiprog__next_prog(p, all.get()));)
+        if (xdp_program__id(p) == id) return true;
+    return false;
+}
+
+/// One of ours outlives its pins. A NIC belongs to one pair, so none that is there when ours comes
+/// has a pair.
+void remove_leftover(uint32_t ifindex) {
+    Programs all = programs_of(ifindex);
+    if (!all || !xdp_multiprog__is_legacy(all.get())) return;
+    xdp_program *program = xdp_multiprog__main_prog(all.get());
+    std::string_view name = program ? xdp_program__name(program) : "";
+    if (name.starts_with("hl_")) xdp_multiprog__detach(all.get());
+}
+
+hl_hook describe(uint32_t ifindex) {
+    Programs now = programs_of(ifindex);
+    bool alone = now && xdp_multiprog__is_legacy(now.get());
+    return {ifindex, static_cast<uint8_t>(alone ? HL_HOOK_XDP_ALONE : HL_HOOK_XDP), 0, {}};
+}
+
+std::string way_out(int error, const HookPoint &at) {
+    switch (error) {
+    case EPERM: return "run as root";
+    case EBUSY:
+    case EEXIST:
+        return fmt::format("another XDP program is there and this kernel, or that program, takes "
+                           "none beside it: `ip link set {} xdp off` removes it",
+                           at.shown);
+    case ERANGE:
+    case EINVAL:
+        return fmt::format("its MTU or an offload (LRO, hardware GRO) may be in the way: `ip link "
+                           "set {0} mtu 1500`, `ethtool -K {0} lro off`",
+                           at.shown);
+    default: return "`hitless doctor` says what this NIC can do";
+    }
+}
+
+} // namespace
+
+hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
+                   const std::string &pin) {
+    std::string action = fmt::format("attach the XDP program to {}", at.shown);
+    Silence silence;
+    // A NIC that was moved away and came back still runs it.
+    if (xdp_alive({at.ifindex, HL_HOOK_XDP, 0, {}}, pin)) return describe(at.ifindex);
+    unlink(pin.c_str());
+    remove_leftover(at.ifindex);
+    xdp_program_opts opts{};
+    opts.sz = sizeof(opts);
+    opts.obj = object.object();
+    opts.prog_name = object.program();
+    xdp_program *created = xdp_program__create(&opts);
+    if (long error = libxdp_get_error(created)) throw Error(static_cast<int>(-error), action);
+    Program program(created);
+    xdp_program__set_run_prio(created, first ? run_first : run_last);
+    xdp_program__set_chain_call_enabled(created, XDP_PASS, true);
+    int ifindex = static_cast<int>(at.ifindex);
+    if (int error = xdp_program__attach(created, ifindex, XDP_MODE_NATIVE, 0))
+        throw Error(-error, action, way_out(-error, at));
+    try {
+        object.hold_maps(xdp_program__fd(created)); // libxdp has only now loaded it
+        if (bpf_obj_pin(xdp_program__fd(created), pin.c_str()) == 0) return describe(at.ifindex);
+        throw Error(errno, fmt::format("pin {}", pin));
+    } catch (const Error &) {
+        xdp_program__detach(created, ifindex, XDP_MODE_NATIVE, 0);
+        throw;
+    }
+}
+
+void detach_xdp(const hl_hook &hook, const std::string &pin) {
+    Silence silence;
+    Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
+    int ifindex = static_cast<int>(hook.ifindex);
+    if (hook.kind == HL_HOOK_XDP) libxdp_clean_references(ifindex); // pins of a device that is gone
+    // Not there: the pin stays, should the device come back from another namespace with it.
+    if (!program || !runs(programs_of(hook.ifindex), xdp_program__id(program.get()))) return;
+    if (int error = xdp_program__detach(program.get(), ifindex, XDP_MODE_NATIVE, 0))
+        throw Error(-error, fmt::format("detach the XDP program from device {}", ifindex));
+    if (unlink(pin.c_str()) < 0 && errno != ENOENT)
+        throw Error(errno, fmt::format("unpin {}", pin));
+}
+
+bool xdp_alive(const hl_hook &hook, const std::string &pin) {
+    Silence silence;
+    Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
+    return program && runs(programs_of(hook.ifindex), xdp_program__id(program.get()));
+}
+
+} // namespace hitless

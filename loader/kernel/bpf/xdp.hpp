@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A native XDP program at a NIC, beside other people's by libxdp's dispatcher, which needs freplace
+// programs; where the kernel refuses those, alone.
+//
+// Order among others (docs/adr): the gate is first, so that nobody counts a twin; the programs that
+// lead frames elsewhere are last, so that nobody misses a frame.
+#pragma once
+
+#include "loader/kernel/bpf/hook.hpp"
+#include "loader/kernel/bpf/xdp_object.hpp"
+
+namespace hitless {
+
+/// Attaches and pins the program at `pin`. Throws; EOPNOTSUPP: the driver has no native XDP.
+hl_hook attach_xdp(const HookPoint &, const XdpObject &, bool first, const std::string &pin);
+
+/// Takes ours away and leaves the others. Quiet when the device, or ours, is gone.
+void detach_xdp(const hl_hook &, const std::string &pin);
+
+/// True while our program runs there.
+bool xdp_alive(const hl_hook &, const std::string &pin);
+
+} // namespace hitless

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// rtnetlink messages as our types. Whatever the bytes are, nothing is read beyond them: an
+// attribute that is too short counts as not there (tests/fuzz shows it).
+#pragma once
+
+#include "loader/core/types.hpp"
+#include "loader/kernel/netlink/rtnl.hpp"
+
+#include <functional>
+#include <optional>
+
+struct nlmsghdr;
+
+namespace hitless {
+
+/// An RTM_NEWLINK message; nothing when it is too short for one.
+std::optional<Link> decode_link(const nlmsghdr *);
+
+/// An RTM_NEWNEIGH message, if it is of this device, unicast, and the MAC is known.
+std::optional<Neighbour> decode_neighbour(const nlmsghdr *, Ifindex);
+
+/// Likewise, one that the kernel asks for and has not found: its MAC is empty.
+std::optional<Neighbour> decode_unresolved(const nlmsghdr *, Ifindex);
+
+/// The address of an AF_BRIDGE RTM_NEWNEIGH message that tells an entry of the device's own filter,
+/// if it is unicast.
+std::optional<Mac> decode_filter_address(const nlmsghdr *, Ifindex);
+
+/// The address of an RTM_NEWADDR message, if it is of this device and in use (not tentative).
+std::optional<Address> decode_address(const nlmsghdr *, Ifindex);
+
+/// The gateway of an RTM_NEWROUTE message, if it has one.
+std::optional<Address> decode_gateway(const nlmsghdr *);
+
+/// A traffic control filter.
+struct Filter {
+    uint32_t handle = 0;
+    uint16_t priority = 0;
+    uint32_t program = 0; ///< its id; 0 for filters that are no BPF program
+    std::string name;     ///< of the program, as whoever added the filter wrote it
+};
+/// An RTM_NEWTFILTER message; nothing for the head of a priority.
+std::optional<Filter> decode_filter(const nlmsghdr *);
+
+/// A queueing discipline.
+struct Qdisc {
+    Ifindex device = Ifindex::none;
+    std::string kind;
+    uint32_t handle = 0; ///< 0: the kernel's own choice
+    uint32_t parent = 0;
+    uint32_t ingress_block = 0, egress_block = 0; ///< of shared filters
+    bool max_rate = false;                        ///< `fq` holds flows to a rate
+};
+/// An RTM_NEWQDISC message.
+std::optional<Qdisc> decode_qdisc(const nlmsghdr *);
+
+/// What a datagram of the groups of links and of traffic control tells; `tc`: of the device whose
+/// qdiscs or filters changed, `Ifindex::none` where several share them.
+void decode_links(
+    const char *data, size_t size, const std::function<void(const Link &)> &changed,
+    const std::function<void(Ifindex)> &gone,
+    const std::function<void(Ifindex)> &tc = [](Ifindex) {});
+
+} // namespace hitless

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/netlink/settings.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/netlink/saved_message.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/pkt_sched.h>
+#include <set>
+
+namespace hitless {
+namespace {
+
+constexpr size_t longest_altname = 128; // ALTIFNAMSIZ
+
+void read_sysctls(std::map<std::string, std::string> &out, const std::string &ifname) {
+    // Follow the device, or are not settings.
+    static const std::set<std::string> other = {"mtu", "addr_gen_mode", "stable_secret"};
+    for (const char *family : {"ipv4", "ipv6"}) {
+        std::error_code none;
+        for (const auto &entry : std::filesystem::directory_iterator(
+                 fmt::format("/proc/sys/net/{}/conf/{}", family, ifname), none)) {
+            std::string value, name = entry.path().filename();
+            if (!other.contains(name) && std::getline(std::ifstream(entry.path()), value))
+                out[fmt::format("{}/{}", family, name)] = value;
+        }
+    }
+}
+
+std::vector<std::string> read_altnames(Rtnl &rtnl, Ifindex index) {
+    std::vector<std::string> out;
+    char buffer[128];
+    rtnl.transact(link_request(buffer, RTM_GETLINK, 0, index), [&](const nlmsghdr *m) {
+        each_of<ifinfomsg>(m, [&](const nlattr *attr) {
+            if (mnl_attr_get_type(attr) != IFLA_PROP_LIST) return;
+            each_nested(attr, [&](const nlattr *name) { out.push_back(mnl_attr_get_str(name)); });
+        });
+    });
+    return out;
+}
+
+void give(Rtnl &rtnl, nlmsghdr *address) {
+    int error = rtnl.transact(address, [](const nlmsghdr *) {});
+    if (error && error != EEXIST) throw Error(error, "give an address to another device");
+}
+
+} // namespace
+
+Settings Settings::read(Rtnl &rtnl, const Link &link) {
+    Settings out;
+    out.ifname_ = link.name;
+    auto index = static_cast<int>(number(link.index));
+    for (uint8_t family : {AF_INET, AF_INET6}) {
+        auto add = [](std::vector<Message> &to, std::vector<Message> &&more) {
+            std::ranges::move(more, std::back_inserter(to));
+        };
+        add(out.addresses_,
+            dump<ifaddrmsg>(rtnl, RTM_GETADDR, family, link.index, [&](const nlmsghdr *m) {
+                return static_cast<int>(header<ifaddrmsg>(m)->ifa_index) == index;
+            }));
+        add(out.neighbours_,
+            dump<ndmsg>(rtnl, RTM_GETNEIGH, family, link.index, [&](const nlmsghdr *m) {
+                constexpr unsigned known =
+                    NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
+                const auto *neighbour = header<ndmsg>(m);
+                return neighbour->ndm_ifindex == index && neighbour->ndm_state & known;
+            }));
+    }
+    out.routes_ = Routes::read(rtnl, link.index);
+    out.qdiscs_ = dump<tcmsg>(rtnl, RTM_GETQDISC, AF_UNSPEC, link.index, [&](const nlmsghdr *m) {
+        const auto *qdisc = header<tcmsg>(m);
+        return qdisc->tcm_ifindex == index && qdisc->tcm_parent == TC_H_ROOT && qdisc->tcm_handle;
+    });
+    out.altnames_ = read_altnames(rtnl, link.index);
+    read_sysctls(out.sysctls_, link.name);
+    return out;
+}
+
+void Settings::give_sysctls(const std::string &ifname) const {
+    for (const auto &[name, value] : sysctls_) {
+        size_t slash = name.find('/');
+        std::string path = fmt::format("/proc/sys/net/{}/conf/{}/{}", name.substr(0, slash), ifname,
+                                       name.substr(slash + 1));
+        std::string now;
+        std::getline(std::ifstream(path), now);
+        if (now != value) std::ofstream(path) << value;
+    }
+}
+
+void Settings::give_addresses(Rtnl &rtnl, Ifindex to) const {
+    for (Message address : addresses_) {
+        nlmsghdr *message = head(address);
+        message->nlmsg_flags = create | NLM_F_REPLACE;
+        auto *info = own<ifaddrmsg>(message);
+        info->ifa_index = number(to);
+        uint32_t *flags = nullptr;
+        each_of<ifaddrmsg>(message, [&](const nlattr *attr) {
+            uint16_t type = mnl_attr_get_type(attr);
+            // A label that only repeats the device's name is the kernel's own doing.
+            if (type == IFA_LABEL && ifname_ == mnl_attr_get_str(attr))
+                const_cast<nlattr *>(attr)->nla_type = IFA_UNSPEC;
+            if (type == IFA_FLAGS) flags = value_of(attr);
+        });
+        if (flags) *flags &= ~(IFA_F_TENTATIVE | IFA_F_DADFAILED);
+        bool quiet = info->ifa_family == AF_INET6 && flags && !(*flags & IFA_F_NODAD);
+        if (quiet) *flags |= IFA_F_NODAD;
+        give(rtnl, message);
+        if (!quiet) continue;
+        *flags &= ~IFA_F_NODAD; // it was not the user's wish, and shows
+        give(rtnl, message);
+    }
+    for (Message neighbour : neighbours_) {
+        nlmsghdr *message = head(neighbour);
+        message->nlmsg_flags = create | NLM_F_REPLACE;
+        auto *info = own<ndmsg>(message);
+        info->ndm_ifindex = static_cast<int>(number(to));
+        if (!(info->ndm_state & NUD_PERMANENT)) info->ndm_state = NUD_STALE;
+        rtnl.transact(message, [](const nlmsghdr *) {}); // else it is asked for again
+    }
+}
+
+void Settings::give_routes(Rtnl &rtnl, Ifindex to) const {
+    routes_.give(rtnl, to);
+}
+
+void Settings::give_altnames(Rtnl &rtnl, Ifindex to) const {
+    if (altnames_.empty()) return;
+    std::vector<char> buffer(256 + altnames_.size() * (longest_altname + 8));
+    nlmsghdr *request = link_request(buffer.data(), RTM_NEWLINKPROP,
+                                     NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, to);
+    nlattr *list = mnl_attr_nest_start(request, IFLA_PROP_LIST);
+    for (const std::string &name : altnames_)
+        mnl_attr_put_strz(request, IFLA_ALT_IFNAME, name.c_str());
+    mnl_attr_nest_end(request, list);
+    int error = rtnl.transact(request, [](const nlmsghdr *) {});
+    if (error && error != EEXIST) throw Error(error, "give other names to another device");
+}
+
+void Settings::give_qdisc(Rtnl &rtnl, Ifindex to) const {
+    for (const Message &qdisc : qdiscs_) {
+        const auto *old = reinterpret_cast<const nlmsghdr *>(qdisc.data());
+        std::vector<char> buffer(qdisc.size() + 64);
+        nlmsghdr *request = mnl_nlmsg_put_header(buffer.data());
+        request->nlmsg_type = RTM_NEWQDISC;
+        request->nlmsg_flags = create | NLM_F_REPLACE;
+        auto *info = static_cast<tcmsg *>(mnl_nlmsg_put_extra_header(request, sizeof(tcmsg)));
+        *info = *header<tcmsg>(old);
+        info->tcm_ifindex = static_cast<int>(number(to));
+        info->tcm_info = 0; // its users, when read
+        each_of<tcmsg>(old, [&](const nlattr *attr) {
+            uint16_t type = mnl_attr_get_type(attr);
+            if (type == TCA_KIND || type == TCA_OPTIONS)
+                mnl_attr_put(request, attr->nla_type, mnl_attr_get_payload_len(attr),
+                             mnl_attr_get_payload(attr));
+        });
+        rtnl.transact(request, [](const nlmsghdr *) {});
+    }
+}
+
+void Settings::take_addresses(Rtnl &rtnl, Ifindex from) const {
+    routes_.take(rtnl, from);
+    for (Message address : addresses_) {
+        nlmsghdr *message = head(address);
+        message->nlmsg_type = RTM_DELADDR;
+        message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+        own<ifaddrmsg>(message)->ifa_index = number(from);
+        rtnl.transact(message, [](const nlmsghdr *) {}); // gone already, with another one
+    }
+}
+
+} // namespace hitless

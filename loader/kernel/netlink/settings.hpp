@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a user has told a device: addresses, routes, neighbours, sysctls, its queueing discipline
+// and its other names. Read from one device, given to another, as the kernel's own messages with
+// another device number, so nothing is lost in translation: labels, lifetimes, metrics, sources,
+// protocols.
+//
+//   Settings settings = Settings::read(rtnl, eth0);   // the caller is in eth0's namespace
+//   settings.give_addresses(rtnl, failover0);
+//   settings.give_routes(rtnl, failover0);
+#pragma once
+
+#include "loader/kernel/netlink/routes.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace hitless {
+
+class Settings {
+  public:
+    static Settings read(Rtnl &, const Link &);
+
+    /// Before the device is up: what it does by itself then.
+    void give_sysctls(const std::string &ifname) const;
+    /// Addresses without duplicate detection, and neighbours: it is the same guest. Those that it
+    /// has already stay.
+    void give_addresses(Rtnl &, Ifindex to) const;
+    /// Beside those of other devices, also of equal ones: the old device keeps its own.
+    void give_routes(Rtnl &, Ifindex to) const;
+    /// Other names of the device. They must be free.
+    void give_altnames(Rtnl &, Ifindex to) const;
+    /// Quiet when the device cannot have it (several queues).
+    void give_qdisc(Rtnl &, Ifindex to) const;
+
+    /// Takes the addresses away from a device that has them, and the routes by it.
+    void take_addresses(Rtnl &, Ifindex from) const;
+
+    bool empty() const { return addresses_.empty() && routes_.empty(); }
+
+  private:
+    using Message = std::vector<char>;
+    std::string ifname_; ///< of the device they were read from
+    std::vector<Message> addresses_, neighbours_, qdiscs_;
+    Routes routes_;
+    std::vector<std::string> altnames_;
+    std::map<std::string, std::string> sysctls_; ///< "ipv4/rp_filter" -> "1"
+};
+
+} // namespace hitless

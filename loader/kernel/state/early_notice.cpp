@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/state/early_notice.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/bpf/libbpf_silence.hpp"
+
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <notice.skel.h>
+
+namespace hitless {
+
+void Notice::Free::operator()(notice_bpf *programs) const {
+    notice_bpf__destroy(programs);
+}
+void Notice::Free::operator()(ring_buffer *bell) const {
+    ring_buffer__free(bell);
+}
+
+Notice::Notice() {
+    LibbpfSilence silence; // what is refused stands in rungs_
+    // One refused program fails the whole object.
+    if (!load(true) && !load(false)) return;
+    auto hear = [](void *self, void *data, size_t size) {
+        const auto *reader = static_cast<Notice *>(self)->reader_;
+        if (reader && size >= sizeof(hl_notice)) (*reader)(*static_cast<hl_notice *>(data));
+        return 0;
+    };
+    bell_.reset(ring_buffer__new(bpf_map__fd(programs_->maps.bell), hear, this, nullptr));
+    if (!bell_) programs_.reset(), links_.clear();
+}
+
+Notice::~Notice() = default;
+
+/// False when nothing of it is in force.
+bool Notice::load(bool functions) {
+    programs_.reset(notice_bpf__open());
+    if (!programs_) return false;
+    auto &progs = programs_->progs;
+    for (bpf_program *program : {progs.hl_no_carrier, progs.hl_unregistering})
+        bpf_program__set_autoload(program, functions);
+    int error = -notice_bpf__load(programs_.get());
+    (functions ? rungs_.functions : rungs_.tracepoints) = error;
+    if (error) {
+        programs_.reset();
+        return false;
+    }
+    rungs_.tracepoints = 0;
+    attach(functions);
+    return true;
+}
+
+void Notice::attach(bool functions) {
+    auto &progs = programs_->progs;
+    auto open = [&](const char *tracepoint, const bpf_program *program, int &error) {
+        Fd link(bpf_raw_tracepoint_open(tracepoint, bpf_program__fd(program)));
+        if (!link)
+            error = errno;
+        else
+            links_.push_back(std::move(link));
+    };
+    open("qdisc_reset", progs.hl_stopping, rungs_.tracepoints);
+    open("net_dev_xmit_timeout", progs.hl_hung, rungs_.tracepoints);
+    if (!functions) return;
+    open(nullptr, progs.hl_no_carrier, rungs_.functions);
+    open(nullptr, progs.hl_unregistering, rungs_.functions);
+}
+
+int Notice::fd() const {
+    return bell_ ? ring_buffer__epoll_fd(bell_.get()) : -1;
+}
+
+void Notice::read(const std::function<void(const hl_notice &)> &reader) {
+    if (!bell_) return;
+    reader_ = &reader;
+    ring_buffer__consume(bell_.get());
+    reader_ = nullptr;
+}
+
+Notice::Watch::Watch(const Notice &notice, const Pair &pair) {
+    uint64_t netdev = pair.state().primary.netdev;
+    if (!notice.programs_ || !netdev) return;
+    int map = bpf_map__fd(notice.programs_->maps.watched), state = pair.state_fd();
+    if (bpf_map_update_elem(map, &netdev, &state, BPF_ANY) < 0) return; // more pairs than places
+    map_ = map;
+    netdev_ = netdev;
+}
+
+Notice::Watch::~Watch() {
+    if (netdev_) bpf_map_delete_elem(map_, &netdev_);
+}
+
+Notice::Watch &Notice::Watch::operator=(Watch &&other) noexcept {
+    std::swap(map_, other.map_);
+    std::swap(netdev_, other.netdev_);
+    return *this;
+}
+
+} // namespace hitless

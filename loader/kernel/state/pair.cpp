@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/state/pair.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/bpf/xdp.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cerrno>
+#include <fmt/format.h>
+#include <linux/if_ether.h>
+#include <vector>
+
+namespace hitless {
+namespace {
+
+Direction direction(hl_hook_place place) {
+    return place == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
+}
+
+bool is_xdp(hl_hook_place place) {
+    return place >= HL_HOOK_XDP_INNER;
+}
+
+/// Runs the resolver; returns its errno, positive.
+int run_resolver(int program_fd, hl_role role, bool known) {
+    const char frame[ETH_ZLEN] = {}; // the kernel wants one
+    __sk_buff context{};
+    context.cb[HL_RESOLVE_ROLE] = role;
+    context.cb[HL_RESOLVE_KNOWN] = known;
+    LIBBPF_OPTS(bpf_test_run_opts, opts);
+    opts.data_in = frame;
+    opts.data_size_in = sizeof(frame);
+    opts.ctx_in = &context;
+    opts.ctx_size_in = sizeof(context);
+    int error = bpf_prog_test_run_opts(program_fd, &opts);
+    return error ? -error : -static_cast<int>(opts.retval);
+}
+
+void check_version(const hl_pair &found, const std::string &dir) {
+    if (found.magic == HL_ABI_MAGIC && found.abi_version == HL_ABI_VERSION) return;
+    throw Error(EPROTO, fmt::format("adopt {}", dir),
+                fmt::format("made by another version of hitless (ABI {}, this is {})",
+                            found.abi_version, HL_ABI_VERSION),
+                fmt::format("it stays in force; `hitless detach {}` removes it, then attach again",
+                            dir.substr(dir.rfind('/') + 1)));
+}
+
+uint32_t map_id(int fd) {
+    bpf_map_info info{};
+    uint32_t size = sizeof(info);
+    return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+} // namespace
+
+Pair::Pair(Objects objects, std::string dir)
+    : objects_(std::move(objects)), mapping_(objects_.pair.get()), dir_(std::move(dir)) {}
+
+Pair Pair::create(const LoadOptions &options, const std::string &dir) {
+    Loaded loaded = load_objects(options);
+    Pair pair(std::move(loaded.objects), dir);
+    pair.state().magic = HL_ABI_MAGIC;
+    pair.state().abi_version = HL_ABI_VERSION;
+    pair.state().model = options.model;
+    pair.state().datapath = options.datapath;
+    pair.state().liveness = static_cast<uint8_t>(loaded.liveness);
+    pin_objects(pair.objects_, dir);
+    return pair;
+}
+
+Pair Pair::open(const std::string &dir) {
+    PairRecord version_first(dir); // other versions have other pins
+    return Pair(open_objects(dir), dir);
+}
+
+Pair Pair::open_remains(const std::string &dir) {
+    PairRecord version_first(dir);
+    return Pair(open_remaining_objects(dir), dir);
+}
+
+PairRecord::PairRecord(const std::string &dir) : mapping_(open_pin(dir, "pair").get()) {
+    check_version(state(), dir);
+}
+
+uint32_t Pair::id() const {
+    return map_id(objects_.pair.get());
+}
+
+uint32_t pinned_id(const std::string &dir) {
+    Fd map(bpf_obj_get((dir + "/pair").c_str()));
+    return map ? map_id(map.get()) : 0;
+}
+
+bool has_pinned_hook(const std::string &dir, Ifindex device) {
+    for (std::string_view pin : hook_pins) {
+        Fd link(bpf_obj_get(fmt::format("{}/{}", dir, pin).c_str()));
+        bpf_link_info info{};
+        uint32_t size = sizeof(info);
+        // A program's pin (XDP) has no such field where a link has it.
+        if (!link || !pin.starts_with("link_")) continue;
+        if (!bpf_obj_get_info_by_fd(link.get(), &info, &size) && info.xdp.ifindex == number(device))
+            return true;
+    }
+    return false;
+}
+
+/// Into the maps where programs look: tc's, and XDP's where it has one.
+void Pair::put(uint32_t place, Ifindex index) const {
+    for (const Fd *map : {&objects_.nics, &objects_.ports}) {
+        if (!*map) continue;
+        bpf_map_delete_elem(map->get(), &place);
+        if (index != Ifindex::none && bpf_map_update_elem(map->get(), &place, &index, BPF_ANY) < 0)
+            throw Error(errno,
+                        fmt::format("tell the datapath of network device {}", number(index)));
+    }
+}
+
+bool Pair::taken(uint32_t place) const {
+    uint32_t ifindex = 0;
+    if (!objects_.nics) return true; // remains may lack it; then the number is believed
+    return bpf_map_lookup_elem(objects_.nics.get(), &place, &ifindex) == 0;
+}
+
+void Pair::resolve(hl_role role, Ifindex index) const {
+    if (objects_.resolve) // remains may lack it
+        if (int error = run_resolver(objects_.resolve.get(), role, false))
+            throw Error(error, "forget a network device");
+    put(role, index);
+    if (index == Ifindex::none) return;
+    if (int error = run_resolver(objects_.resolve.get(), role, true))
+        throw Error(error, fmt::format("find network device {}", number(index)));
+}
+
+void Pair::resolve(hl_port port, Ifindex index) const {
+    put(port, index);
+}
+
+bool Pair::resolved(hl_role role) const {
+    return taken(role);
+}
+
+bool Pair::resolved(hl_port port) const {
+    return taken(port);
+}
+
+void Pair::ring_bell() const {
+    LIBBPF_OPTS(bpf_test_run_opts, opts);
+    bpf_prog_test_run_opts(objects_.ring.get(), &opts);
+}
+
+hl_counters Pair::counters() const {
+    std::vector<hl_counters> each(static_cast<size_t>(libbpf_num_possible_cpus()));
+    uint32_t zero = 0;
+    hl_counters sum{};
+    if (bpf_map_lookup_elem(objects_.counters.get(), &zero, each.data()) < 0)
+        throw Error(errno, "read the counters");
+    for (const hl_counters &cpu : each)
+        for (size_t i = 0; i < HL_COUNTERS; i++)
+            sum.frames[i] += cpu.frames[i];
+    return sum;
+}
+
+int Pair::program(hl_hook_place place) const {
+    switch (place) {
+    case HL_HOOK_INGRESS_STANDBY: return objects_.ingress_standby.get();
+    case HL_HOOK_INGRESS_PRIMARY: return objects_.ingress_primary.get();
+    case HL_HOOK_INNER: return objects_.bounce ? objects_.bounce.get() : objects_.egress.get();
+    default: return objects_.egress.get();
+    }
+}
+
+std::string Pair::pin(hl_hook_place place) const {
+    return fmt::format("{}/{}", dir_, hook_pins[place]);
+}
+
+void Pair::attach(hl_hook_place place, const Link &link) {
+    HookPoint at{number(link.index), direction(place), link.name, link.kind == "netkit",
+                 goes_last(place)};
+    if (is_xdp(place)) {
+        XdpObject object(objects_, place, static_cast<hl_liveness>(state().liveness));
+        state().hook[place] = attach_xdp(at, object, !objects_.ports, pin(place));
+        return;
+    }
+    state().hook[place] = attach_hook(at, program(place), pin(place));
+}
+
+void Pair::detach(hl_hook_place place) {
+    if (is_xdp(place))
+        detach_xdp(state().hook[place], pin(place));
+    else
+        detach_hook(state().hook[place], direction(place), pin(place));
+    state().hook[place] = {};
+}
+
+bool Pair::attached(hl_hook_place place) const {
+    if (is_xdp(place)) return xdp_alive(state().hook[place], pin(place));
+    return hook_alive(state().hook[place], direction(place), program(place), pin(place));
+}
+
+/// Where it leads frames away that others on that device are to see first. A standby that is the
+/// master keeps what ours passes on; an inner end is nobody else's.
+bool Pair::goes_last(hl_hook_place place) const {
+    if (place == HL_HOOK_INGRESS_STANDBY) return state().failover.outer != 0;
+    return place == HL_HOOK_EGRESS || place == HL_HOOK_INGRESS_PRIMARY;
+}
+
+bool Pair::passes_over_others(hl_hook_place place) const {
+    return goes_last(place) &&
+           stands_before_others(state().hook[place], direction(place), program(place));
+}
+
+void Pair::yield(hl_hook_place place, const std::string &shown) {
+    HookPoint at{state().hook[place].ifindex, direction(place), shown, false, true};
+    move_behind(at, program(place), pin(place));
+}
+
+std::vector<OtherProgram> Pair::ahead(hl_hook_place place) const {
+    return programs_ahead(state().hook[place], direction(place), program(place));
+}
+
+void BellReader::Free::operator()(ring_buffer *ring) const {
+    ring_buffer__free(ring);
+}
+
+BellReader::BellReader(int bell_fd)
+    : ring_(ring_buffer__new(
+          bell_fd, [](void *, void *, size_t) { return 0; }, nullptr, nullptr)) {
+    if (!ring_) throw Error(errno, "open a pair's doorbell");
+}
+
+void BellReader::drain() {
+    ring_buffer__consume(ring_.get());
+}
+
+} // namespace hitless

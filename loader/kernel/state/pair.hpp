@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// One pair in the kernel: its objects, its mapped state and its hooks. The C++ object may come and
+// go; the pair lives in its directory of pins.
+//
+//   Pair pair = Pair::open(state_dir.path(name));
+//   pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, now().count());
+#pragma once
+
+#include "loader/core/layout.hpp"
+#include "loader/core/types.hpp"
+#include "loader/kernel/bpf/hook_chain.hpp"
+#include "loader/kernel/bpf/mapping.hpp"
+#include "loader/kernel/bpf/object.hpp"
+#include "maps/pair_view.hpp"
+
+#include <functional>
+#include <memory>
+
+struct ring_buffer;
+
+namespace hitless {
+
+class Pair {
+  public:
+    /// Loads programs and maps for the master and pins them below `dir`. Attaches nothing.
+    static Pair create(const LoadOptions &, const std::string &dir);
+    /// Adopts what is pinned. Throws EPROTO for pins of another ABI version, whatever else they
+    /// lack, and leaves them alone.
+    static Pair open(const std::string &dir);
+    /// The same of a pair that lost pins, but not its state: fit to be taken apart.
+    static Pair open_remains(const std::string &dir);
+
+    PairView view() const { return PairView(mapping_.get()); }
+    /// The fields that the loader owns.
+    hl_pair &state() const { return *mapping_.get(); }
+
+    /// Tells the datapath which device of the caller's namespace plays a role; `Ifindex::none`
+    /// forgets it. The kernel forgets a device that is unregistered or moved away by itself.
+    void resolve(hl_role, Ifindex) const;
+    /// False once the kernel forgot it: a device that came back, even under its old number, must be
+    /// resolved anew.
+    bool resolved(hl_role) const;
+    /// The same of an end of the failover device.
+    void resolve(hl_port, Ifindex) const;
+    bool resolved(hl_port) const;
+    /// Wakes the controller after a change of the veto word from userspace.
+    void ring_bell() const;
+    /// Pollable: readable when the bell rang.
+    int bell_fd() const { return objects_.bell.get(); }
+    /// The map of hl_pair.
+    int state_fd() const { return objects_.pair.get(); }
+    /// The kernel's number of that map, which is the pair's identity: its name in the state
+    /// directory is used again.
+    uint32_t id() const;
+
+    hl_counters counters() const;
+
+    const Layout &layout() const { return layout_of(static_cast<hl_model>(state().model)); }
+
+    void set_failover(const hl_failover &ends) { state().failover = ends; }
+
+    /// Hooks: the caller is in the namespace of the device.
+    void attach(hl_hook_place, const Link &);
+    void detach(hl_hook_place);
+    bool attached(hl_hook_place) const;
+    /// Programs of others stand behind ours, where redirected frames do not come by.
+    bool passes_over_others(hl_hook_place) const;
+    /// Moves ours behind them; no frame passes it meanwhile.
+    void yield(hl_hook_place, const std::string &shown);
+    /// Programs of others that see frames before ours does.
+    std::vector<OtherProgram> ahead(hl_hook_place) const;
+
+    /// The directory was renamed.
+    void moved_to(const std::string &dir) { dir_ = dir; }
+
+  private:
+    Pair(Objects objects, std::string dir);
+    void put(uint32_t place, Ifindex) const;
+    bool taken(uint32_t place) const;
+    int program(hl_hook_place) const;
+    bool goes_last(hl_hook_place) const;
+    std::string pin(hl_hook_place) const;
+
+    Objects objects_;
+    Mapping mapping_;
+    std::string dir_;
+};
+
+/// What a pair says of itself, and no more of it: cheap, where every pair is looked through.
+class PairRecord {
+  public:
+    /// Throws as Pair::open() does.
+    explicit PairRecord(const std::string &dir);
+    const hl_pair &state() const { return *mapping_.get(); }
+    const Layout &layout() const { return layout_of(static_cast<hl_model>(state().model)); }
+
+  private:
+    Mapping mapping_;
+};
+
+/// Pair::id() of what is pinned in a directory now; 0 when nothing is.
+uint32_t pinned_id(const std::string &dir);
+/// Whether a link that is pinned there holds a program on this device; of any version. clsact keeps
+/// no links.
+bool has_pinned_hook(const std::string &dir, Ifindex);
+
+/// Empties a bell, so that it can be waited for again.
+class BellReader {
+  public:
+    explicit BellReader(int bell_fd);
+    void drain();
+
+  private:
+    struct Free {
+        void operator()(ring_buffer *) const;
+    };
+    std::unique_ptr<ring_buffer, Free> ring_;
+};
+
+} // namespace hitless
