@@ -9,27 +9,27 @@
 /* Says "the primary's ingress has already judged this frame" to the standby's ingress, which a
  * frame redirected inward passes too. tc_index is the skb's own scratch field for tc; drivers
  * leave it 0, and it is 0 again before anyone else looks. The user's mark stays the user's. */
-#define JUDGED 0x484c
+#define ACCEPTED_FROM_PRIMARY 0x484c
 
 static __always_inline int egress(struct __sk_buff *skb, enum hl_liveness by) {
-	struct way way;
+	struct path path;
 
-	if (unlikely(!master_at_home(by))) return TC_ACT_UNSPEC;
-	way = choose_way(by);
-	remember(skb, way.role);
-	count(sent_by(way.role));
-	return likely(way.role == HL_ROLE_PRIMARY) ? bpf_redirect(way.ifindex, 0) : TC_ACT_UNSPEC;
+	if (unlikely(!master_in_own_netns(by))) return TC_ACT_UNSPEC;
+	path = choose_path(by);
+	record_sent(skb, path.role);
+	count(sent_by(path.role));
+	return likely(path.role == HL_ROLE_PRIMARY) ? bpf_redirect(path.ifindex, 0) : TC_ACT_UNSPEC;
 }
 
 /* On the primary: every frame belongs to the master, as if it had arrived there. */
 static __always_inline int ingress_primary(struct __sk_buff *skb, enum hl_liveness by) {
 	int verdict;
 
-	if (unlikely(!at_home(HL_ROLE_PRIMARY, by) || !master_at_home(by))) return TC_ACT_UNSPEC;
+	if (unlikely(!in_own_netns(HL_ROLE_PRIMARY, by) || !master_in_own_netns(by))) return TC_ACT_UNSPEC;
 	verdict = accept(skb, HL_ROLE_PRIMARY);
-	skb->tc_index = JUDGED;
+	skb->tc_index = ACCEPTED_FROM_PRIMARY;
 	if (unlikely(verdict != DELIVER)) {
-		verdict = set_apart(skb, HL_ROLE_PRIMARY, verdict, knobs.master, BPF_F_INGRESS);
+		verdict = keep_on_nic(skb, HL_ROLE_PRIMARY, verdict, knobs.master, BPF_F_INGRESS);
 		barrier_var(skb); /* the verifier wants the field's place in the instruction */
 		skb->tc_index = 0;
 		return verdict;
@@ -53,7 +53,7 @@ LADDER(ingress_primary)
 
 /* On the standby, which is the master: its own frames, and those of the primary once more. */
 SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
-	if (skb->tc_index == JUDGED) {
+	if (skb->tc_index == ACCEPTED_FROM_PRIMARY) {
 		skb->tc_index = 0;
 		return TC_ACT_UNSPEC;
 	}
@@ -71,10 +71,10 @@ SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
 static __always_inline int enter(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
 	int verdict;
 
-	if (unlikely(!at_home(role, by) || !port_at_home(HL_PORT_MASTER, role, by)))
+	if (unlikely(!in_own_netns(role, by) || !port_in_own_netns(HL_PORT_MASTER, role, by)))
 		return TC_ACT_UNSPEC;
 	verdict = accept(skb, role);
-	if (unlikely(verdict != DELIVER)) return set_apart(skb, role, verdict, knobs.entrance, knobs.entrance_flags);
+	if (unlikely(verdict != DELIVER)) return keep_on_nic(skb, role, verdict, knobs.entrance, knobs.entrance_flags);
 	count(received_by(role));
 	if (likely(skb->pkt_type == PACKET_HOST)) return bpf_redirect_peer(knobs.entrance, 0);
 	return bpf_redirect(knobs.entrance, knobs.entrance_flags);

@@ -33,9 +33,9 @@ static __always_inline int has_inner(void) {
 static __always_inline int inward(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
 	int verdict;
 
-	if (unlikely(!at_home(role, by) || !has_inner())) return TC_ACT_UNSPEC;
+	if (unlikely(!in_own_netns(role, by) || !has_inner())) return TC_ACT_UNSPEC;
 	verdict = accept(skb, role);
-	if (unlikely(verdict != DELIVER)) return set_apart(skb, role, verdict, knobs.inner, 0);
+	if (unlikely(verdict != DELIVER)) return keep_on_nic(skb, role, verdict, knobs.inner, 0);
 	count(received_by(role));
 	return bpf_redirect(knobs.inner, 0);
 }
@@ -50,19 +50,19 @@ static __always_inline int inward_standby(struct __sk_buff *skb, enum hl_livenes
 
 /* What has no device to leave by is tc's to drop. */
 static __always_inline int xdp_outward(struct xdp_md *xdp, enum hl_liveness by) {
-	struct way way = choose_way(by);
+	struct path path = choose_path(by);
 
-	if (!(pair.native & 1u << way.role)) return XDP_PASS;
-	if (unlikely(way.role == HL_ROLE_STANDBY && !present(HL_ROLE_STANDBY, by))) return XDP_PASS;
-	remember_xdp(xdp, way.role);
-	count(sent_by(way.role));
-	return bpf_redirect_map(&ports, way.role, XDP_PASS);
+	if (!(pair.native & 1u << path.role)) return XDP_PASS;
+	if (unlikely(path.role == HL_ROLE_STANDBY && !present(HL_ROLE_STANDBY, by))) return XDP_PASS;
+	record_sent_xdp(xdp, path.role);
+	count(sent_by(path.role));
+	return bpf_redirect_map(&ports, path.role, XDP_PASS);
 }
 
 static __always_inline int xdp_inward(struct xdp_md *xdp, enum hl_role role, enum hl_liveness by) {
 	int verdict;
 
-	if (unlikely(!at_home(role, by) || !has_inner())) return XDP_PASS;
+	if (unlikely(!in_own_netns(role, by) || !has_inner())) return XDP_PASS;
 	verdict = accept_xdp(xdp, role);
 	if (unlikely(!(verdict & DELIVER))) return verdict & KEEP ? XDP_PASS : XDP_DROP;
 	count(received_by(role));
@@ -108,7 +108,7 @@ SEC("xdp.frags") int hl_gate(struct xdp_md *xdp) {
 	meta = (void *)(long)xdp->data_meta;
 	frame = header_of(xdp);
 	if (!frame || (void *)(meta + 1) > (void *)(long)xdp->data) return XDP_PASS;
-	*meta = GATED;
+	*meta = ACCEPTED_BY_GATE;
 	return accept_other_xdp(xdp, frame, HL_ROLE_STANDBY) ? XDP_PASS : XDP_DROP;
 }
 

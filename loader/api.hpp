@@ -37,9 +37,9 @@ struct AttachRequest {
     hl_model model = HL_MODEL_TWO;       ///< docs/models.md
     /// XDP: for guests that forward; of the model three alone.
     hl_datapath datapath = HL_DATAPATH_TC;
-    std::string failover{};       ///< name of the failover device; empty: "fo-" and the standby's
-    bool finished_frames = false; ///< XDP on veth or tap: the other ends finish every frame
-    bool gate = false;            ///< tc only: an XDP program keeps twins from taps on the standby
+    std::string failover{}; ///< name of the failover device; empty: "fo-" and the standby's
+    bool checksums_complete = false; ///< XDP on veth or tap: the other ends finish every frame
+    bool gate = false; ///< tc only: an XDP program keeps twins from taps on the standby
     std::vector<std::string> other_standbys{}; ///< a controller's choice, in this order, when
                                                ///< `standby` is not there
     std::string origin{}; ///< file:line:column where it was asked for; for messages

@@ -231,7 +231,7 @@ enum hl_sync {
 struct hl_failover {
 	__u32 outer;
 	__u32 inner;
-	__u32 finished_frames; /* somebody vouched for what core/native_xdp.hpp doubts */
+	__u32 checksums_complete; /* somebody vouched for what core/native_xdp.hpp doubts */
 	__u32 reserved;
 	char netns[HL_NETNS]; /* the private namespace that inner is in; "": the guest's own */
 };
@@ -273,7 +273,7 @@ struct hl_hook {
 	X(XDP_PRIMARY, "xdp_primary")                                                              \
 	X(XDP_STANDBY, "xdp_standby")
 
-enum hl_hook_place {
+enum hl_hook_id {
 #define X(name, pin) HL_HOOK_##name,
 	HL_HOOK_LIST(X)
 #undef X

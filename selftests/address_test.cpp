@@ -14,7 +14,7 @@ class Addresses : public PairTest {
         PairTest::SetUp();
         // Without the nonce of RFC 7527 an echoed solicitation is taken for a duplicate.
         for (const char *dev : {"all", "default", "standby", "primary"})
-            lab().guest().sysctl(fmt::format("net/ipv6/conf/{}/enhanced_dad", dev), "0");
+            bed().guest().sysctl(fmt::format("net/ipv6/conf/{}/enhanced_dad", dev), "0");
         pair().attach();
         ASSERT_TRUE(pair().becomes("primary"));
     }
@@ -24,15 +24,15 @@ class Addresses : public PairTest {
 };
 
 TEST_P(Addresses, DuplicateDetectionSucceeds) {
-    ASSERT_TRUE(lab().addresses_ready(pair().master()));
+    ASSERT_TRUE(bed().addresses_ready(pair().master()));
     const auto echoes = pair().counter("drop_echo");
     for (const char *path : {"standby", "primary"}) {
         ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
         const std::string address = fmt::format("fd77::{}/64", *path == 's' ? "51" : "52");
-        spawn({"ip", "-n", lab().guest().name(), "addr", "add", address, "dev", pair().master()});
+        spawn({"ip", "-n", bed().guest().name(), "addr", "add", address, "dev", pair().master()});
         ASSERT_NE(addresses(pair().master()).find("tentative"), std::string::npos)
             << "detection is off";
-        EXPECT_TRUE(lab().addresses_ready(pair().master())) << path << "\n"
+        EXPECT_TRUE(bed().addresses_ready(pair().master())) << path << "\n"
                                                             << addresses(pair().master());
     }
     EXPECT_GT(pair().counter("drop_echo"), echoes)
@@ -41,14 +41,14 @@ TEST_P(Addresses, DuplicateDetectionSucceeds) {
 }
 
 TEST_P(Addresses, NeighboursAreFoundAndAnswerThroughBothPaths) {
-    ASSERT_TRUE(lab().addresses_ready(pair().master()));
+    ASSERT_TRUE(bed().addresses_ready(pair().master()));
     for (const char *path : {"standby", "primary"}) {
         ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
         const auto before = pair().counter(fmt::format("tx_{}", path));
-        for (const char *far : {NetLab::far4, NetLab::far6}) {
-            spawn({"ip", "-n", lab().guest().name(), "neigh", "flush", "dev", pair().master()});
-            spawn({"ip", "-n", lab().far().name(), "neigh", "flush", "dev", "lan"});
-            EXPECT_TRUE(ping(lab().guest(), far, default_patience)) << path << " " << far;
+        for (const char *far : {Testbed::far4, Testbed::far6}) {
+            spawn({"ip", "-n", bed().guest().name(), "neigh", "flush", "dev", pair().master()});
+            spawn({"ip", "-n", bed().far().name(), "neigh", "flush", "dev", "lan"});
+            EXPECT_TRUE(ping(bed().guest(), far, default_patience)) << path << " " << far;
         }
         EXPECT_GE(pair().counter(fmt::format("tx_{}", path)), before + 4)
             << "resolution and echo, twice";

@@ -25,11 +25,11 @@ void PrintTo(const Way &way, std::ostream *out) {
     *out << way.name;
 }
 constexpr Way ways[] = {
-    {"Echo4", false, true, NetLab::far4, NetLab::far4},
-    {"Arp", false, false, NetLab::far4, NetLab::far4},
-    {"Echo6", true, true, NetLab::far6, NetLab::far6},
+    {"Echo4", false, true, Testbed::far4, Testbed::far4},
+    {"Arp", false, false, Testbed::far4, Testbed::far4},
+    {"Echo6", true, true, Testbed::far6, Testbed::far6},
     {"Router6", true, true, "fd99::1", "fe80::77"},
-    {"Discovery", true, false, NetLab::far6, NetLab::far6},
+    {"Discovery", true, false, Testbed::far6, Testbed::far6},
 };
 
 /// Who a question is for: the address asked by an echo or resolved by ARP or neighbour discovery;
@@ -56,7 +56,7 @@ std::string asked(const std::vector<std::uint8_t> &frame) {
 std::map<std::string, unsigned> questions(Pair &pair, const std::string &to,
                                           unsigned until_so_many) {
     PacketSocket wire =
-        in_netns(pair.lab().switch_ns(), [&] { return PacketSocket(pair.primary().port()); });
+        in_netns(pair.bed().switch_ns(), [&] { return PacketSocket(pair.primary().port()); });
     std::map<std::string, unsigned> out;
     until([&] {
         while (const auto frame = wire.next(0ms)) {
@@ -77,38 +77,38 @@ class Asked : public testing::TestWithParam<Params> {
     void SetUp() override {
         const Way &way = std::get<1>(GetParam());
         pair_ = std::make_unique<Pair>(std::get<0>(GetParam()));
-        NetLab &lab = pair().lab();
-        way.six ? leave_six(lab, way) : leave_four(lab);
+        Testbed &bed = pair().bed();
+        way.six ? leave_six(bed, way) : leave_four(bed);
         if (!way.echo)
-            lab.far().sysctl(
+            bed.far().sysctl(
                 way.six ? "net/ipv6/icmp/echo_ignore_all" : "net/ipv4/icmp_echo_ignore_all", "1");
-        ends_ = {way.six ? NetLab::guest6 : NetLab::guest4, way.far};
+        ends_ = {way.six ? Testbed::guest6 : Testbed::guest4, way.far};
         pair().attach();
         pair().start_controller();
         ASSERT_TRUE(pair().becomes("primary"));
     }
-    static void leave_four(NetLab &lab) {
-        lab.guest().sysctl("net/ipv6/conf/standby/disable_ipv6", "1");
-        lab.far().sysctl("net/ipv6/conf/lan/disable_ipv6", "1");
+    static void leave_four(Testbed &bed) {
+        bed.guest().sysctl("net/ipv6/conf/standby/disable_ipv6", "1");
+        bed.far().sysctl("net/ipv6/conf/lan/disable_ipv6", "1");
     }
-    static void leave_six(NetLab &lab, const Way &way) {
-        ip_batch(lab.guest().name(), fmt::format("addr del {}/24 dev standby\n", NetLab::guest4));
-        ip_batch(lab.far().name(), fmt::format("addr del {}/24 dev lan\n", NetLab::far4));
-        ASSERT_TRUE(lab.addresses_ready());
+    static void leave_six(Testbed &bed, const Way &way) {
+        ip_batch(bed.guest().name(), fmt::format("addr del {}/24 dev standby\n", Testbed::guest4));
+        ip_batch(bed.far().name(), fmt::format("addr del {}/24 dev lan\n", Testbed::far4));
+        ASSERT_TRUE(bed.addresses_ready());
         if (way.far == way.neighbour) return;
-        lab.far().sysctl("net/ipv6/conf/all/forwarding", "1");
-        ip_batch(lab.far().name(), fmt::format("addr flush dev lan\n"
+        bed.far().sysctl("net/ipv6/conf/all/forwarding", "1");
+        ip_batch(bed.far().name(), fmt::format("addr flush dev lan\n"
                                                "addr add {}/64 dev lan nodad\n"
                                                "addr add {}/128 dev lo nodad\n"
                                                "route add fd77::/64 dev lan\n",
                                                way.neighbour, way.far));
-        ip_batch(lab.guest().name(),
+        ip_batch(bed.guest().name(),
                  fmt::format("route add default via {} dev standby\n", way.neighbour));
     }
 
     Pair &pair() { return *pair_; }
     std::string neighbour() const { return std::get<1>(GetParam()).neighbour; }
-    Traffic traffic(unsigned rate = hole_rate) { return Traffic(pair().lab(), rate, 64, ends_); }
+    Traffic traffic(unsigned rate = hole_rate) { return Traffic(pair().bed(), rate, 64, ends_); }
 
   private:
     std::unique_ptr<Pair> pair_;
@@ -171,37 +171,37 @@ class Whom : public PairTest {};
 TEST_P(Whom, TheOneThatIsWrittenDownIsAskedFirst) {
     constexpr const char *four = "10.77.0.9", *six = "fd77::9";
     const std::string shown =
-        spawn({"ip", "-n", lab().far().name(), "-j", "link", "show", "dev", "lan"});
+        spawn({"ip", "-n", bed().far().name(), "-j", "link", "show", "dev", "lan"});
     const std::string mac = Json::parse(shown)[0]["address"];
-    ip_batch(lab().far().name(),
+    ip_batch(bed().far().name(),
              fmt::format("addr add {}/24 dev lan\naddr add {}/64 dev lan nodad\n", four, six));
-    ip_batch(lab().guest().name(),
-             fmt::format("route add default via {} dev standby\n", NetLab::far4));
-    ASSERT_TRUE(lab().addresses_ready());
+    ip_batch(bed().guest().name(),
+             fmt::format("route add default via {} dev standby\n", Testbed::far4));
+    ASSERT_TRUE(bed().addresses_ready());
     pair().attach();
     for (const char *address : {four, six}) {
-        ip_batch(lab().guest().name(), fmt::format("neigh replace {} lladdr {} nud permanent dev "
+        ip_batch(bed().guest().name(), fmt::format("neigh replace {} lladdr {} nud permanent dev "
                                                    "standby\n",
                                                    address, mac));
         pair().start_controller();
         ASSERT_TRUE(pair().becomes("primary"));
-        Traffic flows(lab(), 2000); // to the router
+        Traffic flows(bed(), 2000); // to the router
         const auto seen = questions(pair(), address, 25);
         EXPECT_GE(seen.at(address), 25U);
-        EXPECT_FALSE(seen.contains(NetLab::far4) && seen.at(NetLab::far4) > 3);
+        EXPECT_FALSE(seen.contains(Testbed::far4) && seen.at(Testbed::far4) > 3);
         pair().kill_controller();
-        ip_batch(lab().guest().name(), fmt::format("neigh del {} dev standby\n", address));
+        ip_batch(bed().guest().name(), fmt::format("neigh del {} dev standby\n", address));
     }
 }
 
 /// Nobody there to ask: after proof_timeout_ms it is used all the same, and not before.
 TEST_P(Whom, WithNobodyToAskATimerDecides) {
     constexpr auto timeout = 500ms;
-    lab().guest().sysctl("net/ipv6/conf/standby/disable_ipv6", "1"); // it would talk to itself
+    bed().guest().sysctl("net/ipv6/conf/standby/disable_ipv6", "1"); // it would talk to itself
     pair().attach({"--hold-down", "20", "--proof-timeout", std::to_string(timeout.count())});
     pair().start_controller();
     const std::string known =
-        spawn({"ip", "-n", lab().guest().name(), "neigh", "show", "dev", "standby"});
+        spawn({"ip", "-n", bed().guest().name(), "neigh", "show", "dev", "standby"});
     ASSERT_EQ(known, "") << "there is somebody to ask";
     ASSERT_TRUE(pair().becomes("primary"));
     pair().primary().admin(false);

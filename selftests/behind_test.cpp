@@ -14,21 +14,21 @@ namespace {
 constexpr int frames = 20;
 
 /// The switch forgets where everybody is, and floods from now on.
-void flood_unicast(NetLab &lab) {
+void flood_unicast(Testbed &bed) {
     for (const char *port : {"sw-standby", "sw-primary"})
-        spawn({"bridge", "-n", lab.switch_ns().name(), "link", "set", "dev", port, "learning",
+        spawn({"bridge", "-n", bed.switch_ns().name(), "link", "set", "dev", port, "learning",
                "off"});
     spawn(
-        {"ip", "-n", lab.switch_ns().name(), "link", "set", "br0", "type", "bridge", "fdb_flush"});
+        {"ip", "-n", bed.switch_ns().name(), "link", "set", "br0", "type", "bridge", "fdb_flush"});
     // In the 100 ms after a flip the network hands over, and nothing is taken for a copy.
     until([] { return false; }, 300ms);
 }
 
 /// Numbered frames of the far host to one address, whose MAC it knows.
-Tally sent_to(NetLab &lab, const Netns &to, const std::string &address, const char *mac) {
-    spawn({"ip", "-n", lab.far().name(), "neigh", "replace", address, "lladdr", mac, "dev", "lan",
+Tally sent_to(Testbed &bed, const Netns &to, const std::string &address, const char *mac) {
+    spawn({"ip", "-n", bed.far().name(), "neigh", "replace", address, "lladdr", mac, "dev", "lan",
            "nud", "permanent"});
-    Flow flow(lab.far(), to, {.to = address, .port = 7720, .rate = 1000});
+    Flow flow(bed.far(), to, {.to = address, .port = 7720, .rate = 1000});
     flow.start();
     EXPECT_TRUE(until([&] { return flow.mark() >= 300; }));
     flow.stop();
@@ -43,7 +43,7 @@ class Behind : public PairTest {
         ASSERT_TRUE(pair().becomes("primary"));
     }
     void join(Nested::Joined how) {
-        nested_ = std::make_unique<Nested>(lab().guest(), pair().master(), how);
+        nested_ = std::make_unique<Nested>(bed().guest(), pair().master(), how);
     }
     Nested &nested() { return *nested_; }
 
@@ -51,7 +51,7 @@ class Behind : public PairTest {
     void expect_no_echo(const std::string &to) {
         PacketSocket out =
             in_netns(nested().netns(), [] { return PacketSocket(Nested::ifname, 0x88b5); });
-        PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b5); });
+        PacketSocket far = in_netns(bed().far(), [] { return PacketSocket("lan", 0x88b5); });
         for (int i = 0; i < frames; i++) {
             auto frame = from_hex(fmt::format("{} 525400770050 88b5 {:02x}", to, i));
             frame.resize(60);
@@ -64,7 +64,7 @@ class Behind : public PairTest {
         const auto echoes = pair().counter("drop_echo");
         for (int i = 0; i < 5; i++) {
             spawn({"ip", "-n", nested().netns().name(), "neigh", "flush", "dev", Nested::ifname});
-            EXPECT_TRUE(ping(nested().netns(), NetLab::far4, default_patience)) << when;
+            EXPECT_TRUE(ping(nested().netns(), Testbed::far4, default_patience)) << when;
             EXPECT_EQ(nested().learned_at(), "vn") << when;
         }
         EXPECT_GT(pair().counter("drop_echo"), echoes) << when << ": no echo came back";
@@ -94,15 +94,15 @@ TEST_P(Behind, NothingOfABridgedGuestComesBack) {
 TEST_P(Behind, APrivateMacvlanDoesNotHearItself) {
     join(Nested::Joined::macvlan);
     expect_no_echo("ffffffffffff");
-    EXPECT_TRUE(ping(nested().netns(), NetLab::far4, default_patience));
+    EXPECT_TRUE(ping(nested().netns(), Testbed::far4, default_patience));
 }
 
 TEST_P(Behind, UnicastThatIsFloodedArrivesOnce) {
     join(Nested::Joined::bridge);
-    ASSERT_TRUE(ping(nested().netns(), NetLab::far4, default_patience));
-    flood_unicast(lab());
+    ASSERT_TRUE(ping(nested().netns(), Testbed::far4, default_patience));
+    flood_unicast(bed());
     const auto twins = pair().counter("drop_twin");
-    const Tally got = sent_to(lab(), nested().netns(), Nested::address4, Nested::mac);
+    const Tally got = sent_to(bed(), nested().netns(), Nested::address4, Nested::mac);
     fmt::print("  flooded to a nested guest: {}\n", text(got));
     EXPECT_TRUE(got.hitless()) << text(got);
     EXPECT_GE(pair().counter("drop_twin"), twins + 300) << "the switch did not flood";
@@ -111,12 +111,12 @@ TEST_P(Behind, UnicastThatIsFloodedArrivesOnce) {
 /// A nested guest that moved out speaks from outside, with what its bridge has just heard it say.
 TEST_P(Behind, AGuestThatMovedOutIsHeardFromThere) {
     join(Nested::Joined::bridge);
-    ASSERT_TRUE(ping(nested().netns(), NetLab::far4, default_patience));
+    ASSERT_TRUE(ping(nested().netns(), Testbed::far4, default_patience));
     PacketSocket witness =
-        in_netns(lab().guest(), [] { return PacketSocket(Nested::bridge, 0x88b5); });
+        in_netns(bed().guest(), [] { return PacketSocket(Nested::bridge, 0x88b5); });
     PacketSocket out =
         in_netns(nested().netns(), [] { return PacketSocket(Nested::ifname, 0x88b6); });
-    PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b6); });
+    PacketSocket far = in_netns(bed().far(), [] { return PacketSocket("lan", 0x88b6); });
     auto hello = from_hex("ffffffffffff 525400770050 88b5");
     hello.resize(60);
     const auto echoes = pair().counter("drop_echo");
@@ -137,9 +137,9 @@ class Flooded : public PairTest {};
 TEST_P(Flooded, UnicastToTheGuestArrivesOnceButForTheFirst) {
     pair().attach();
     ASSERT_TRUE(pair().becomes("primary"));
-    flood_unicast(lab());
+    flood_unicast(bed());
     const auto twins = pair().counter("drop_twin");
-    const Tally got = sent_to(lab(), lab().guest(), NetLab::guest4, NetLab::mac);
+    const Tally got = sent_to(bed(), bed().guest(), Testbed::guest4, Testbed::mac);
     fmt::print("  flooded to the guest: {}\n", text(got));
     EXPECT_EQ(got.lost, 0U);
     EXPECT_LE(got.duplicated, 1U);

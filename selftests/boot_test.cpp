@@ -12,8 +12,8 @@ class Boot : public PairTest {
   protected:
     void SetUp() override {
         PairTest::SetUp();
-        lab().primary().remove();
-        lab().standby().remove();
+        bed().primary().remove();
+        bed().standby().remove();
         config_ = pair().config(rules());
     }
     std::string rules() {
@@ -23,14 +23,14 @@ class Boot : public PairTest {
     }
     /// With its addresses; where a controller makes a failover device at once, that has them.
     void standby_comes(bool controller_runs = true) {
-        lab().standby().add();
+        bed().standby().add();
         const bool takes_over = controller_runs && pair().layout().has_failover;
         if (takes_over) {
             ASSERT_TRUE(until([&] { return !pair().active().empty(); }));
         }
-        ip_batch(lab().guest().name(),
+        ip_batch(bed().guest().name(),
                  fmt::format("link set dev {0} up\naddr add {1}/24 broadcast + dev {0}\n",
-                             takes_over ? pair().master() : "standby", NetLab::guest4));
+                             takes_over ? pair().master() : "standby", Testbed::guest4));
     }
     /// The pair is whole, soon, after one switch at most; and carries frames.
     void expect_paired(const std::string &order) {
@@ -39,7 +39,7 @@ class Boot : public PairTest {
         fmt::print("  {}: primary in use {:.0f} ms after the last device\n", order,
                    static_cast<double>(now_ns() - start) / 1e6);
         EXPECT_LE(pair().status()["flips"].get<int>(), 1) << order << pair().cli({"events"}).out;
-        EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+        EXPECT_TRUE(Traffic(bed(), 2000).pass(200));
         EXPECT_LE(pair().status()["flips"].get<int>(), 1) << order << pair().cli({"events"}).out;
     }
     std::string config_;
@@ -47,7 +47,7 @@ class Boot : public PairTest {
 
 TEST_P(Boot, PrimaryFirst) {
     pair().start_controller({"--config", config_});
-    lab().primary().add();
+    bed().primary().add();
     standby_comes();
     expect_paired("primary first");
 }
@@ -56,9 +56,9 @@ TEST_P(Boot, StandbyFirstPrimaryLate) {
     pair().start_controller({"--config", config_});
     standby_comes();
     EXPECT_TRUE(pair().becomes("standby"));
-    EXPECT_TRUE(Traffic(lab(), 2000).pass(4000)); // two seconds without a primary
+    EXPECT_TRUE(Traffic(bed(), 2000).pass(4000)); // two seconds without a primary
     EXPECT_EQ(pair().cli({"status"}).code, 2);
-    lab().primary().add();
+    bed().primary().add();
     expect_paired("standby first");
 }
 
@@ -68,20 +68,20 @@ TEST_P(Boot, ASecondNicIsUsedOnceItIsProved) {
         {"--config", pair().config("proof_timeout_ms = 60000\nprobe_rest_ms = 60000\n" + rules())});
     standby_comes();
     ASSERT_TRUE(pair().becomes("standby"));
-    Traffic traffic(lab(), 2000);
+    Traffic traffic(bed(), 2000);
     for (int i = 0; i < 10; ++i) {
         const auto start = now_ns();
-        lab().primary().add();
+        bed().primary().add();
         ASSERT_TRUE(pair().becomes("primary")) << pair().controller().out();
         figure("a second NIC appeared, paired, proved and used", // and made, and status asked
                static_cast<double>(now_ns() - start) / 1e6);
-        lab().primary().remove();
+        bed().primary().remove();
         ASSERT_TRUE(pair().becomes("standby"));
     }
 }
 
 TEST_P(Boot, BothThere) {
-    lab().primary().add();
+    bed().primary().add();
     standby_comes(false);
     pair().start_controller({"--config", config_});
     expect_paired("both there");

@@ -26,12 +26,12 @@ class Bypass : public PairTest {
         pair().attach();
         pair().start_controller();
         ASSERT_TRUE(pair().becomes("primary"));
-        ASSERT_TRUE(ping(lab().guest(), NetLab::far4, 1s)); // a neighbour that can be asked
+        ASSERT_TRUE(ping(bed().guest(), Testbed::far4, 1s)); // a neighbour that can be asked
     }
     const Netns home() { return Netns::of_others(pair().home_of("primary")); }
     bool others_answer() {
-        spawn({"ip", "-n", lab().guest().name(), "neigh", "flush", "dev", pair().master()});
-        return ping(lab().guest(), NetLab::far4, 300ms);
+        spawn({"ip", "-n", bed().guest().name(), "neigh", "flush", "dev", pair().master()});
+        return ping(bed().guest(), Testbed::far4, 300ms);
     }
     /// `words` in what a command says, with its exit code.
     void expect_said(const std::vector<std::string> &command, int code, const std::string &words) {
@@ -78,15 +78,15 @@ TEST_P(Bypass, AProgramThatEndsTheChainOnThePrimary) {
 
 // Nothing that the guest sends comes by ours.
 TEST_P(Bypass, AProgramThatEndsTheChainOnTheWayOut) {
-    if (pair().layout().nics == Place::hidden) GTEST_SKIP() << "ours is behind the device";
+    if (pair().layout().nics == PairNetns::hidden) GTEST_SKIP() << "ours is behind the device";
     start();
     const Fd program = tc_program(tcx_pass, 0, "their_pass");
     {
-        const Fd link = attach_tcx(lab().guest(), pair().master(), TcxSide::egress, program.get(),
+        const Fd link = attach_tcx(bed().guest(), pair().master(), TcxSide::egress, program.get(),
                                    TcxOrder::first);
         ASSERT_TRUE(link) << strerror(errno);
         const auto before = pair().counter("tx_primary") + pair().counter("tx_standby");
-        ping(lab().guest(), NetLab::far4, 100ms);
+        ping(bed().guest(), Testbed::far4, 100ms);
         ASSERT_EQ(pair().counter("tx_primary") + pair().counter("tx_standby"), before)
             << "the program does not end the chain";
         expect_said({"status", "standby"}, 2, "their_pass");
@@ -104,10 +104,11 @@ TEST_P(Bypass, AProgramThatEndsTheChainForSomeFrames) {
     start();
     const Fd program = tc_program(tcx_pass, watched_port, "their_pass");
     const Fd link =
-        attach_tcx(lab().guest(), "standby", TcxSide::egress, program.get(), TcxOrder::first);
+        attach_tcx(bed().guest(), "standby", TcxSide::egress, program.get(), TcxOrder::first);
     ASSERT_TRUE(link) << strerror(errno);
     expect_said({"status", "standby"}, 0, "healthy");
-    Flow flow(lab().guest(), lab().far(), {.to = NetLab::far4, .port = watched_port, .rate = 2000});
+    Flow flow(bed().guest(), bed().far(),
+              {.to = Testbed::far4, .port = watched_port, .rate = 2000});
     flow.start();
     ASSERT_TRUE(until([&] { return flow.mark() > 100; }));
     expect_said({"status", "standby"}, 2, "their_pass");
@@ -121,7 +122,7 @@ TEST_P(Bypass, AProgramThatPassesFramesOnIsNoProblem) {
     const Fd in = tc_program(tcx_next), out = tc_program(tcx_next);
     const Fd link_in = attach_tcx(where, "primary", TcxSide::ingress, in.get(), TcxOrder::first);
     const Fd link_out =
-        attach_tcx(lab().guest(), pair().master(), TcxSide::egress, out.get(), TcxOrder::first);
+        attach_tcx(bed().guest(), pair().master(), TcxSide::egress, out.get(), TcxOrder::first);
     ASSERT_TRUE(link_in && link_out) << strerror(errno);
     EXPECT_TRUE(others_answer());
     const Outcome o = pair().cli({"status", "standby"});
@@ -133,12 +134,12 @@ TEST_P(Bypass, OursMovesBehindAProgramThatComesLater) {
     start();
     const Fd witness_out = tc_program(tcx_drop, watched_port),
              witness_in = tc_program(tcx_drop, watched_port);
-    ASSERT_GT(arrive(lab().guest(), lab().far(), NetLab::far4), 0U) << "nobody watches yet";
-    ASSERT_GT(arrive(lab().far(), lab().guest(), NetLab::guest4), 0U) << "nobody watches yet";
+    ASSERT_GT(arrive(bed().guest(), bed().far(), Testbed::far4), 0U) << "nobody watches yet";
+    ASSERT_GT(arrive(bed().far(), bed().guest(), Testbed::guest4), 0U) << "nobody watches yet";
     const Netns where = home();
-    Traffic traffic(lab(), 5000);
+    Traffic traffic(bed(), 5000);
     const Marks before = traffic.mark();
-    const Fd out = attach_tcx(lab().guest(), pair().master(), TcxSide::egress, witness_out.get());
+    const Fd out = attach_tcx(bed().guest(), pair().master(), TcxSide::egress, witness_out.get());
     const Fd in = attach_tcx(where, "primary", TcxSide::ingress, witness_in.get());
     ASSERT_TRUE(out && in) << strerror(errno);
     const auto ours_is_last = [&](const Netns &ns, const std::string &device, TcxSide side,
@@ -150,20 +151,20 @@ TEST_P(Bypass, OursMovesBehindAProgramThatComesLater) {
             },
             5s);
     };
-    if (pair().layout().nics == Place::guest) {
+    if (pair().layout().nics == PairNetns::guest) {
         EXPECT_TRUE(
-            ours_is_last(lab().guest(), pair().master(), TcxSide::egress, witness_out.get()));
+            ours_is_last(bed().guest(), pair().master(), TcxSide::egress, witness_out.get()));
     }
     EXPECT_TRUE(ours_is_last(where, "primary", TcxSide::ingress, witness_in.get()));
     ASSERT_TRUE(traffic.pass(2000));
     expect_nothing_lost("ours moves behind another", traffic.since(before));
-    EXPECT_EQ(arrive(lab().guest(), lab().far(), NetLab::far4), 0U) << "passed the program unseen";
-    EXPECT_EQ(arrive(lab().far(), lab().guest(), NetLab::guest4), 0U)
+    EXPECT_EQ(arrive(bed().guest(), bed().far(), Testbed::far4), 0U) << "passed the program unseen";
+    EXPECT_EQ(arrive(bed().far(), bed().guest(), Testbed::guest4), 0U)
         << "passed the program unseen";
     EXPECT_EQ(pair().active(), "primary");
     EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).shown();
     EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
-    EXPECT_EQ(tcx_programs(lab().guest(), "primary", TcxSide::ingress).size(), 1U);
+    EXPECT_EQ(tcx_programs(bed().guest(), "primary", TcxSide::ingress).size(), 1U);
 }
 
 HL_INSTANTIATE_MODELS(Bypass);

@@ -15,7 +15,7 @@ struct Group {
     std::uint16_t port;
 };
 constexpr Group groups[] = {
-    {"broadcast", NetLab::broadcast4, 7710},
+    {"broadcast", Testbed::broadcast4, 7710},
     {"IPv4 multicast", "239.7.7.7", 7711},
     {"IPv6 multicast", "ff15::77", 7712},
 };
@@ -24,10 +24,10 @@ constexpr unsigned rate = 2'000;
 /// Six numbered flows: three kinds, both ways.
 class Groups {
   public:
-    Groups(NetLab &lab, const std::string &master) {
+    Groups(Testbed &bed, const std::string &master) {
         for (const Group &g : groups) {
-            add("up", g, lab.guest(), master, lab.far(), "lan", 1);
-            add("down", g, lab.far(), "lan", lab.guest(), master, 2);
+            add("up", g, bed.guest(), master, bed.far(), "lan", 1);
+            add("down", g, bed.far(), "lan", bed.guest(), master, 2);
         }
         for (Entry &e : flows_)
             e.flow.start();
@@ -68,7 +68,7 @@ class Groups {
         FlowSpec send{.to = g.address, .port = g.port, .ifname = by, .rate = rate, .id = id};
         FlowSpec receive = send;
         receive.ifname = on;
-        if (send.to == NetLab::broadcast4) send.ifname = receive.ifname = "";
+        if (send.to == Testbed::broadcast4) send.ifname = receive.ifname = "";
         flows_.emplace_back(way, g.name, from, send, to, receive);
     }
     std::list<Entry> flows_;
@@ -80,29 +80,29 @@ class Cast : public PairTest {
         PairTest::SetUp();
         pair().attach();
         ASSERT_TRUE(pair().becomes("primary"));
-        ASSERT_TRUE(lab().addresses_ready(pair().master())); // IPv6 multicast wants a source
+        ASSERT_TRUE(bed().addresses_ready(pair().master())); // IPv6 multicast wants a source
     }
 };
 
 TEST_P(Cast, ExactlyOnceWhateverIsFlooded) {
-    Groups flows(lab(), pair().master());
+    Groups flows(bed(), pair().master());
     const auto twins = pair().counter("drop_twin"), echoes = pair().counter("drop_echo");
     flows.expect_exactly_once("both flooded");
     EXPECT_GT(pair().counter("drop_twin"), twins) << "no copy came by both NICs";
     EXPECT_GT(pair().counter("drop_echo"), echoes) << "no echo came back";
-    lab().primary().flood(false);
+    bed().primary().flood(false);
     flows.mark();
     flows.expect_exactly_once("standby only");
-    lab().primary().flood(true);
-    lab().standby().flood(false);
+    bed().primary().flood(true);
+    bed().standby().flood(false);
     flows.mark();
     flows.expect_exactly_once("primary only");
-    lab().standby().flood(true);
+    bed().standby().flood(true);
     flows.expect_exactly_once("both again");
 }
 
 TEST_P(Cast, ExactlyOnceAcrossFlips) {
-    Groups flows(lab(), pair().master());
+    Groups flows(bed(), pair().master());
     for (const char *path : {"standby", "primary", "standby", "primary", "standby", "auto"})
         ASSERT_EQ(pair().cli({"switch", "standby", path}).code, 0);
     flows.expect_exactly_once("six switches");
@@ -114,11 +114,11 @@ TEST_P(Cast, ExactlyOnceAcrossFlips) {
 // Frames exactly as sent: a witness of one ethertype stands behind the datapath, unlike tcpdump.
 TEST_P(Cast, OwnFramesDoNotComeBack) {
     PacketSocket witness =
-        in_netns(lab().guest(), [&] { return PacketSocket(pair().master(), 0x88b5); });
-    PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b5); });
+        in_netns(bed().guest(), [&] { return PacketSocket(pair().master(), 0x88b5); });
+    PacketSocket far = in_netns(bed().far(), [] { return PacketSocket("lan", 0x88b5); });
     PacketSocket sender =
-        in_netns(lab().guest(), [&] { return PacketSocket(pair().master(), 0x88b6); });
-    PacketSocket loop = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b6); });
+        in_netns(bed().guest(), [&] { return PacketSocket(pair().master(), 0x88b6); });
+    PacketSocket loop = in_netns(bed().far(), [] { return PacketSocket("lan", 0x88b6); });
     auto own = from_hex("ffffffffffff 525400770002 88b5 6f776e");
     auto other = from_hex("ffffffffffff 525400770099 88b5 6f74686572");
     own.resize(60);
@@ -140,14 +140,14 @@ TEST_P(Cast, OwnFramesDoNotComeBack) {
 
 /// A paravirtual NIC hands on what the host's own stack sent with its checksum unfinished.
 TEST_P(Cast, AnUnfinishedChecksumMakesNoOtherFrame) {
-    lab().primary().finish_frames();
+    bed().primary().finish_frames();
     for (const Group &g : groups) {
         FlowSpec send{.to = g.address, .port = g.port, .ifname = "lan", .rate = rate};
         FlowSpec receive = send;
         receive.ifname = pair().master();
-        if (send.to == NetLab::broadcast4) send.ifname = receive.ifname = "";
+        if (send.to == Testbed::broadcast4) send.ifname = receive.ifname = "";
         const auto twins = pair().counter("drop_twin");
-        Flow flow(lab().far(), send, lab().guest(), receive);
+        Flow flow(bed().far(), send, bed().guest(), receive);
         flow.start();
         EXPECT_TRUE(until([&] { return flow.mark() >= 200; }));
         flow.stop();
@@ -164,13 +164,13 @@ TEST_P(Cast, PaddingOnOneSideMakesNoOtherFrame) {
         "8100 0000 0806 0001 0800 06 04 0001 525400770099 0a4d0063 000000000000 0a4d01",
         "88b5 6f74686572"};
     auto port = [&](Nic &nic) {
-        return in_netns(lab().switch_ns(), [&] { return PacketSocket(nic.port(), 0x88b6); });
+        return in_netns(bed().switch_ns(), [&] { return PacketSocket(nic.port(), 0x88b6); });
     };
-    PacketSocket primary = port(lab().primary()), standby = port(lab().standby());
+    PacketSocket primary = port(bed().primary()), standby = port(bed().standby());
     for (const char *content : contents) {
         const bool is_arp = std::string_view(content).find("0806") != std::string_view::npos;
         PacketSocket witness = in_netns(
-            lab().guest(), [&] { return PacketSocket(pair().master(), is_arp ? arp : own); });
+            bed().guest(), [&] { return PacketSocket(pair().master(), is_arp ? arp : own); });
         for (unsigned i = 0; i < 20; i++) {
             auto frame = from_hex(fmt::format("ffffffffffff 525400770099 {} {:02x}", content, i));
             auto padded = frame;

@@ -22,7 +22,7 @@ class ControllerLife : public PairTest {
 };
 
 TEST_P(ControllerLife, KilledInSteadyStateAndAdopted) {
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     const auto flips = pair().status()["flips"].get<int>();
     const Marks from = traffic.mark();
     const Ids pinned = pinned_ids();
@@ -43,7 +43,7 @@ TEST_P(ControllerLife, KilledInSteadyStateAndAdopted) {
 
 TEST_P(ControllerLife, KilledAtAnyPointOfAnEvent) {
     constexpr unsigned rounds = 20;
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     std::mt19937 random(20230601); // the same points every time, as far as a scheduler allows
     const Marks from = traffic.mark();
     for (unsigned i = 0; i < rounds; ++i) {
@@ -65,7 +65,7 @@ TEST_P(ControllerLife, KilledAtAnyPointOfAnEvent) {
 }
 
 TEST_P(ControllerLife, SigtermEndsItAndLeavesTheDatapath) {
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     const Marks from = traffic.mark();
     pair().controller().signal(SIGTERM);
     EXPECT_EQ(pair().controller().wait(), 0);
@@ -80,7 +80,7 @@ TEST_P(ControllerLife, SigtermEndsItAndLeavesTheDatapath) {
 }
 
 TEST_P(ControllerLife, StoppedItHindersNothing) {
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     pair().controller().signal(SIGSTOP);
     Marks from = traffic.mark();
     pair().primary().admin(false);
@@ -98,7 +98,7 @@ TEST_P(ControllerLife, StoppedItHindersNothing) {
 }
 
 TEST_P(ControllerLife, TheSecondOneNamesTheFirst) {
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     const Marks from = traffic.mark();
     const Outcome second = pair().cli({"run"});
     EXPECT_EQ(second.code, 75) << second.shown();

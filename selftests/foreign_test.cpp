@@ -18,12 +18,12 @@ class Foreign : public PairTest {
     void add_filter() {
         ip_filter("qdisc add dev standby clsact");
         // ldh [36]; jeq #9999; ret TC_ACT_SHOT; ret TC_ACT_UNSPEC
-        spawn({"tc", "-n", lab().guest().name(), "filter", "add", "dev", "standby", "egress",
+        spawn({"tc", "-n", bed().guest().name(), "filter", "add", "dev", "standby", "egress",
                "pref", "77", "bpf", "bytecode", "4,40 0 0 36,21 0 1 9999,6 0 0 2,6 0 0 4294967295",
                "direct-action"});
     }
     void ip_filter(const std::string &what) {
-        std::vector<std::string> command{"tc", "-n", lab().guest().name()};
+        std::vector<std::string> command{"tc", "-n", bed().guest().name()};
         std::istringstream words(what);
         for (std::string word; words >> word;)
             command.push_back(word);
@@ -31,20 +31,20 @@ class Foreign : public PairTest {
     }
     bool filter_is_there() {
         return spawn(
-                   {"tc", "-n", lab().guest().name(), "filter", "show", "dev", "standby", "egress"})
+                   {"tc", "-n", bed().guest().name(), "filter", "show", "dev", "standby", "egress"})
                    .find("pref 77") != std::string::npos;
     }
     /// Frames to the watched port that passed the witness unseen, of about 200.
     std::uint64_t unseen() {
-        Flow flow(lab().guest(), lab().far(),
-                  {.to = NetLab::far4, .port = watched_port, .rate = 2000});
+        Flow flow(bed().guest(), bed().far(),
+                  {.to = Testbed::far4, .port = watched_port, .rate = 2000});
         flow.start();
         until([&] { return flow.mark() > 200; });
         flow.stop();
         until([] { return false; }, 50ms); // nothing to wait for: the hoped-for event is absence
         return flow.receiver().arrivals();
     }
-    bool others_pass() { return Traffic(lab(), 2000).pass(200); }
+    bool others_pass() { return Traffic(bed(), 2000).pass(200); }
 };
 
 TEST_P(Foreign, FilterThatWasThereBefore) {
@@ -88,7 +88,7 @@ Fd attach_tcx_witness(const Netns &guest) {
 
 TEST_P(Foreign, TcxProgramThatWasThereBefore) {
     HL_NEEDS_KERNEL(6, 6, "tcx");
-    const Fd link = attach_tcx_witness(lab().guest());
+    const Fd link = attach_tcx_witness(bed().guest());
     ASSERT_TRUE(link) << strerror(errno);
     ASSERT_EQ(unseen(), 0U) << "the program does not work";
     pair().attach();
@@ -104,7 +104,7 @@ TEST_P(Foreign, TcxProgramAttachedLater) {
     pair().attach();
     pair().start_controller();
     ASSERT_TRUE(pair().becomes("primary"));
-    const Fd link = attach_tcx_witness(lab().guest());
+    const Fd link = attach_tcx_witness(bed().guest());
     ASSERT_TRUE(link) << strerror(errno);
     EXPECT_TRUE(until([&] { return unseen() == 0 || pair().cli({"status"}).code == 2; }))
         << "a program behind ours misses frames, and nobody says so";

@@ -34,11 +34,11 @@ class Forward : public PairTest {
   protected:
     void SetUp() override {
         PairTest::SetUp();
-        lab().finish_frames();
+        bed().finish_frames();
     }
     Outcome try_attach(std::vector<std::string> more = {}) {
         more.insert(more.begin(), {"attach", "standby", "--primary", "mac", "--datapath", "xdp",
-                                   "--finished-frames", "--hold-down", "20"});
+                                   "--checksums-complete", "--hold-down", "20"});
         return pair().cli(more);
     }
     /// The guest's addresses move to the failover device, as a guest that wants it puts them there.
@@ -46,12 +46,12 @@ class Forward : public PairTest {
         const Outcome o = try_attach();
         ASSERT_EQ(o.code, 0) << o.shown();
         ASSERT_TRUE(pair().becomes("primary"));
-        ip(lab().guest(), "addr flush dev standby");
-        ip(lab().guest(),
-           fmt::format("addr add {}/24 broadcast + dev {}", NetLab::guest4, failover));
+        ip(bed().guest(), "addr flush dev standby");
+        ip(bed().guest(),
+           fmt::format("addr add {}/24 broadcast + dev {}", Testbed::guest4, failover));
         ASSERT_EQ(pair().status()["problems"], Json::array());
     }
-    std::string links() { return spawn({"ip", "-n", lab().guest().name(), "-br", "link"}); }
+    std::string links() { return spawn({"ip", "-n", bed().guest().name(), "-br", "link"}); }
     /// By the kernel's word: a native program is there.
     bool has_xdp(const std::string &ifname) {
         return pair().link(ifname).find(" xdp ") != std::string::npos;
@@ -60,7 +60,7 @@ class Forward : public PairTest {
 
 TEST_P(Forward, SwitchesLoseNothing) {
     attach();
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     const Marks from = traffic.mark();
     for (int i = 0; i < 10; i++)
         for (const char *path : {"standby", "auto"})
@@ -76,8 +76,8 @@ TEST_P(Forward, SwitchesLoseNothing) {
 TEST_P(Forward, FramesPassTheNicsStackUnseen) {
     attach();
     ASSERT_TRUE(has_xdp("primary") && has_xdp("standby") && has_xdp("fo-standby-in"));
-    Traffic traffic(lab());
-    PacketSocket witness = in_netns(lab().guest(), [] { return PacketSocket("primary", 0x0800); });
+    Traffic traffic(bed());
+    PacketSocket witness = in_netns(bed().guest(), [] { return PacketSocket("primary", 0x0800); });
     const auto received = pair().counter("rx_primary");
     ASSERT_TRUE(traffic.pass(2000));
     EXPECT_GT(pair().counter("rx_primary"), received + 1000);
@@ -87,7 +87,7 @@ TEST_P(Forward, FramesPassTheNicsStackUnseen) {
 TEST_P(Forward, LossOfThePrimaryAndItsReturn) {
     attach();
     pair().start_controller();
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     struct Event {
         const char *name;
         std::function<void(bool)> happens; // true: lost
@@ -96,7 +96,7 @@ TEST_P(Forward, LossOfThePrimaryAndItsReturn) {
         {"admin down", [&](bool lost) { pair().primary().admin(!lost); }},
         {"carrier loss", [&](bool lost) { pair().primary().carrier(!lost); }},
         {"netns move",
-         [&](bool lost) { pair().primary().move_to(lost ? lab().elsewhere() : lab().guest()); }},
+         [&](bool lost) { pair().primary().move_to(lost ? bed().elsewhere() : bed().guest()); }},
         {"deletion", [&](bool lost) { lost ? pair().primary().remove() : pair().primary().add(); }},
     };
     for (const Event &event : events) {
@@ -121,8 +121,8 @@ TEST_P(Forward, LossOfThePrimaryAndItsReturn) {
 
 TEST_P(Forward, BroadcastArrivesExactlyOnce) {
     attach();
-    FlowSpec spec{.to = NetLab::broadcast4, .port = 7710, .rate = 2000};
-    Flow flow(lab().far(), lab().guest(), spec);
+    FlowSpec spec{.to = Testbed::broadcast4, .port = 7710, .rate = 2000};
+    Flow flow(bed().far(), bed().guest(), spec);
     const auto twins = pair().counter("drop_twin");
     flow.start();
     ASSERT_TRUE(until([&] { return flow.receiver().seen() > 1000; }));
@@ -134,13 +134,13 @@ TEST_P(Forward, BroadcastArrivesExactlyOnce) {
 
 TEST_P(Forward, AGuestBehindABridgeIsReached) {
     attach();
-    const Nested nested(lab().guest(), failover, Nested::Joined::bridge);
+    const Nested nested(bed().guest(), failover, Nested::Joined::bridge);
     for (const char *path : {"auto", "standby", "auto"}) {
         ASSERT_EQ(pair().cli({"switch", "standby", path}).code, 0);
         const auto echoes = pair().counter("drop_echo");
         for (int i = 0; i < 5; i++) {
             ip(nested.netns(), fmt::format("neigh flush dev {}", Nested::ifname));
-            EXPECT_TRUE(ping(nested.netns(), NetLab::far4, default_patience)) << path;
+            EXPECT_TRUE(ping(nested.netns(), Testbed::far4, default_patience)) << path;
             EXPECT_EQ(nested.learned_at(), "vn") << path;
         }
         EXPECT_GT(pair().counter("drop_echo"), echoes) << "no echo came back";
@@ -149,13 +149,13 @@ TEST_P(Forward, AGuestBehindABridgeIsReached) {
 
 TEST_P(Forward, APortsProtocolIsHeardOnItsNic) {
     attach();
-    for (Nic *nic : {&lab().primary(), &lab().standby()}) {
+    for (Nic *nic : {&bed().primary(), &bed().standby()}) {
         PacketSocket port =
-            in_netns(lab().guest(), [&] { return PacketSocket(nic->ifname(), 0x88cc); });
+            in_netns(bed().guest(), [&] { return PacketSocket(nic->ifname(), 0x88cc); });
         PacketSocket master =
-            in_netns(lab().guest(), [] { return PacketSocket(failover, 0x88cc); });
+            in_netns(bed().guest(), [] { return PacketSocket(failover, 0x88cc); });
         PacketSocket far =
-            in_netns(lab().switch_ns(), [&] { return PacketSocket(nic->port(), 0x88b6); });
+            in_netns(bed().switch_ns(), [&] { return PacketSocket(nic->port(), 0x88b6); });
         for (int i = 0; i < 20; i++) {
             auto frame = from_hex(fmt::format("0180c200000e 525400770099 88cc {:02x} {:08x}", i,
                                               nic->ifindex())); // else twins of the other's
@@ -178,9 +178,9 @@ TEST_P(Forward, DetachLeavesNothing) {
 // Its programs stay on the NICs, and let everything pass.
 TEST_P(Forward, WithoutTheFailoverDeviceTheNicsArePlainNics) {
     attach();
-    ip(lab().guest(), fmt::format("link del {}", failover));
-    ip(lab().guest(), fmt::format("addr add {}/24 broadcast + dev standby", NetLab::guest4));
-    EXPECT_TRUE(Traffic(lab(), 2000).pass(100));
+    ip(bed().guest(), fmt::format("link del {}", failover));
+    ip(bed().guest(), fmt::format("addr add {}/24 broadcast + dev standby", Testbed::guest4));
+    EXPECT_TRUE(Traffic(bed(), 2000).pass(100));
     EXPECT_EQ(pair().cli({"status"}).code, 2);
     EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
     EXPECT_FALSE(has_xdp("standby"));
@@ -196,7 +196,7 @@ TEST_P(Forward, UnfinishedFramesAreRefused) {
 }
 
 TEST_P(Forward, JumboFramesPassOrAreRefused) {
-    lab().mtu(9000);
+    bed().mtu(9000);
     const Outcome o = try_attach();
     if (GetParam() == NicKind::tap) { // sends XDP frames in one piece only
         EXPECT_EQ(o.code, 1);
@@ -205,9 +205,9 @@ TEST_P(Forward, JumboFramesPassOrAreRefused) {
         return;
     }
     ASSERT_EQ(o.code, 0) << o.shown();
-    ip(lab().guest(), "addr flush dev standby");
-    ip(lab().guest(), fmt::format("addr add {}/24 broadcast + dev {}", NetLab::guest4, failover));
-    Traffic traffic(lab(), 1000, 8900);
+    ip(bed().guest(), "addr flush dev standby");
+    ip(bed().guest(), fmt::format("addr add {}/24 broadcast + dev {}", Testbed::guest4, failover));
+    Traffic traffic(bed(), 1000, 8900);
     const Marks from = traffic.mark();
     ASSERT_TRUE(traffic.pass(500));
     expect_nothing_lost("MTU 9000", traffic.since(from));
@@ -232,7 +232,7 @@ Fd attach_foreign_xdp(const Netns &ns, const char *ifname) {
 }
 
 TEST_P(Forward, AProgramOutsideTheDispatcherIsLeftAloneAndNamed) {
-    const Fd foreign = attach_foreign_xdp(lab().guest(), "primary");
+    const Fd foreign = attach_foreign_xdp(bed().guest(), "primary");
     ASSERT_TRUE(foreign) << strerror(errno);
     const Outcome o = try_attach();
     EXPECT_EQ(o.code, 1);
@@ -254,14 +254,14 @@ TEST_P(Forward, TheModelTwoIsRefused) {
 TEST_P(Forward, AnXdpSocketKeepsReceiving) {
     attach();
     pair().start_controller();
-    ip(lab().far(), fmt::format("neigh replace {} lladdr {} dev lan nud permanent", NetLab::guest4,
-                                NetLab::mac));
-    XdpSocket socket = in_netns(lab().guest(), [] { return XdpSocket(failover); });
-    PacketSocket speak = in_netns(lab().guest(), [] { return PacketSocket(failover, 0x88b6); });
+    ip(bed().far(), fmt::format("neigh replace {} lladdr {} dev lan nud permanent", Testbed::guest4,
+                                Testbed::mac));
+    XdpSocket socket = in_netns(bed().guest(), [] { return XdpSocket(failover); });
+    PacketSocket speak = in_netns(bed().guest(), [] { return PacketSocket(failover, 0x88b6); });
     auto hello = from_hex("ffffffffffff 525400770002 88b5");
     hello.resize(60);
     speak.send(hello); // the switch learns where the guest is
-    Flow flow(lab().far(), lab().guest(), {.to = NetLab::guest4, .rate = 2000});
+    Flow flow(bed().far(), bed().guest(), {.to = Testbed::guest4, .rate = 2000});
     const auto sends = [&](std::uint64_t more) {
         const std::uint64_t goal = flow.mark() + more;
         return until([&] { return socket.poll(), flow.mark() >= goal; });
@@ -326,9 +326,9 @@ TEST_P(Gate, TapsSeeEachFrameOnce) {
     }
     pair().attach({"--gate", "--hold-down", "20"});
     ASSERT_TRUE(pair().becomes("primary"));
-    PacketSocket tap = in_netns(lab().guest(), [] { return PacketSocket("standby"); });
-    PacketSocket behind = in_netns(lab().guest(), [] { return PacketSocket("standby", 0x88b5); });
-    PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b6); });
+    PacketSocket tap = in_netns(bed().guest(), [] { return PacketSocket("standby"); });
+    PacketSocket behind = in_netns(bed().guest(), [] { return PacketSocket("standby", 0x88b5); });
+    PacketSocket far = in_netns(bed().far(), [] { return PacketSocket("lan", 0x88b6); });
     constexpr int frames = 50;
     for (std::uint8_t i = 0; i < frames; i++) {
         // tc finds the tag beside the frame, the gate inside.

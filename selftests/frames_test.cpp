@@ -67,19 +67,19 @@ TEST_P(Frames, TagsAreUnchanged) {
     for (const char *path : {"standby", "primary"}) {
         use(path);
         for (const Tagged &t : tagged) {
-            expect_unchanged(t, fmt::format("up, {} by {}", t.name, path), lab().guest(),
-                             pair().master().c_str(), lab().far(), "lan",
+            expect_unchanged(t, fmt::format("up, {} by {}", t.name, path), bed().guest(),
+                             pair().master().c_str(), bed().far(), "lan",
                              "ffffffffffff 525400770002");
-            expect_unchanged(t, fmt::format("down, {} by {}", t.name, path), lab().far(), "lan",
-                             lab().guest(), pair().master().c_str(), "525400770002 525400770099");
+            expect_unchanged(t, fmt::format("down, {} by {}", t.name, path), bed().far(), "lan",
+                             bed().guest(), pair().master().c_str(), "525400770002 525400770099");
         }
     }
 }
 
 TEST_P(Frames, JumboFramesPass) {
-    lab().mtu(9000);
+    bed().mtu(9000);
     pair().attach();
-    Traffic traffic(lab(), 2'000, 8'900);
+    Traffic traffic(bed(), 2'000, 8'900);
     for (const char *path : {"standby", "primary"}) {
         use(path);
         const auto sent = pair().counter(fmt::format("tx_{}", path));
@@ -94,8 +94,8 @@ TEST_P(Frames, JumboFramesPass) {
 
 TEST_P(Frames, TcpIsByteExactAcrossSwitches) {
     pair().attach();
-    Bulk up(lab().guest(), lab().far(), {.to = NetLab::far4, .port = 7720, .bytes_per_s = 0});
-    Bulk down(lab().far(), lab().guest(), {.to = NetLab::guest6, .port = 7721, .bytes_per_s = 0});
+    Bulk up(bed().guest(), bed().far(), {.to = Testbed::far4, .port = 7720, .bytes_per_s = 0});
+    Bulk down(bed().far(), bed().guest(), {.to = Testbed::guest6, .port = 7721, .bytes_per_s = 0});
     std::uint64_t goal = 0;
     for (const char *path : {"standby", "primary", "standby", "primary"}) {
         use(path);

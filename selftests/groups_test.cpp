@@ -40,13 +40,13 @@ class Groups : public PairTest {
     /// A Linux bridge prunes only while there is a querier; it is one itself. It asks at once, and
     /// then not for two minutes.
     void snoop() {
-        spawn({"ip", "-n", lab().switch_ns().name(), "link", "set", "br0", "type", "bridge",
+        spawn({"ip", "-n", bed().switch_ns().name(), "link", "set", "br0", "type", "bridge",
                "mcast_query_response_interval", "10", "mcast_startup_query_count", "1",
                "mcast_snooping", "1", "mcast_querier", "1"});
     }
     bool leads(const std::string &group, const std::string &port) {
         const std::string table =
-            run({"bridge", "-n", lab().switch_ns().name(), "mdb", "show", "dev", "br0"}).out;
+            run({"bridge", "-n", bed().switch_ns().name(), "mdb", "show", "dev", "br0"}).out;
         const std::string entry = fmt::format("port {} grp {} ", port, group);
         std::istringstream lines(table);
         for (std::string line; std::getline(lines, line);)
@@ -59,8 +59,8 @@ class Groups : public PairTest {
         pair().start_controller();
         ASSERT_TRUE(pair().becomes("primary"));
         snoop();
-        four_ = in_netns(lab().guest(), [&] { return member4(device); });
-        six_ = in_netns(lab().guest(), [&] { return member6(device); });
+        four_ = in_netns(bed().guest(), [&] { return member4(device); });
+        six_ = in_netns(bed().guest(), [&] { return member6(device); });
         ASSERT_TRUE(until([&] { return leads_both("sw-primary"); })) << "the switch does not snoop";
         // RFC 3376, 3810: it says so twice within a second, and answers the switch's first query.
         // The controller looks every five seconds whom it would tell, and of what.
@@ -87,10 +87,10 @@ TEST_P(Groups, FollowTheGuest) {
 }
 
 TEST_P(Groups, FollowAMacvlan) {
-    ip_batch(lab().guest().name(),
+    ip_batch(bed().guest().name(),
              "link add mv link standby address 52:54:00:77:00:42 type macvlan "
              "mode bridge\nlink set mv up\naddr add 10.78.0.2/24 dev mv\n");
-    ASSERT_TRUE(lab().addresses_ready("mv"));
+    ASSERT_TRUE(bed().addresses_ready("mv"));
     pair().attach();
     join("mv");
     expect_to_follow();
@@ -111,12 +111,12 @@ class VlanGroups : public Groups {
   protected:
     void SetUp() override {
         Groups::SetUp();
-        lab().vlan(20);
-        ASSERT_TRUE(lab().addresses_ready("standby.20"));
-        spawn({"ip", "-n", lab().switch_ns().name(), "link", "set", "br0", "type", "bridge",
+        bed().vlan(20);
+        ASSERT_TRUE(bed().addresses_ready("standby.20"));
+        spawn({"ip", "-n", bed().switch_ns().name(), "link", "set", "br0", "type", "bridge",
                "vlan_filtering", "1"});
         for (const char *port : {"sw-standby", "sw-primary", "sw-far"})
-            spawn({"bridge", "-n", lab().switch_ns().name(), "vlan", "add", "dev", port, "vid",
+            spawn({"bridge", "-n", bed().switch_ns().name(), "vlan", "add", "dev", port, "vid",
                    "20"});
         tag_ = "vid 20";
     }
@@ -136,7 +136,7 @@ TEST_P(VlanGroups, DoNotWhenNothingIsToBeSaid) {
     EXPECT_FALSE(until([&] { return leads_both("sw-standby"); }, 1s));
 }
 
-/// Only where the kernel has 8021q, as in the guests of the lab.
+/// Only where the kernel has 8021q, as in the guests of the bed.
 std::vector<Setting> kinds_with_vlans() {
     if (access("/proc/net/vlan", F_OK)) return {};
     return {NicKind::veth, NicKind::tap};

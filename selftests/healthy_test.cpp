@@ -17,7 +17,7 @@ class Healthy : public PairTest {
         pair().primary().admin(true);
         ASSERT_NO_FATAL_FAILURE(pair().attach());
         ASSERT_TRUE(pair().becomes("primary"));
-        ASSERT_TRUE(ping(lab().guest(), NetLab::far4, default_patience));
+        ASSERT_TRUE(ping(bed().guest(), Testbed::far4, default_patience));
         ASSERT_TRUE(healthy()) << shown();
     }
     bool healthy() const { return pair_->cli({"status", "standby"}).code == 0; }
@@ -70,7 +70,7 @@ TEST_P(Healthy, AddressesThatComeLaterAreNamed) {
         expect_mended_by("primary has addresses of its own (" + address + ")",
                          "ip addr flush dev primary");
     }
-    EXPECT_TRUE(ping(lab().guest(), NetLab::far4, default_patience));
+    EXPECT_TRUE(ping(bed().guest(), Testbed::far4, default_patience));
 }
 
 TEST_P(Healthy, RoutesAndRulesByThePrimaryAreNamed) {
@@ -138,7 +138,7 @@ TEST_P(Healthy, AControllerKeepsThePrimaryInLineWithoutAWord) {
 
 TEST_P(Healthy, AFallbackThatIsNoneIsNamed) {
     start();
-    lab().standby().carrier(false);
+    bed().standby().carrier(false);
     ASSERT_TRUE(until([&] { return !pair().has_carrier("standby"); }));
     EXPECT_EQ(pair().cli({"status"}).code, 2);
     EXPECT_NE(problems().find("no fallback: the standby standby has no carrier"), std::string::npos)
@@ -149,7 +149,7 @@ TEST_P(Healthy, AFallbackThatIsNoneIsNamed) {
     EXPECT_NE(problems().find("no path"), std::string::npos) << problems();
     const std::string why = pair().cli({"explain", "standby"}).out;
     EXPECT_NE(why.find("Frames leave by neither NIC"), std::string::npos) << why;
-    lab().standby().carrier(true);
+    bed().standby().carrier(true);
     EXPECT_TRUE(until([&] { return problems().find("no path") == std::string::npos; }));
 }
 
@@ -171,11 +171,11 @@ void Healthy::expect_hole_left_from_the_start(const std::string &far) {
     EXPECT_FALSE(pair().status().at("proved").get<bool>());
     EXPECT_NE(pair().cli({"explain", "standby"}).out.find("It was never proved"),
               std::string::npos);
-    EXPECT_FALSE(ping(lab().guest(), far, 300ms)) << "there is no hole";
+    EXPECT_FALSE(ping(bed().guest(), far, 300ms)) << "there is no hole";
     EXPECT_FALSE(healthy()) << "the guest looks for a neighbour in vain\n" << shown();
     pair().start_controller();
     unsigned pings = 1;
-    while (!ping(lab().guest(), far, 1s) && pings < 25)
+    while (!ping(bed().guest(), far, 1s) && pings < 25)
         pings++;
     EXPECT_LE(pings, 3U) << shown();
     EXPECT_EQ(pair().active(), "standby");
@@ -186,12 +186,12 @@ void Healthy::expect_hole_left_from_the_start(const std::string &far) {
 }
 
 TEST_P(Healthy, AGuestThatStartsBehindAHoleLeavesIt) {
-    expect_hole_left_from_the_start(NetLab::far4);
+    expect_hole_left_from_the_start(Testbed::far4);
 }
 
 TEST_P(Healthy, AGuestThatStartsBehindAHoleLeavesItByIpv6) {
-    ASSERT_TRUE(lab().addresses_ready());
-    expect_hole_left_from_the_start(NetLab::far6);
+    ASSERT_TRUE(bed().addresses_ready());
+    expect_hole_left_from_the_start(Testbed::far6);
 }
 
 TEST_P(Healthy, ANeighbourThatIsNotThereIsNoFaultOfThePrimary) {
@@ -201,7 +201,7 @@ TEST_P(Healthy, ANeighbourThatIsNotThereIsNoFaultOfThePrimary) {
           "standby");
     const std::uint64_t flips = pair().status().at("flips").get<std::uint64_t>();
     for (int i = 0; i < 3; i++)
-        EXPECT_FALSE(ping(lab().guest(), "10.77.0.200", 1s));
+        EXPECT_FALSE(ping(bed().guest(), "10.77.0.200", 1s));
     EXPECT_EQ(pair().active(), "primary");
     EXPECT_LE(pair().status().at("flips").get<std::uint64_t>(), flips + 2)
         << "one trial of the standby, and back";
@@ -238,7 +238,7 @@ TEST_P(HealthyModels, TheStandbysOwnSettingsAreWatched) {
 
 TEST_P(HealthyModels, ADeadPairIsNamed) {
     start();
-    lab().standby().carrier(false);
+    bed().standby().carrier(false);
     pair().primary().carrier(false);
     EXPECT_TRUE(until([&] { return problems().find("no path") != std::string::npos; }))
         << problems();
@@ -254,7 +254,7 @@ TEST_P(HealthyModels, ItsCarrierFollowsWhenThatIsAskedFor) {
     pair().primary().admin(true);
     ASSERT_NO_FATAL_FAILURE(pair().attach({"--hold-down", "20", "--carrier", "follow"}));
     const auto has_carrier = [&] {
-        return run({"ip", "-n", lab().guest().name(), "link", "show", pair().master()})
+        return run({"ip", "-n", bed().guest().name(), "link", "show", pair().master()})
                    .out.find("LOWER_UP") != std::string::npos;
     };
     pair().start_controller();
@@ -262,21 +262,21 @@ TEST_P(HealthyModels, ItsCarrierFollowsWhenThatIsAskedFor) {
     pair().primary().carrier(false);
     ASSERT_TRUE(pair().becomes("standby"));
     EXPECT_TRUE(has_carrier()) << "one path is enough";
-    lab().standby().carrier(false);
+    bed().standby().carrier(false);
     EXPECT_TRUE(until([&] { return !has_carrier(); })) << shown();
-    lab().standby().carrier(true);
+    bed().standby().carrier(true);
     EXPECT_TRUE(until([&] { return has_carrier(); })) << shown();
-    EXPECT_TRUE(ping(lab().guest(), NetLab::far4, default_patience));
-    lab().standby().carrier(false);
+    EXPECT_TRUE(ping(bed().guest(), Testbed::far4, default_patience));
+    bed().standby().carrier(false);
     ASSERT_TRUE(until([&] { return !has_carrier(); })) << shown();
     pair().kill_controller();
-    lab().standby().carrier(true);
+    bed().standby().carrier(true);
     EXPECT_TRUE(until([&] {
         return problems().find("no controller brings it up") != std::string::npos;
     })) << problems();
     pair().start_controller();
     EXPECT_TRUE(until([&] { return has_carrier(); })) << shown();
-    lab().standby().carrier(false);
+    bed().standby().carrier(false);
     ASSERT_TRUE(until([&] { return !has_carrier(); })) << shown();
     pair().controller().signal(SIGTERM);
     EXPECT_EQ(pair().controller().wait(5s), 0);

@@ -53,7 +53,7 @@ bool exists(std::uint32_t map) {
 class Leftover : public PairTest {
   protected:
     std::string tc(std::vector<std::string> words) {
-        words.insert(words.begin(), {"tc", "-n", lab().guest().name()});
+        words.insert(words.begin(), {"tc", "-n", bed().guest().name()});
         return spawn(words);
     }
     std::string filters() {
@@ -91,7 +91,7 @@ TEST_P(Leftover, IsReplacedByAttach) {
     pair().attach();
     ASSERT_TRUE(pair().becomes("primary"));
     EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status"}).shown();
-    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+    EXPECT_TRUE(Traffic(bed(), 2000).pass(200));
     EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
     EXPECT_FALSE(ours_is_there());
     EXPECT_TRUE(theirs_is_there());
@@ -153,9 +153,9 @@ TEST_P(Holds, TheMapsThatItReads) {
 
 TEST_P(Holds, TheMapsThatItReadsByXdp) {
     if (pair().model() != "three") GTEST_SKIP() << "XDP is for the model three";
-    lab().finish_frames();
+    bed().finish_frames();
     const Outcome o = pair().cli({"attach", "standby", "--primary", "mac", "--datapath", "xdp",
-                                  "--finished-frames", "--hold-down", "20"});
+                                  "--checksums-complete", "--hold-down", "20"});
     ASSERT_EQ(o.code, 0) << o.shown();
     ASSERT_TRUE(pair().becomes("primary"));
     const std::uint32_t nics = map_id(pair_dir() / "nics");
@@ -172,15 +172,15 @@ TEST_P(Holds, TheMapsThatItReadsByXdp) {
 // An XDP program that is attached by netlink outlives its pins, too.
 TEST_P(Holds, XdpThatWasLeftIsReplaced) {
     if (pair().model() != "three") GTEST_SKIP() << "XDP is for the model three";
-    lab().finish_frames();
+    bed().finish_frames();
     const std::vector<std::string> attach{
-        "attach", "standby",           "--primary",   "mac", "--datapath",
-        "xdp",    "--finished-frames", "--hold-down", "20"};
+        "attach",      "standby", "--primary", "mac", "--datapath", "xdp", "--checksums-complete",
+        "--hold-down", "20"};
     ASSERT_EQ(pair().cli(attach).code, 0);
     ASSERT_TRUE(pair().becomes("primary"));
     fs::remove_all(pair_dir());
     ASSERT_NE(pair().link("standby").find("xdp"), std::string::npos);
-    spawn({"ip", "-n", lab().guest().name(), "link", "del", "fo-standby"});
+    spawn({"ip", "-n", bed().guest().name(), "link", "del", "fo-standby"});
     const Outcome o = pair().cli(attach);
     EXPECT_EQ(o.code, 0) << o.shown();
     EXPECT_TRUE(pair().becomes("primary"));

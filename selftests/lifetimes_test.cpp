@@ -24,7 +24,7 @@ class Lifetimes : public PairTest {
     }
     /// Something for a controller to look at. It makes what it misses within a look.
     bool is_made_again(std::chrono::milliseconds patience = 1s) {
-        ip_batch(lab().guest().name(), "link add poke0 type veth peer name poke1\n"
+        ip_batch(bed().guest().name(), "link add poke0 type veth peer name poke1\n"
                                        "link del dev poke0\n");
         return until([&] { return !pair().active().empty(); }, patience);
     }
@@ -47,7 +47,7 @@ class Lifetimes : public PairTest {
     }
     /// Frames as a process of the guest sends them. Returns how many were refused on the way out.
     int send_from(const std::string &ifname, int frames) {
-        PacketSocket out = in_netns(lab().guest(), [&] { return PacketSocket(ifname); });
+        PacketSocket out = in_netns(bed().guest(), [&] { return PacketSocket(ifname); });
         auto frame = from_hex("525400770001 525400770002 88b5");
         frame.resize(60);
         int refused = 0;
@@ -106,9 +106,9 @@ TEST_P(Lifetimes, APairMadeAgainWhileItsControllerSlept) {
         ASSERT_EQ(o.code, 0) << o.shown();
         pair().controller().signal(SIGCONT);
         EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
-        lab().primary().remove();
+        bed().primary().remove();
         EXPECT_TRUE(pair().becomes("standby"));
-        lab().primary().add();
+        bed().primary().add();
         EXPECT_TRUE(pair().becomes("primary")) << "its pair is the new one\n"
                                                << pair().controller().out();
     }
@@ -119,16 +119,16 @@ TEST_P(Lifetimes, NoFrameToAStrangerUnderTheNumberOfAStandbyThatMoved) {
     const Outcome o = pair().cli({"attach", "standby", "--primary", "mac", "--model", "three"});
     ASSERT_EQ(o.code, 0) << o.shown();
     ASSERT_EQ(pair().cli({"switch", "standby", "standby", "--wait"}).code, 0);
-    const unsigned index = lab().standby().ifindex();
-    lab().standby().move_to(lab().elsewhere());
-    plug_stranger(lab().guest(), index);
-    const auto before = frames_at_peer(lab().guest());
+    const unsigned index = bed().standby().ifindex();
+    bed().standby().move_to(bed().elsewhere());
+    plug_stranger(bed().guest(), index);
+    const auto before = frames_at_peer(bed().guest());
     EXPECT_EQ(send_from("fo-standby", 100), 100);
     const Outcome shown = pair().cli({"status", "-j"});
     EXPECT_EQ(shown.code, 2) << shown.shown();
     EXPECT_EQ(shown.out.find("stranger"), std::string::npos) << shown.shown();
     EXPECT_GE(Json::parse(shown.out)["pairs"][0]["counters"]["drop_no_device"], 100);
-    EXPECT_EQ(frames_at_peer(lab().guest()), before);
+    EXPECT_EQ(frames_at_peer(bed().guest()), before);
 }
 
 /// What tells is the kernel, whichever rung the programs stand on.
@@ -136,22 +136,22 @@ TEST_P(Lifetimes, NoFrameToAStrangerWhereTheMasterWent) {
     for (const char *rung : {"cast", "probe-read", "netlink"}) {
         const Outcome o = pair().cli({"attach", "standby", "--primary", "mac", "--liveness", rung});
         ASSERT_EQ(o.code, 0) << o.shown();
-        const Netns &there = lab().elsewhere();
-        plug_stranger(there, lab().primary().ifindex());
-        lab().standby().move_to(there);
+        const Netns &there = bed().elsewhere();
+        plug_stranger(there, bed().primary().ifindex());
+        bed().standby().move_to(there);
         there.sysctl("net/ipv6/conf/standby/disable_ipv6", "1");
-        lab().standby().admin(true);
-        const auto at_peer = frames_at_peer(there), sent = lab().standby().counters().tx;
+        bed().standby().admin(true);
+        const auto at_peer = frames_at_peer(there), sent = bed().standby().counters().tx;
         PacketSocket out = in_netns(there, [] { return PacketSocket("standby"); });
         auto frame = from_hex("525400770001 525400770002 88b5");
         frame.resize(60);
         for (int i = 0; i < 100; ++i)
             out.send(frame);
-        EXPECT_TRUE(until([&] { return lab().standby().counters().tx >= sent + 100; })) << rung;
+        EXPECT_TRUE(until([&] { return bed().standby().counters().tx >= sent + 100; })) << rung;
         EXPECT_EQ(frames_at_peer(there), at_peer) << rung;
         ip_batch(there.name(), "link del dev stranger\n");
-        lab().standby().move_to(lab().guest());
-        ip_batch(lab().guest().name(), "link set dev standby up\n");
+        bed().standby().move_to(bed().guest());
+        ip_batch(bed().guest().name(), "link set dev standby up\n");
         ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
     }
 }
@@ -167,13 +167,13 @@ TEST_P(Lifetimes, TroubleThatLastsIsSaidOnce) {
         return times;
     };
     pair().controller().signal(SIGSTOP);
-    lab().primary().remove();
-    lab().primary().add();
-    ip_batch(lab().guest().name(), "link add br9 type bridge\nlink set dev primary master br9\n");
+    bed().primary().remove();
+    bed().primary().add();
+    ip_batch(bed().guest().name(), "link add br9 type bridge\nlink set dev primary master br9\n");
     pair().controller().signal(SIGCONT);
     EXPECT_TRUE(until([&] { return times_said() == 1; })) << pair().controller().out();
     EXPECT_FALSE(until([&] { return times_said() > 1; }, 2500ms)) << pair().controller().out();
-    ip_batch(lab().guest().name(), "link set dev primary nomaster\n");
+    ip_batch(bed().guest().name(), "link set dev primary nomaster\n");
     EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
 }
 

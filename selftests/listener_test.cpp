@@ -30,9 +30,9 @@ class Listener : public PairTest {
 
 TEST_P(Listener, LeavesAHoleWhenFramesStayAway) {
     start();
-    { Traffic traffic(lab(), 2000); } // the guest has a neighbour to ask
-    Flow down(lab().far(), lab().guest(),
-              {.from = NetLab::far4, .to = NetLab::guest4, .rate = rate});
+    { Traffic traffic(bed(), 2000); } // the guest has a neighbour to ask
+    Flow down(bed().far(), bed().guest(),
+              {.from = Testbed::far4, .to = Testbed::guest4, .rate = rate});
     down.start();
     for (unsigned i = 0; i < rounds; ++i) {
         let_it_learn(down);

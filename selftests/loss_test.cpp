@@ -37,7 +37,7 @@ class Loss : public testing::TestWithParam<Params> {
         case Event::admin_down: return nic.admin(false);
         case Event::carrier_loss: return nic.carrier(false);
         case Event::deletion: return nic.remove();
-        case Event::netns_move: return nic.move_to(pair_->lab().elsewhere());
+        case Event::netns_move: return nic.move_to(pair_->bed().elsewhere());
         }
     }
 
@@ -64,7 +64,7 @@ class Loss : public testing::TestWithParam<Params> {
 };
 
 TEST_P(Loss, OfThePrimaryAndItsReturn) {
-    Traffic traffic(pair_->lab());
+    Traffic traffic(pair_->bed());
     Marks from = traffic.mark();
     lose();
     ASSERT_TRUE(is_lost());
@@ -122,7 +122,7 @@ TEST_P(Carrier, ThreeChangesInAHundredMilliseconds) {
     pair().attach({"--hold-down", "0"});
     pair().start_controller();
     ASSERT_TRUE(pair().becomes("primary"));
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     const auto flips = pair().status()["flips"].get<int>();
     const Marks from = traffic.mark();
     const auto start = now_ns();

@@ -40,15 +40,15 @@ class Models : public PairTest {
 };
 
 TEST_P(Models, SettingsTravelThereAndBack) {
-    ASSERT_TRUE(lab().addresses_ready());
-    const std::string guest = lab().guest().name();
+    ASSERT_TRUE(bed().addresses_ready());
+    const std::string guest = bed().guest().name();
     ip_batch(guest, "addr add 10.77.0.77/24 dev standby\n"
                     "addr add 192.0.2.1/32 dev standby valid_lft 5000 preferred_lft 4000\n"
                     "route add default via 10.77.0.1 metric 50\n"
                     "route add 198.51.100.0/24 via 10.77.0.1 src 10.77.0.77 metric 70\n"
                     "route add 2001:db8::/32 via fd77::1 dev standby\n"
                     "neigh add 10.77.0.50 lladdr 52:54:00:00:00:50 nud permanent dev standby\n");
-    lab().guest().sysctl("net/ipv4/conf/standby/arp_notify", "1");
+    bed().guest().sysctl("net/ipv4/conf/standby/arp_notify", "1");
     const auto state = [&](const std::string &dev) {
         std::string all = shown({"route"}) + shown({"-6", "route"}) +
                           shown({"neigh", "show", "nud", "permanent"});
@@ -82,11 +82,11 @@ TEST_P(Models, SettingsTravelThereAndBack) {
 
 // TCP that was open before, in both directions, byte by byte.
 TEST_P(Models, TcpSurvivesAttachAndDetach) {
-    ASSERT_TRUE(lab().addresses_ready());
-    Bulk up(lab().guest(), lab().far(),
-            {.to = NetLab::far4, .port = 7720, .bytes_per_s = 5'000'000});
-    Bulk down(lab().far(), lab().guest(),
-              {.to = NetLab::guest6, .port = 7721, .bytes_per_s = 5'000'000});
+    ASSERT_TRUE(bed().addresses_ready());
+    Bulk up(bed().guest(), bed().far(),
+            {.to = Testbed::far4, .port = 7720, .bytes_per_s = 5'000'000});
+    Bulk down(bed().far(), bed().guest(),
+              {.to = Testbed::guest6, .port = 7721, .bytes_per_s = 5'000'000});
     const auto flows = [&] {
         const auto a = up.report().bytes + 500'000, b = down.report().bytes + 500'000;
         return until([&] { return up.report().bytes > a && down.report().bytes > b; });
@@ -111,14 +111,14 @@ TEST_P(Models, CapturesAreComplete) {
     pair().attach();
     for (const char *path : {"primary", "standby"}) {
         ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
-        const bool beside = pair().layout().nics == Place::guest;
+        const bool beside = pair().layout().nics == PairNetns::guest;
         const std::string sent_on = beside ? path : pair().master();
         PacketSocket capture =
-            in_netns(lab().guest(), [&] { return PacketSocket(pair().master()); });
-        PacketSocket out = in_netns(lab().guest(), [&] { return PacketSocket(sent_on, 0, true); });
-        PacketSocket far = in_netns(lab().far(), [] { return PacketSocket("lan", 0x88b5); });
+            in_netns(bed().guest(), [&] { return PacketSocket(pair().master()); });
+        PacketSocket out = in_netns(bed().guest(), [&] { return PacketSocket(sent_on, 0, true); });
+        PacketSocket far = in_netns(bed().far(), [] { return PacketSocket("lan", 0x88b5); });
         PacketSocket guest =
-            in_netns(lab().guest(), [&] { return PacketSocket(pair().master(), 0x88b5); });
+            in_netns(bed().guest(), [&] { return PacketSocket(pair().master(), 0x88b5); });
         const auto count = [](PacketSocket &socket, const std::vector<std::uint8_t> &mark) {
             int found = 0;
             while (auto got = socket.next(found < 20 ? default_patience : 50ms))
@@ -142,19 +142,19 @@ TEST_P(Models, AHotAddedPrimaryIsTakenAtOnce) {
     pair().primary().remove();
     pair().attach();
     pair().start_controller();
-    lab().primary().add();
+    bed().primary().add();
     ASSERT_TRUE(pair().becomes("primary")) << pair().controller().out();
     EXPECT_EQ(pair().controller().out().find("moved to hitless-") != std::string::npos,
-              pair().layout().nics == Place::hidden)
+              pair().layout().nics == PairNetns::hidden)
         << pair().controller().out();
     fmt::print("  {}", pair().controller().out());
-    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+    EXPECT_TRUE(Traffic(bed(), 2000).pass(200));
 }
 
 TEST_P(Models, ConvertsWithAGapThatTcpSurvives) {
     ASSERT_EQ(pair().cli({"attach", "standby", "--primary", "mac", "--hold-down", "20"}).code, 0);
-    Bulk up(lab().guest(), lab().far(),
-            {.to = NetLab::far4, .port = 7720, .bytes_per_s = 5'000'000});
+    Bulk up(bed().guest(), bed().far(),
+            {.to = Testbed::far4, .port = 7720, .bytes_per_s = 5'000'000});
     const auto flows = [&] {
         const auto more = up.report().bytes + 500'000;
         return until([&] { return up.report().bytes > more; });
@@ -181,33 +181,33 @@ TEST_P(Models, ConvertsWithAGapThatTcpSurvives) {
 
 TEST_P(Models, WhatFailsLeavesNothingBehind) {
     const auto links = [&] { return shown({"-d", "link"}) + shown({"addr"}) + shown({"route"}); };
-    ASSERT_TRUE(lab().addresses_ready());
+    ASSERT_TRUE(bed().addresses_ready());
     const std::string before = links();
-    ip_batch(lab().guest().name(), "link set dev primary address 52:54:00:99:00:01\n");
+    ip_batch(bed().guest().name(), "link set dev primary address 52:54:00:99:00:01\n");
     EXPECT_EQ(
         pair().cli({"attach", "standby", "--primary", "primary", "--model", pair().model()}).code,
         1);
-    ip_batch(lab().guest().name(), "link set dev primary address 52:54:00:77:00:02\n"
+    ip_batch(bed().guest().name(), "link set dev primary address 52:54:00:77:00:02\n"
                                    "link add link standby name above type macvlan\n");
     const Outcome refused = pair().cli({"attach", "standby", "--model", pair().model()});
     EXPECT_EQ(refused.code, 1);
     EXPECT_NE(refused.err.find("above"), std::string::npos) << "it would hear nothing";
-    ip_batch(lab().guest().name(), "link del above\n");
+    ip_batch(bed().guest().name(), "link del above\n");
     EXPECT_EQ(links(), before);
     EXPECT_TRUE(nothing_left());
 }
 
 // As at early boot: nothing is up yet, and has no address.
 TEST_P(Models, WhatWasDownAtFirstIsGivenBackAsItIs) {
-    const std::string guest = lab().guest().name();
+    const std::string guest = bed().guest().name();
     ip_batch(guest, "link set dev standby down\naddr flush dev standby\n");
     pair().attach();
     ip_batch(guest, fmt::format("link set dev {0} up\naddr add {1}/24 dev {0}\n"
                                 "route add default via {2}\n",
-                                pair().master(), NetLab::guest4, NetLab::far4));
+                                pair().master(), Testbed::guest4, Testbed::far4));
     const Outcome o = pair().cli({"detach", "standby"});
     ASSERT_EQ(o.code, 0) << o.shown();
-    EXPECT_NE(shown({"route"}).find(fmt::format("default via {} dev standby", NetLab::far4)),
+    EXPECT_NE(shown({"route"}).find(fmt::format("default via {} dev standby", Testbed::far4)),
               std::string::npos)
         << shown({"route"});
     EXPECT_NE(shown({"link", "show", "up"}).find("standby"), std::string::npos);
@@ -229,7 +229,7 @@ TEST_P(Models, WhatACrashLeftIsClearedByTheNextAttach) {
 
 // Below 1280 a device has no IPv6, as all have none where the kernel has none.
 TEST_P(Models, ANicWithoutIpv6HasAMasterWithoutIt) {
-    ip_batch(lab().guest().name(), "link set dev standby mtu 1000\n");
+    ip_batch(bed().guest().name(), "link set dev standby mtu 1000\n");
     ASSERT_EQ(shown({"-6", "addr", "show", "dev", "standby"}), "");
     pair().attach();
     EXPECT_EQ(shown({"-6", "addr", "show", "dev", pair().master()}), "");
@@ -245,12 +245,12 @@ class HiddenNics : public Models {};
 TEST_P(HiddenNics, APrimaryMayHaveAnyName) {
     pair().primary().remove();
     pair().attach();
-    lab().primary().add();
+    bed().primary().add();
     const char *name = pair().layout().takes_name ? "another" : "standby";
-    ip_batch(lab().guest().name(), fmt::format("link set dev primary name {}\n", name));
+    ip_batch(bed().guest().name(), fmt::format("link set dev primary name {}\n", name));
     pair().start_controller();
     EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
-    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+    EXPECT_TRUE(Traffic(bed(), 2000).pass(200));
     EXPECT_EQ(pair().cli({"detach", pair().master()}).code, 0);
     EXPECT_TRUE(nothing_left());
 }
@@ -277,7 +277,7 @@ INSTANTIATE_TEST_SUITE_P(
 // As in a unit with mounts of its own, with which the namespace and its NICs would end.
 TEST_P(HiddenNics, AreNotPutWhereTheMachinesMountsAreOutOfSight) {
     const Outcome o = run({"setpriv", "--bounding-set=-sys_ptrace", hitless_binary(), "-n",
-                           lab().guest().name(), "attach", "standby", "--model", pair().model()});
+                           bed().guest().name(), "attach", "standby", "--model", pair().model()});
     EXPECT_EQ(o.code, 77) << o.shown(); // no permission
     EXPECT_NE(o.err.find("models.conf"), std::string::npos) << o.err;
     EXPECT_NE(shown({"link"}).find("standby"), std::string::npos);

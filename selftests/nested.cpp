@@ -20,7 +20,7 @@ std::string joining(Nested::Joined how, const std::string &master, const std::st
                        "link add vn type veth peer name {3} netns {4} address {5}\n"
                        "link set vn master {0} up\n"
                        "link set {0} up\n",
-                       Nested::bridge, testbed::NetLab::mac, master, Nested::ifname, netns,
+                       Nested::bridge, testbed::Testbed::mac, master, Nested::ifname, netns,
                        Nested::mac);
 }
 

@@ -4,7 +4,7 @@
 // bridge, or by a macvlan.
 //
 //   Nested nested(pair.guest(), pair.master(), Nested::Joined::bridge);
-//   EXPECT_TRUE(ping(nested.netns(), NetLab::far4, default_patience));
+//   EXPECT_TRUE(ping(nested.netns(), Testbed::far4, default_patience));
 #pragma once
 
 #include "testbed/netns.hpp"

@@ -38,9 +38,9 @@ std::string name_of(const Setting &with) {
 }
 
 Pair::Pair(Setting with, unsigned mtu)
-    : with_(with), lab_(std::make_unique<NetLab>(LabSpec{with.kind, with.kind, mtu})) {
-    for (Nic *nic : {&lab_->standby(), &lab_->primary()})
-        if (layout().nics == Place::hidden) nic->may_hide([this] { return private_netns(); });
+    : with_(with), bed_(std::make_unique<Testbed>(TestbedSpec{with.kind, with.kind, mtu})) {
+    for (Nic *nic : {&bed_->standby(), &bed_->primary()})
+        if (layout().nics == PairNetns::hidden) nic->may_hide([this] { return private_netns(); });
     primary().add();
 }
 
@@ -49,7 +49,7 @@ std::string Pair::model() const {
 }
 
 std::string Pair::private_netns() const {
-    if (layout().nics != Place::hidden) return "";
+    if (layout().nics != PairNetns::hidden) return "";
     return in_netns(guest(), [] {
         const std::vector<PairStatus> pairs = hitless::status();
         return pairs.empty() ? std::string() : pairs.front().netns;
@@ -129,7 +129,7 @@ std::string Pair::config(const std::string &text) const {
 }
 
 std::string Pair::home_of(const std::string &ifname) const {
-    const std::string hidden = ifname == lab_->primary().ifname() ? private_netns() : "";
+    const std::string hidden = ifname == bed_->primary().ifname() ? private_netns() : "";
     return hidden.empty() ? guest().name() : hidden;
 }
 
@@ -138,7 +138,7 @@ std::string Pair::link(const std::string &ifname) const {
 }
 
 std::uint64_t Pair::refused() const {
-    if (kind() == NicKind::tap) return lab_->primary().swallowed();
+    if (kind() == NicKind::tap) return bed_->primary().swallowed();
     const std::string shown =
         run({"ip", "-n", home_of("primary"), "-s", "-j", "link", "show", "dev", "primary"}).out;
     const Json links = Json::parse(shown, nullptr, false);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The fixture of all selftests: a laboratory whose primary is plugged in, and the product beside
+// The fixture of all selftests: a test bed whose primary is plugged in, and the product beside
 // it. Suites are parametrised over the kind of NIC.
 //
-//   TEST_P(Switch, ...) { attach(); Traffic traffic(lab()); ... cli({"switch", ...}); }
+//   TEST_P(Switch, ...) { attach(); Traffic traffic(bed()); ... cli({"switch", ...}); }
 #pragma once
 
 #include "loader/core/layout.hpp"
@@ -35,7 +35,7 @@ struct Setting {
     operator NicKind() const { return kind; } // NOLINT(google-explicit-constructor)
 };
 
-/// The product and a laboratory; base of fixtures with parameters of their own.
+/// The product and a test bed; base of fixtures with parameters of their own.
 class Pair {
   public:
     explicit Pair(Setting, unsigned mtu = 1500);
@@ -43,9 +43,9 @@ class Pair {
     Pair(const Pair &) = delete;
     Pair &operator=(const Pair &) = delete;
 
-    NetLab &lab() { return *lab_; }
-    const Netns &guest() const { return lab_->guest(); }
-    Nic &primary() { return lab_->primary(); }
+    Testbed &bed() { return *bed_; }
+    const Netns &guest() const { return bed_->guest(); }
+    Nic &primary() { return bed_->primary(); }
     NicKind kind() const { return with_.kind; }
     const Layout &layout() const { return layout_of(with_.model); }
     std::string model() const;
@@ -94,7 +94,7 @@ class Pair {
 
   private:
     Setting with_;
-    std::unique_ptr<NetLab> lab_;
+    std::unique_ptr<Testbed> bed_;
     std::unique_ptr<Process> controller_;
     double ready_after_ms_ = 0;
 };
@@ -108,7 +108,7 @@ class PairTest : public testing::TestWithParam<Setting> {
   protected:
     void SetUp() override { pair_ = std::make_unique<Pair>(GetParam()); }
     Pair &pair() { return *pair_; }
-    NetLab &lab() { return pair_->lab(); }
+    Testbed &bed() { return pair_->bed(); }
 
     std::unique_ptr<Pair> pair_;
 };

@@ -38,7 +38,7 @@ class PortProtocol : public PairTest {
     /// Straight out of the switch's port, as a switch's own daemon sends.
     void send_by(Nic &nic, const Protocol &p) {
         PacketSocket port =
-            in_netns(lab().switch_ns(), [&] { return PacketSocket(nic.port(), 0x88b6); });
+            in_netns(bed().switch_ns(), [&] { return PacketSocket(nic.port(), 0x88b6); });
         for (int i = 0; i < frames; i++) {
             auto frame = from_hex(
                 fmt::format("{} 525400770099 {:04x} {:02x}", p.to, p.type, serial_++ & 0xff));
@@ -52,12 +52,12 @@ class PortProtocol : public PairTest {
 };
 
 TEST_P(PortProtocol, IsHeardOnItsNicAndOnTheMaster) {
-    for (Nic *nic : {&lab().primary(), &lab().standby()}) {
+    for (Nic *nic : {&bed().primary(), &bed().standby()}) {
         for (const Protocol &p : protocols) {
             PacketSocket port =
                 in_netns(nic->where(), [&] { return PacketSocket(nic->ifname(), p.type); });
             PacketSocket master =
-                in_netns(lab().guest(), [&] { return PacketSocket(pair().master(), p.type); });
+                in_netns(bed().guest(), [&] { return PacketSocket(pair().master(), p.type); });
             send_by(*nic, p);
             EXPECT_EQ(heard(port), frames) << p.name << " on " << nic->ifname();
             EXPECT_EQ(heard(master), frames) << p.name << " on the master";
@@ -67,12 +67,12 @@ TEST_P(PortProtocol, IsHeardOnItsNicAndOnTheMaster) {
 
 TEST_P(PortProtocol, OthersAreTheMastersAlone) {
     const Protocol other{"other", "ffffffffffff", 0x88b5};
-    PacketSocket port = in_netns(lab().primary().where(), [&] {
-        return PacketSocket(lab().primary().ifname(), other.type);
+    PacketSocket port = in_netns(bed().primary().where(), [&] {
+        return PacketSocket(bed().primary().ifname(), other.type);
     });
     PacketSocket master =
-        in_netns(lab().guest(), [&] { return PacketSocket(pair().master(), other.type); });
-    send_by(lab().primary(), other);
+        in_netns(bed().guest(), [&] { return PacketSocket(pair().master(), other.type); });
+    send_by(bed().primary(), other);
     EXPECT_EQ(heard(master), frames);
     EXPECT_FALSE(port.next(20ms));
 }

@@ -3,7 +3,7 @@
 // The product as a user has it: a command with an exit code, and what it printed. Nothing here
 // throws because of what the command did; that is for the test to judge.
 //
-//   Outcome o = hitless_cli(lab.guest(), {"attach", "standby", "--primary", "mac"});
+//   Outcome o = hitless_cli(bed.guest(), {"attach", "standby", "--primary", "mac"});
 //   Process run({hitless_binary(), "-n", ns, "run"});  ...  run.signal(SIGKILL);
 #pragma once
 

@@ -19,7 +19,7 @@ using Params = std::tuple<NicKind, Direction>;
 
 /// A reply to a question of the controller's that it has long had answered, and one to none.
 std::vector<std::vector<std::uint8_t>> forged_answers(Pair &pair) {
-    PacketSocket lan = in_netns(pair.lab().far(), [] { return PacketSocket("lan", 0x0800); });
+    PacketSocket lan = in_netns(pair.bed().far(), [] { return PacketSocket("lan", 0x0800); });
     for (const auto end = now_ns() + 10'000'000'000; now_ns() < end;) {
         const auto seen = lan.next(100ms);
         constexpr std::size_t ip = 14, icmp = ip + 20;
@@ -66,13 +66,13 @@ class BlackHole : public testing::TestWithParam<Params> {
 /// At the pace of a guest that listens it would stay for a minute.
 TEST_P(BlackHole, IsLeftWhileTheGuestSends) {
     start({"--probe-rest", "60000"});
-    Traffic traffic(pair().lab(), rate);
+    Traffic traffic(pair().bed(), rate);
     expect_hole_left("hole, guest sends", pair(), direction(), traffic);
 }
 
 TEST_P(BlackHole, IsLeftSoonerWhenTuned) {
     start();
-    Traffic traffic(pair().lab(), rate);
+    Traffic traffic(pair().bed(), rate);
     std::map<std::string, std::vector<double>> took; // by interval, in turns
     for (const std::string interval : {"500", "2", "500", "2"}) {
         restart({"--probe-interval", interval});
@@ -85,8 +85,8 @@ TEST_P(BlackHole, IsLeftSoonerWhenTuned) {
 /// A guest that only listens.
 TEST_P(BlackHole, IsLeftByAListener) {
     start();
-    Flow down(pair().lab().far(), pair().guest(),
-              {.from = NetLab::far4, .to = NetLab::guest4, .rate = 2000});
+    Flow down(pair().bed().far(), pair().guest(),
+              {.from = Testbed::far4, .to = Testbed::guest4, .rate = 2000});
     down.start();
     ASSERT_TRUE(until([&] { return down.receiver().arrivals() > 1000; }));
     const auto from = down.mark();
@@ -105,13 +105,13 @@ TEST_P(BlackHole, IsLeftByAListener) {
 /// Somebody who has seen a question answers it a thousand times over, and makes up others.
 TEST_P(BlackHole, IsLeftThoughAnswersAreForged) {
     start();
-    Traffic traffic(pair().lab(), rate);
+    Traffic traffic(pair().bed(), rate);
     const auto frames = forged_answers(pair());
     ASSERT_FALSE(frames.empty()) << "no question was seen";
     const auto flips = pair().status()["flips"].get<int>();
     std::atomic<std::uint64_t> sent{0};
     std::jthread forger([&](const std::stop_token &stop) {
-        PacketSocket lan = in_netns(pair().lab().far(), [] { return PacketSocket("lan"); });
+        PacketSocket lan = in_netns(pair().bed().far(), [] { return PacketSocket("lan"); });
         for (auto next = now_ns(); !stop.stop_requested(); pace(next += 500'000)) {
             lan.send(frames[sent % frames.size()]);
             ++sent;

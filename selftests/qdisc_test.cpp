@@ -32,7 +32,7 @@ class Qdisc : public PairTest {
                             what.substr(what.rfind(' ') + 1)});
         return spawn(command);
     }
-    std::string guest() { return lab().guest().name(); }
+    std::string guest() { return bed().guest().name(); }
     /// Ours among the filters of a device.
     bool has_own_filter(const std::string &dev) {
         return (tc("filter show dev " + dev + " ingress") +
@@ -67,11 +67,11 @@ class Qdisc : public PairTest {
     bool healthy() { return pair().cli({"status"}).code == 0; }
     /// Frames of about 200 that passed the witness.
     std::uint64_t unseen(bool inward) {
-        const Netns &from = inward ? lab().far() : lab().guest();
-        const Netns &to = inward ? lab().guest() : lab().far();
+        const Netns &from = inward ? bed().far() : bed().guest();
+        const Netns &to = inward ? bed().guest() : bed().far();
         Flow flow(
             from, to,
-            {.to = inward ? NetLab::guest4 : NetLab::far4, .port = watched_port, .rate = slow});
+            {.to = inward ? Testbed::guest4 : Testbed::far4, .port = watched_port, .rate = slow});
         flow.start();
         until([&] { return flow.mark() > 200; });
         flow.stop();
@@ -79,7 +79,7 @@ class Qdisc : public PairTest {
         return flow.receiver().arrivals();
     }
     void expect_a_good_path() {
-        Traffic traffic(lab(), slow);
+        Traffic traffic(bed(), slow);
         const Marks from = traffic.mark();
         ASSERT_TRUE(traffic.pass(400));
         const Both got = traffic.since(from);
@@ -244,7 +244,7 @@ TEST_P(Later, FilterIsObeyedWithoutAGap) {
     pair().start_controller();
     ASSERT_TRUE(pair().becomes("primary"));
     tc("qdisc add dev " + pair().master() + " clsact"); // for which the kernel stops the device
-    Traffic traffic(lab(), slow);
+    Traffic traffic(bed(), slow);
     const Marks from = traffic.mark();
     tc("filter add dev " + pair().master() + " egress " + witness);
     EXPECT_TRUE(until([&] { return unseen(false) == 0; }));
@@ -302,7 +302,7 @@ class Shaper : public Qdisc {
         return through(dev) >= before + count;
     }
     std::uint64_t lab_sends() {
-        Traffic traffic(lab(), slow);
+        Traffic traffic(bed(), slow);
         const auto from = traffic.mark().up;
         EXPECT_TRUE(traffic.pass(200));
         return traffic.mark().up - from;
@@ -314,7 +314,7 @@ class Shaper : public Qdisc {
         const Outcome doctor = pair().cli({"doctor"});
         EXPECT_NE(doctor.out.find("qdisc tbf of " + dev), std::string::npos) << doctor.shown();
     }
-    bool runs_own_qdisc() { return pair().layout().nics == Place::hidden; }
+    bool runs_own_qdisc() { return pair().layout().nics == PairNetns::hidden; }
 };
 
 TEST_P(Shaper, ThatWasThereBefore) {

@@ -90,13 +90,13 @@ class Restore : public PairTest {
 };
 
 TEST_P(Restore, PrimaryThatWasDown) {
-    ASSERT_TRUE(lab().addresses_ready());
+    ASSERT_TRUE(bed().addresses_ready());
     // What has been up once has a queueing discipline, until it moves: the kernel's doing.
-    if (pair().layout().nics == Place::guest) {
-        lab().guest().sysctl("net/ipv6/conf/primary/disable_ipv6", "1");
-        lab().primary().admin(true);
-        lab().primary().admin(false);
-        lab().guest().sysctl("net/ipv6/conf/primary/disable_ipv6", "0");
+    if (pair().layout().nics == PairNetns::guest) {
+        bed().guest().sysctl("net/ipv6/conf/primary/disable_ipv6", "1");
+        bed().primary().admin(true);
+        bed().primary().admin(false);
+        bed().guest().sysctl("net/ipv6/conf/primary/disable_ipv6", "0");
     }
     expect_restored("primary down, MTU as the standby");
 }
@@ -105,16 +105,16 @@ TEST_P(Restore, PrimaryThatWasDown) {
 class RestoreFilters : public Restore {};
 
 TEST_P(RestoreFilters, PrimaryThatWasUpWithAnotherMtuAndFilters) {
-    ASSERT_TRUE(lab().addresses_ready()); // before its twin is there, which has the same address
-    lab().guest().sysctl("net/ipv6/conf/primary/accept_dad", "0");
-    ip_batch(lab().guest().name(), "link set dev primary mtu 1400 up\n");
-    const std::string guest = lab().guest().name();
+    ASSERT_TRUE(bed().addresses_ready()); // before its twin is there, which has the same address
+    bed().guest().sysctl("net/ipv6/conf/primary/accept_dad", "0");
+    ip_batch(bed().guest().name(), "link set dev primary mtu 1400 up\n");
+    const std::string guest = bed().guest().name();
     for (const char *dev : {"standby", "primary"}) {
         spawn({"tc", "-n", guest, "qdisc", "add", "dev", dev, "clsact"});
         spawn({"tc", "-n", guest, "filter", "add", "dev", dev, "ingress", "bpf", "bytecode",
                "1,6 0 0 4294967295", "da"});
     }
-    ASSERT_TRUE(lab().addresses_ready("primary"));
+    ASSERT_TRUE(bed().addresses_ready("primary"));
     expect_restored("primary up, MTU 1400, filters");
 }
 
@@ -128,7 +128,7 @@ class Destroyed : public Restore {
                           "[[pair]]\nstandby = \"standby\"\nprimary = \"mac\"\n");
         pair().start_controller({"--config", config});
         ASSERT_TRUE(pair().becomes("primary"));
-        Traffic traffic(lab());
+        Traffic traffic(bed());
         Marks from = traffic.mark();
         destroy();
         ASSERT_TRUE(traffic.pass(1000));

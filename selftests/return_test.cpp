@@ -27,8 +27,8 @@ TEST_P(Return, AfterCarrierLossReordersNoMoreThanOneMoveOfTheNetworksTables) {
     pair().attach({"--hold-down", "400"});
     pair().start_controller();
     ASSERT_TRUE(pair().becomes("primary"));
-    Traffic traffic(lab(), 2000);
-    lab().standby().delay(5ms);
+    Traffic traffic(bed(), 2000);
+    bed().standby().delay(5ms);
     ASSERT_TRUE(pair().cli({"switch", "standby", "standby", "--wait"}).code == 0);
     ASSERT_TRUE(traffic.pass(500));
     const Both control = moved("planned return", traffic, [&] {

@@ -17,9 +17,9 @@ class Storm : public PairTest {
     /// From the end of a loss, the last of those that `before` made, to the primary's use: ms.
     double returns_after(const std::function<void()> &before) {
         before();
-        set_up(lab().guest(), "primary", false);
+        set_up(bed().guest(), "primary", false);
         EXPECT_TRUE(pair().becomes("standby"));
-        set_up(lab().guest(), "primary", true);
+        set_up(bed().guest(), "primary", true);
         const auto quiet = now_ns();
         EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
         return static_cast<double>(now_ns() - quiet) / 1e6;
@@ -32,7 +32,7 @@ TEST_P(Storm, AThousandFlapsAreFewFlips) {
     pair().attach({"--hold-down", "1000"});
     const pid_t pid = pair().start_controller().pid();
     ASSERT_TRUE(pair().becomes("primary"));
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     const double after_one = returns_after([] {});
     const auto files = open_files(pid);
     const auto memory = process_status(pid, "VmRSS");
@@ -42,9 +42,9 @@ TEST_P(Storm, AThousandFlapsAreFewFlips) {
     const double after_all = returns_after([&] {
         for (unsigned i = 1; i < losses; ++i) { // the last one is up to returns_after()
             const auto next = now_ns();
-            set_up(lab().guest(), "primary", false);
+            set_up(bed().guest(), "primary", false);
             pace(next + half_period);
-            set_up(lab().guest(), "primary", true);
+            set_up(bed().guest(), "primary", true);
             pace(next + 2 * half_period);
         }
     });
@@ -69,15 +69,15 @@ TEST_P(Storm, MoreLinkEventsThanTheSocketHolds) {
     pair().attach();
     pair().start_controller();
     ASSERT_TRUE(pair().becomes("primary"));
-    Traffic(lab(), 2000).pass(2000); // it has learnt by then whom to tell of a flip
+    Traffic(bed(), 2000).pass(2000); // it has learnt by then whom to tell of a flip
     const auto files = open_files(pair().controller().pid());
-    ip_batch(lab().guest().name(), "link add name noise type veth peer name noise2\n");
+    ip_batch(bed().guest().name(), "link add name noise type veth peer name noise2\n");
     pair().controller().signal(SIGSTOP);
     std::string lines;
     for (int i = 0; i < 6000; ++i)
         lines += fmt::format("link set dev noise mtu {}\n", 1400 + i % 2);
-    ip_batch(lab().guest().name(), lines);
-    lab().primary().remove();
+    ip_batch(bed().guest().name(), lines);
+    bed().primary().remove();
     pair().controller().signal(SIGCONT);
     auto start = now_ns();
     EXPECT_TRUE(pair().controller_says("is gone")) << pair().controller().out();
@@ -85,7 +85,7 @@ TEST_P(Storm, MoreLinkEventsThanTheSocketHolds) {
     EXPECT_TRUE(pair().controller_says("link events were lost"))
         << "no overrun: nothing was proved";
     EXPECT_TRUE(pair().veto().contains("absent"));
-    lab().primary().add();
+    bed().primary().add();
     EXPECT_TRUE(pair().becomes("primary"));
     EXPECT_TRUE(until([&] { return open_files(pair().controller().pid()) <= files; }));
 }

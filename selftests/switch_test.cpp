@@ -22,11 +22,11 @@ TEST_P(Switch, AThousandTimesLosesNothing) {
     constexpr unsigned switches = 1000, frames_of_a_burst = 20; // 20 kpps, each millisecond
     pair().attach();
     ASSERT_EQ(pair().active(), "primary");
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     const Uses before = uses(pair());
     const Marks from = traffic.mark();
     for (unsigned i = 0; i < switches; ++i) {
-        in_netns(lab().guest(),
+        in_netns(bed().guest(),
                  [&] { switch_path("standby", i % 2 ? Target::automatic : Target::standby); });
         ASSERT_TRUE(traffic.pass(20));
     }
@@ -46,7 +46,7 @@ TEST_P(Switch, AThousandTimesLosesNothing) {
 
 TEST_P(Switch, ByTheCommandLineToo) {
     pair().attach();
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     const Marks from = traffic.mark();
     for (int i = 0; i < 10; ++i)
         for (const char *path : {"standby", "primary"}) {

@@ -31,10 +31,10 @@ unsigned usual_rate() {
     return rate > 0 ? static_cast<unsigned>(rate) : 20'000;
 }
 
-Traffic::Traffic(NetLab &lab, unsigned rate, unsigned size, const Ends &ends)
+Traffic::Traffic(Testbed &bed, unsigned rate, unsigned size, const Ends &ends)
     : rate_(rate),
-      up_(lab.guest(), lab.far(), {.from = ends.guest, .to = ends.far, .rate = rate, .size = size}),
-      down_(lab.far(), lab.guest(),
+      up_(bed.guest(), bed.far(), {.from = ends.guest, .to = ends.far, .rate = rate, .size = size}),
+      down_(bed.far(), bed.guest(),
             {.from = ends.far, .to = ends.guest, .rate = rate, .size = size}) {
     up_.start();
     if (!until([&] { return up_.receiver().arrivals() > 0; }))

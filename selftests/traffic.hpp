@@ -2,7 +2,7 @@
 //
 // Numbered traffic both ways at once, and what became of it.
 //
-//   Traffic traffic(lab);
+//   Traffic traffic(bed);
 //   const Marks before = traffic.mark();
 //   ... the event ...
 //   traffic.report("admin down", traffic.since(before));   // beside a control period
@@ -25,7 +25,7 @@ struct Both {
 
 /// Between whom it flows.
 struct Ends {
-    std::string guest = testbed::NetLab::guest4, far = testbed::NetLab::far4;
+    std::string guest = testbed::Testbed::guest4, far = testbed::Testbed::far4;
 };
 
 /// Frames a second each way, unless a test asks for its own: $HITLESS_SELFTEST_RATE, else 20,000.
@@ -35,7 +35,7 @@ unsigned usual_rate();
 class Traffic {
   public:
     /// Starts, and returns when frames arrive both ways (addresses resolved, switch has learned).
-    explicit Traffic(testbed::NetLab &lab, unsigned rate = usual_rate(), unsigned size = 64,
+    explicit Traffic(testbed::Testbed &bed, unsigned rate = usual_rate(), unsigned size = 64,
                      const Ends &ends = {});
 
     Marks mark() const { return {up_.mark(), down_.mark()}; }

@@ -56,7 +56,7 @@ class Path : public PairTest {
 /// The hot-add window: the device is there before the host has led its frames to it.
 TEST_P(Path, IsNotUsedBeforeItWorks) {
     start();
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     pair().primary().carrier(false);
     ASSERT_TRUE(pair().becomes("standby"));
     pair().primary().blackhole(Direction::both, true);
@@ -80,7 +80,7 @@ TEST_P(Path, IsNotUsedBeforeItWorks) {
 
 TEST_P(Path, WithRandomLossDoesNotOscillate) {
     start({"--hold-down", "200"});
-    Traffic traffic(lab(), 2000);
+    Traffic traffic(bed(), 2000);
     for (const unsigned percent : {1U, 5U, 10U, 30U}) {
         const auto before = flips();
         const Marks from = traffic.mark();
@@ -103,7 +103,7 @@ TEST_P(Path, IsNotDoubtedWhenTheMachineIsBusy) {
     constexpr unsigned rate = 2000;
     constexpr std::uint64_t waits_for_answers_ns = 14'000'000; // three questions, by default
     start();
-    Traffic traffic(lab(), rate);
+    Traffic traffic(bed(), rate);
     std::atomic<std::uint64_t> work{0};
     for (const bool busy : {false, true}) {
         const auto before = flips();
@@ -139,7 +139,7 @@ TEST_P(Path, IsNotDoubtedWhenTheMachineIsBusy) {
 
 TEST_P(Path, ProbingCostsNextToNothing) {
     start();
-    { Traffic traffic(lab(), 2000); } // the guest has a neighbour to ask; then it listens
+    { Traffic traffic(bed(), 2000); } // the guest has a neighbour to ask; then it listens
     const pid_t pid = pair().controller().pid();
     const auto quiet = [&] {
         const auto sent = pair().counter("tx_primary");
@@ -148,7 +148,7 @@ TEST_P(Path, ProbingCostsNextToNothing) {
     };
     ASSERT_TRUE(until(quiet));
     at_rest();
-    Traffic traffic(lab(), 2000);
+    Traffic traffic(bed(), 2000);
     const double cpu = cpu_ms(pid);
     const auto start_ns = now_ns();
     ASSERT_TRUE(traffic.pass(6000));
@@ -158,13 +158,13 @@ TEST_P(Path, ProbingCostsNextToNothing) {
 
 /// Nobody but us tells this network where the guest is: a static entry outlives its port's carrier,
 /// the far end never asks, and the guest's IPv6 says nothing by itself.
-void pin_the_guest(const NetLab &lab) {
+void pin_the_guest(const Testbed &bed) {
     for (const std::vector<std::string> &command : std::vector<std::vector<std::string>>{
-             {"ip", "netns", "exec", lab.guest().name(), "sysctl", "-qw",
+             {"ip", "netns", "exec", bed.guest().name(), "sysctl", "-qw",
               "net.ipv6.conf.all.disable_ipv6=1"},
-             {"ip", "-n", lab.far().name(), "neigh", "replace", NetLab::guest4, "lladdr",
-              NetLab::mac, "dev", "lan", "nud", "permanent"},
-             {"bridge", "-n", lab.switch_ns().name(), "fdb", "replace", NetLab::mac, "dev",
+             {"ip", "-n", bed.far().name(), "neigh", "replace", Testbed::guest4, "lladdr",
+              Testbed::mac, "dev", "lan", "nud", "permanent"},
+             {"bridge", "-n", bed.switch_ns().name(), "fdb", "replace", Testbed::mac, "dev",
               "sw-primary", "master", "static"}})
         testbed::spawn(command);
 }
@@ -172,9 +172,9 @@ void pin_the_guest(const NetLab &lab) {
 /// The control of the next: without a controller nobody tells, and nothing arrives.
 TEST_P(Path, ANetworkThatIsNotToldDoesNotFollow) {
     start({"--hold-down", "20", "--probe-interval", "0"});
-    pin_the_guest(lab());
-    Flow down(lab().far(), lab().guest(),
-              {.from = NetLab::far4, .to = NetLab::guest4, .rate = 20'000});
+    pin_the_guest(bed());
+    Flow down(bed().far(), bed().guest(),
+              {.from = Testbed::far4, .to = Testbed::guest4, .rate = 20'000});
     down.start();
     ASSERT_TRUE(until([&] { return down.receiver().arrivals() > 5000; }));
     pair().kill_controller();
@@ -190,9 +190,9 @@ TEST_P(Path, ANetworkThatIsNotToldDoesNotFollow) {
 /// network, and no timer of the controller's does.
 TEST_P(Path, ASilentReceiverIsFollowed) {
     start({"--hold-down", "20", "--probe-interval", "0"});
-    pin_the_guest(lab());
-    Flow down(lab().far(), lab().guest(),
-              {.from = NetLab::far4, .to = NetLab::guest4, .rate = 20'000});
+    pin_the_guest(bed());
+    Flow down(bed().far(), bed().guest(),
+              {.from = Testbed::far4, .to = Testbed::guest4, .rate = 20'000});
     down.start();
     ASSERT_TRUE(until([&] { return down.receiver().arrivals() > 5000; }));
     const auto from = down.mark();
@@ -220,21 +220,21 @@ TEST_P(Path, TheStandbyIsKeptWhenToldTo) {
     ASSERT_TRUE(until([&] { return pair().veto() == std::set<std::string>{"sticky"}; }))
         << pair().cli({"status"}).out;
     EXPECT_EQ(pair().active(), "standby");
-    lab().standby().carrier(false);
+    bed().standby().carrier(false);
     EXPECT_TRUE(pair().becomes("primary")) << "until it fails";
-    lab().standby().carrier(true);
+    bed().standby().carrier(true);
     EXPECT_EQ(pair().cli({"switch", "standby", "primary", "--wait"}).code, 0);
 }
 
 HL_INSTANTIATE_MODELS(Path);
 
-/// A driver's watchdog may come first in the lab (tx_timeout); here is none.
+/// A driver's watchdog may come first in the bed (tx_timeout); here is none.
 TEST(TxHang, IsLeftWhileTheGuestSends) {
     Pair pair(NicKind::tap);
     pair.attach({"--hold-down", "20", "--probe-rest", "60000"});
     pair.start_controller();
     ASSERT_TRUE(pair.becomes("primary"));
-    Traffic traffic(pair.lab());
+    Traffic traffic(pair.bed());
     const Marks from = traffic.mark();
     pair.primary().hang(true);
     EXPECT_TRUE(until([&] { return pair.veto().contains("tx-hang"); })) << pair.cli({"status"}).out;

@@ -23,7 +23,7 @@ TEST_P(User, ExitCodesTellTheTruth) {
     EXPECT_EQ(pair().cli({"status"}).code, 0) << "what an operator chose is healthy";
     EXPECT_EQ(pair().cli({"switch", "standby", "auto", "--wait"}).code, 0);
     {
-        Traffic traffic(lab(), 2000);
+        Traffic traffic(bed(), 2000);
         pair().primary().admin(false);
         ASSERT_TRUE(traffic.pass(100));
     }
@@ -37,7 +37,7 @@ TEST_P(User, ExitCodesTellTheTruth) {
 }
 
 TEST_P(User, WhatIsRefusedChangesNothing) {
-    const auto links = [&] { return run({"ip", "-n", lab().guest().name(), "-d", "link"}).out; };
+    const auto links = [&] { return run({"ip", "-n", bed().guest().name(), "-d", "link"}).out; };
     const std::string before = links();
     for (const std::vector<std::string> &wrong :
          std::vector<std::vector<std::string>>{{"attach", "nosuch"},
@@ -54,7 +54,7 @@ TEST_P(User, WhatIsRefusedChangesNothing) {
     pair().primary().mac("52:54:00:99:00:01");
     EXPECT_EQ(pair().cli({"attach", "standby", "--primary", "primary"}).code, 1)
         << "different MACs";
-    pair().primary().mac(NetLab::mac);
+    pair().primary().mac(Testbed::mac);
     EXPECT_EQ(links(), before);
     EXPECT_EQ(pair().cli({"status"}).code, 3);
     pair().attach();
@@ -67,16 +67,16 @@ TEST_P(User, WhatIsRefusedChangesNothing) {
 TEST_P(User, IpNetnsExecWorks) {
     const auto inside = [&](std::vector<std::string> arguments) {
         arguments.insert(arguments.begin(),
-                         {"ip", "netns", "exec", lab().guest().name(), hitless_binary()});
+                         {"ip", "netns", "exec", bed().guest().name(), hitless_binary()});
         return run(arguments, {"HITLESS_STATE_DIR"}); // where a user's would be
     };
     Outcome o = inside({"attach", "standby", "--primary", "mac"});
     ASSERT_EQ(o.code, 0) << o.shown();
     o = inside({"status"});
     EXPECT_EQ(o.code, 0) << o.shown();
-    o = run({hitless_binary(), "-n", lab().guest().name(), "status"}, {"HITLESS_STATE_DIR"});
+    o = run({hitless_binary(), "-n", bed().guest().name(), "status"}, {"HITLESS_STATE_DIR"});
     EXPECT_EQ(o.code, 0) << "outside: " << o.shown();
-    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+    EXPECT_TRUE(Traffic(bed(), 2000).pass(200));
     o = inside({"detach", "standby"});
     EXPECT_EQ(o.code, 0) << o.shown();
     EXPECT_EQ(inside({"status"}).code, 3);
@@ -86,12 +86,12 @@ TEST_P(User, IpNetnsExecWorks) {
 /// that attach waits for.
 TEST_P(User, AttachWaitsForLittleAndLosesNothing) {
     constexpr std::uint64_t most_waits = 10;
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     std::vector<std::uint64_t> waits;
     const Marks from = traffic.mark();
     for (int i = 0; i < 5; ++i) {
         const auto start = now_ns();
-        Process attach({hitless_binary(), "-n", lab().guest().name(), "attach", "standby",
+        Process attach({hitless_binary(), "-n", bed().guest().name(), "attach", "standby",
                         "--primary", "mac", "--model", pair().model(), "--hold-down", "20"});
         ASSERT_EQ(attach.wait(), 0) << attach.err();
         figure("attach", static_cast<double>(now_ns() - start) / 1e6);
@@ -113,7 +113,7 @@ TEST_P(User, AnIdleControllerCostsNothing) {
     pair().attach({"--hold-down", "20", "--probe-interval", "0"});
     const pid_t pid = pair().start_controller().pid();
     ASSERT_TRUE(pair().becomes("primary"));
-    Traffic traffic(lab());
+    Traffic traffic(bed());
     // Its last words about what just happened are said once it sleeps.
     ASSERT_TRUE(until([&] {
         const auto count = process_status(pid, "voluntary_ctxt_switches");

@@ -18,8 +18,8 @@ class XdpFilter : public PairTest {
   protected:
     /// Frames to the filtered port that the guest receives, of about 200.
     std::uint64_t received() {
-        Flow flow(lab().far(), lab().guest(),
-                  {.to = NetLab::guest4, .port = filtered_port, .rate = 2000});
+        Flow flow(bed().far(), bed().guest(),
+                  {.to = Testbed::guest4, .port = filtered_port, .rate = 2000});
         flow.start();
         until([&] { return flow.mark() > 200; });
         flow.stop();
@@ -32,7 +32,7 @@ class XdpFilter : public PairTest {
         pair().attach();
         pair().start_controller();
         ASSERT_TRUE(pair().becomes("primary"));
-        ASSERT_TRUE(ping(lab().guest(), NetLab::far4, 1s)); // a neighbour that can be asked
+        ASSERT_TRUE(ping(bed().guest(), Testbed::far4, 1s)); // a neighbour that can be asked
     }
     /// Expects `words` of status and doctor, and runs what the doctor recommends.
     void mend(const std::string &words) {
@@ -43,7 +43,7 @@ class XdpFilter : public PairTest {
         const Json all = Json::parse(doctor.out);
         for (const Json &finding : all["findings"]) {
             if (finding["detail"].get<std::string>().find(words) == std::string::npos) continue;
-            const Outcome o = run({"ip", "netns", "exec", lab().guest().name(), "sh", "-c",
+            const Outcome o = run({"ip", "netns", "exec", bed().guest().name(), "sh", "-c",
                                    finding["remedy"].get<std::string>()});
             EXPECT_EQ(o.code, 0) << o.shown();
             return;
@@ -54,13 +54,13 @@ class XdpFilter : public PairTest {
 
 TEST_P(XdpFilter, OfTheStandbyIsNamedUntilThePrimaryHasIt) {
     const Fd filter = xdp_program(true, filtered_port);
-    ASSERT_TRUE(filter && set_xdp(lab().guest(), "standby", filter.get())) << strerror(errno);
+    ASSERT_TRUE(filter && set_xdp(bed().guest(), "standby", filter.get())) << strerror(errno);
     ASSERT_EQ(received(), 0U) << "the filter does not work";
     start();
     ASSERT_GT(received(), 0U) << "nothing went past the filter";
     mend("do not pass it");
     EXPECT_EQ(received(), 0U) << "the remedy does not mend it";
-    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+    EXPECT_TRUE(Traffic(bed(), 2000).pass(200));
     EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).shown();
 }
 
@@ -76,11 +76,11 @@ TEST_P(XdpFilter, ThatComesLaterIsNamed) {
 // What others attach to both NICs, each time loaded anew, is one filter.
 TEST_P(XdpFilter, OfBothNicsIsNoProblem) {
     const Fd one = xdp_program(true, filtered_port), same = xdp_program(true, filtered_port);
-    ASSERT_TRUE(set_xdp(lab().guest(), "standby", one.get())) << strerror(errno);
-    ASSERT_TRUE(set_xdp(lab().guest(), "primary", same.get())) << strerror(errno);
+    ASSERT_TRUE(set_xdp(bed().guest(), "standby", one.get())) << strerror(errno);
+    ASSERT_TRUE(set_xdp(bed().guest(), "primary", same.get())) << strerror(errno);
     start();
     EXPECT_EQ(received(), 0U);
-    EXPECT_TRUE(Traffic(lab(), 2000).pass(200));
+    EXPECT_TRUE(Traffic(bed(), 2000).pass(200));
     EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).shown();
 }
 
@@ -90,7 +90,7 @@ TEST_P(XdpFilter, OfTheGenericKindOnTheGuestsDeviceSeesEveryFrame) {
     start();
     const Fd filter = xdp_program(true, filtered_port);
     ASSERT_GT(received(), 0U);
-    ASSERT_TRUE(set_xdp(lab().guest(), pair().master(), filter.get(), true)) << strerror(errno);
+    ASSERT_TRUE(set_xdp(bed().guest(), pair().master(), filter.get(), true)) << strerror(errno);
     EXPECT_EQ(received(), 0U);
     EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).shown();
 }
@@ -99,7 +99,7 @@ TEST_P(XdpFilter, OnAFailoverDevicesDriverIsNamed) {
     start();
     const Fd filter = xdp_program(true, filtered_port);
     if (!pair().layout().has_failover) GTEST_SKIP() << "there is no failover device";
-    if (!set_xdp(lab().guest(), pair().master(), filter.get()))
+    if (!set_xdp(bed().guest(), pair().master(), filter.get()))
         GTEST_SKIP() << "a netkit takes none: " << strerror(errno);
     ASSERT_GT(received(), 0U) << "the filter sees frames";
     mend("sees no frame");
@@ -113,7 +113,7 @@ TEST_P(XdpFilter, ThatDropsAllOnThePrimaryIsNamed) {
     const Fd filter = xdp_program(true);
     ASSERT_TRUE(set_xdp(home(), "primary", filter.get())) << strerror(errno);
     EXPECT_TRUE(pair().becomes("standby")) << pair().cli({"status"}).out;
-    EXPECT_TRUE(until([&] { return Traffic(lab(), 2000).pass(200); }));
+    EXPECT_TRUE(until([&] { return Traffic(bed(), 2000).pass(200); }));
     const Outcome status = pair().cli({"status", "standby"});
     EXPECT_EQ(status.code, 2) << status.shown();
     EXPECT_NE(status.out.find("XDP program"), std::string::npos) << status.shown();

@@ -4,7 +4,7 @@
 // they stalled, and how fast they run. A byte that is wrong (offloads lost, frames mixed up) is
 // found at its offset.
 //
-//   Bulk bulk(lab.guest(), lab.far(), {.to = "10.77.0.1"});
+//   Bulk bulk(bed.guest(), bed.far(), {.to = "10.77.0.1"});
 //   ... the event ...
 //   BulkReport r = bulk.finish();
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // An IP address and port as the socket calls want them, and the few socket options set in more than
-// one place. Numeric addresses only: the laboratory has no resolver.
+// one place. Numeric addresses only: the test bed has no resolver.
 #pragma once
 
 #include "loader/kernel/fd.hpp"

@@ -3,7 +3,7 @@
 // A numbered UDP flow: one thread that sends at a steady rate, one that records what arrives. An
 // event is judged by the numbers that were sent while it happened:
 //
-//   Flow up(lab.guest(), lab.far(), {.from = "10.77.0.2", .to = "10.77.0.1"});
+//   Flow up(bed.guest(), bed.far(), {.from = "10.77.0.2", .to = "10.77.0.1"});
 //   up.start();
 //   auto before = up.mark();
 //   ... the event ...

@@ -63,7 +63,7 @@ std::string unique_prefix();
 /// Removes the name of a namespace that somebody else made; failures are ignored.
 void forget_netns(const std::string &name) noexcept;
 
-/// Removes namespaces of laboratories whose process is dead (it was killed, or crashed).
+/// Removes namespaces of test beds whose process is dead (it was killed, or crashed).
 void sweep_stale_netns();
 
 } // namespace hitless::testbed

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What the laboratory's NICs carry, and what can be done to the primary. Needs root; no datapath.
+// What the test bed's NICs carry, and what can be done to the primary. Needs root; no datapath.
 #include "testbed/bulk.hpp"
 #include "testbed/flow.hpp"
 #include "testbed/raw.hpp"
@@ -24,7 +24,7 @@ class NicTest : public testing::TestWithParam<NicKind> {
     void SetUp() override {
         if (geteuid() != 0) GTEST_SKIP() << "needs root";
     }
-    LabSpec spec() const { return {.standby = GetParam(), .primary = GetParam()}; }
+    TestbedSpec spec() const { return {.standby = GetParam(), .primary = GetParam()}; }
 };
 
 bool shows(const Nic &nic, const char *flag) {
@@ -38,9 +38,9 @@ const std::vector<std::uint8_t> marked = from_hex("ffffffffffff 525400770099 88b
 
 /// How many of three broadcasts from far reach `ifname` in the guest.
 /// Of three; waits for so many, and then whether more come.
-int broadcasts_received(NetLab &lab, const std::string &ifname, int expected) {
-    PacketSocket in = in_netns(lab.guest(), [&] { return PacketSocket(ifname, 0x88b5); });
-    PacketSocket out = in_netns(lab.far(), [] { return PacketSocket("lan"); });
+int broadcasts_received(Testbed &bed, const std::string &ifname, int expected) {
+    PacketSocket in = in_netns(bed.guest(), [&] { return PacketSocket(ifname, 0x88b5); });
+    PacketSocket out = in_netns(bed.far(), [] { return PacketSocket("lan"); });
     auto frame = marked;
     frame.resize(60);
     for (int i = 0; i < 3; ++i)
@@ -52,30 +52,30 @@ int broadcasts_received(NetLab &lab, const std::string &ifname, int expected) {
 }
 
 TEST_P(NicTest, EventsOfThePrimaryHappen) {
-    NetLab lab(spec());
-    Nic &primary = lab.primary();
+    Testbed bed(spec());
+    Nic &primary = bed.primary();
     primary.add();
     EXPECT_FALSE(shows(primary, ",UP")); // as a hypervisor leaves it
     primary.admin(true);
     EXPECT_TRUE(until([&] { return shows(primary, "LOWER_UP"); }));
-    EXPECT_TRUE(shows(primary, NetLab::mac));
-    ASSERT_TRUE(until([&] { return broadcasts_received(lab, "primary", 1) == 3; }));
+    EXPECT_TRUE(shows(primary, Testbed::mac));
+    ASSERT_TRUE(until([&] { return broadcasts_received(bed, "primary", 1) == 3; }));
 
     primary.flood(false);
-    EXPECT_EQ(broadcasts_received(lab, "primary", 0), 0);
-    EXPECT_EQ(broadcasts_received(lab, "standby", 3), 3);
+    EXPECT_EQ(broadcasts_received(bed, "primary", 0), 0);
+    EXPECT_EQ(broadcasts_received(bed, "standby", 3), 3);
     primary.flood(true);
-    EXPECT_EQ(broadcasts_received(lab, "primary", 3), 3);
+    EXPECT_EQ(broadcasts_received(bed, "primary", 3), 3);
 
     primary.blackhole(Direction::rx, true);
     EXPECT_TRUE(shows(primary, "LOWER_UP")); // nothing tells the guest
-    EXPECT_EQ(broadcasts_received(lab, "primary", 0), 0);
+    EXPECT_EQ(broadcasts_received(bed, "primary", 0), 0);
     primary.blackhole(Direction::rx, false);
-    EXPECT_EQ(broadcasts_received(lab, "primary", 3), 3);
+    EXPECT_EQ(broadcasts_received(bed, "primary", 3), 3);
 
     primary.carrier(false);
     EXPECT_TRUE(until([&] { return !shows(primary, "LOWER_UP"); }));
-    EXPECT_EQ(broadcasts_received(lab, "primary", 0), 0);
+    EXPECT_EQ(broadcasts_received(bed, "primary", 0), 0);
     primary.carrier(true);
     EXPECT_TRUE(until([&] { return shows(primary, "LOWER_UP"); }));
 
@@ -84,17 +84,17 @@ TEST_P(NicTest, EventsOfThePrimaryHappen) {
     primary.mac("52:54:00:77:00:33");
     EXPECT_TRUE(shows(primary, "52:54:00:77:00:33"));
     primary.rename("vf0");
-    primary.move_to(lab.elsewhere());
+    primary.move_to(bed.elsewhere());
     EXPECT_NO_THROW(primary.ifindex());
-    EXPECT_THROW(broadcasts_received(lab, "vf0", 0), std::exception);
+    EXPECT_THROW(broadcasts_received(bed, "vf0", 0), std::exception);
     primary.remove();
     EXPECT_FALSE(primary.present());
 }
 
 TEST_P(NicTest, TagsCrossTheSwitch) {
-    NetLab lab(spec());
-    PacketSocket in = in_netns(lab.guest(), [] { return PacketSocket("standby"); });
-    PacketSocket out = in_netns(lab.far(), [] { return PacketSocket("lan"); });
+    Testbed bed(spec());
+    PacketSocket in = in_netns(bed.guest(), [] { return PacketSocket("standby"); });
+    PacketSocket out = in_netns(bed.far(), [] { return PacketSocket("lan"); });
     auto frame = from_hex("ffffffffffff 525400770099 8100 2064 88b5 68697421");
     frame.resize(64);
     out.send(frame);
@@ -108,19 +108,19 @@ TEST_P(NicTest, TagsCrossTheSwitch) {
 }
 
 TEST_P(NicTest, TcpArrivesByteForByteAndSurvivesAnOutage) {
-    NetLab lab(spec());
-    Bulk full(lab.guest(), lab.far(), {.to = NetLab::far4, .bytes_per_s = 0});
+    Testbed bed(spec());
+    Bulk full(bed.guest(), bed.far(), {.to = Testbed::far4, .bytes_per_s = 0});
     EXPECT_TRUE(until([&] { return full.report().bytes > 100'000'000; }));
     BulkReport r = full.finish();
     fmt::print("{} bytes at {:.2f} Gbit/s\n", r.bytes, r.bytes_per_s * 8e-9);
     EXPECT_EQ(r.error, 0);
     EXPECT_FALSE(r.wrong_at);
 
-    Bulk steady(lab.far(), lab.guest(), {.to = NetLab::guest4, .port = 7799});
+    Bulk steady(bed.far(), bed.guest(), {.to = Testbed::guest4, .port = 7799});
     EXPECT_TRUE(until([&] { return steady.report().bytes > 1'000'000; }));
-    lab.standby().blackhole(Direction::both, true);
+    bed.standby().blackhole(Direction::both, true);
     EXPECT_TRUE(until([&] { return steady.report().longest_stall_ns > 100'000'000; }));
-    lab.standby().blackhole(Direction::both, false);
+    bed.standby().blackhole(Direction::both, false);
     const auto before = steady.report().bytes;
     EXPECT_TRUE(until([&] { return steady.report().bytes > before; }));
     r = steady.finish();
@@ -134,9 +134,9 @@ TEST_P(NicTest, ALaboratoryIsQuicklyMadeAndLeavesNothing) {
     const auto start = now_ns();
     std::uint64_t made = 0;
     {
-        const NetLab lab(spec());
+        const Testbed bed(spec());
         made = now_ns() - start;
-        name = lab.guest().name();
+        name = bed.guest().name();
         EXPECT_NE(spawn({"ip", "netns", "list"}).find(name), std::string::npos);
     }
     fmt::print("made in {:.0f} ms, removed in {:.0f} ms\n", static_cast<double>(made) / 1e6,
@@ -147,7 +147,7 @@ TEST_P(NicTest, ALaboratoryIsQuicklyMadeAndLeavesNothing) {
 TEST_P(NicTest, WhatAKilledProcessLeftIsSwept) {
     const pid_t child = fork();
     if (child == 0) {
-        const NetLab lab(spec());
+        const Testbed bed(spec());
         raise(SIGKILL);
     }
     waitpid(child, nullptr, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Runs one command (no shell) to its end. The laboratory is built with `ip`, `bridge` and `tc`:
+// Runs one command (no shell) to its end. The test bed is built with `ip`, `bridge` and `tc`:
 // what it does can be read, and typed by hand. Throws Error with the command and its stderr when
 // the command fails.
 #pragma once

@@ -39,7 +39,7 @@ std::optional<unsigned> address_flags(const Netns &ns, const std::string &ifname
 
 } // namespace
 
-NetLab::NetLab(const LabSpec &spec)
+Testbed::Testbed(const TestbedSpec &spec)
     : prefix_(fresh_prefix()), far_(prefix_ + "-far"), switch_(prefix_ + "-switch"),
       guest_(prefix_ + "-guest"),
       standby_(guest_, switch_, {spec.standby, "standby", mac, spec.mtu}),
@@ -47,7 +47,7 @@ NetLab::NetLab(const LabSpec &spec)
     build(spec);
 }
 
-void NetLab::build(const LabSpec &spec) {
+void Testbed::build(const TestbedSpec &spec) {
     // The switch is a switch: it has no addresses and says nothing of its own.
     switch_.sysctl("net/ipv6/conf/all/disable_ipv6", "1");
     switch_.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
@@ -74,12 +74,12 @@ void NetLab::build(const LabSpec &spec) {
                                         guest4, guest6));
 }
 
-const Netns &NetLab::elsewhere() {
+const Netns &Testbed::elsewhere() {
     if (!elsewhere_) elsewhere_ = std::make_unique<Netns>(prefix_ + "-elsewhere");
     return *elsewhere_;
 }
 
-void NetLab::mtu(unsigned bytes) {
+void Testbed::mtu(unsigned bytes) {
     ip_batch(far_.name(), fmt::format("link set dev lan mtu {}\n", bytes));
     ip_batch(switch_.name(), fmt::format("link set dev sw-far mtu {}\n", bytes));
     standby_.mtu(bytes);
@@ -87,13 +87,13 @@ void NetLab::mtu(unsigned bytes) {
     ip_batch(switch_.name(), fmt::format("link set dev br0 mtu {}\n", bytes));
 }
 
-void NetLab::finish_frames() {
+void Testbed::finish_frames() {
     spawn({"ip", "netns", "exec", far_.name(), "ethtool", "-K", "lan", "tx", "off"});
     standby_.finish_frames();
     primary_.finish_frames();
 }
 
-void NetLab::vlan(unsigned id, const std::string &master) {
+void Testbed::vlan(unsigned id, const std::string &master) {
     const auto add = [id](const Netns &ns, const std::string &link, unsigned host) {
         ip_batch(ns.name(), fmt::format("link add link {0} name {0}.{1} type vlan id {1}\n"
                                         "link set dev {0}.{1} up\n"
@@ -110,7 +110,7 @@ void NetLab::vlan(unsigned id, const std::string &master) {
     }
 }
 
-bool NetLab::addresses_ready(const std::string &ifname, std::chrono::milliseconds patience) const {
+bool Testbed::addresses_ready(const std::string &ifname, std::chrono::milliseconds patience) const {
     std::optional<unsigned> flags;
     until(
         [&] {

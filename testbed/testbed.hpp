@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The laboratory: three network namespaces on the running kernel.
+// The test bed: three network namespaces on the running kernel.
 //
 //   guest                      switch (learning bridge br0)        far
 //   standby ------------------ sw-standby
@@ -11,9 +11,9 @@
 // primary().add(), and is left down then. Nothing outside the three namespaces is touched, and all
 // of it goes with the object. Needs root, and a kernel with bridge, veth, tun and cls_bpf.
 //
-//   NetLab lab({.primary = NicKind::tap});
-//   lab.primary().add();
-//   lab.primary().admin(true);
+//   Testbed bed({.primary = NicKind::tap});
+//   bed.primary().add();
+//   bed.primary().admin(true);
 #pragma once
 
 #include "testbed/netns.hpp"
@@ -25,13 +25,13 @@
 
 namespace hitless::testbed {
 
-struct LabSpec {
+struct TestbedSpec {
     NicKind standby = NicKind::veth;
     NicKind primary = NicKind::veth;
     unsigned mtu = 1500;
 };
 
-class NetLab {
+class Testbed {
   public:
     static constexpr const char *guest4 = "10.77.0.2";
     static constexpr const char *guest6 = "fd77::2";
@@ -40,8 +40,8 @@ class NetLab {
     static constexpr const char *broadcast4 = "10.77.0.255";
     static constexpr const char *mac = "52:54:00:77:00:02";
 
-    /// Also sweeps what dead laboratories left. Throws Error.
-    explicit NetLab(const LabSpec &spec = {});
+    /// Also sweeps what dead test beds left. Throws Error.
+    explicit Testbed(const TestbedSpec &spec = {});
 
     const Netns &guest() const { return guest_; }
     const Netns &far() const { return far_; }
@@ -65,7 +65,7 @@ class NetLab {
                          std::chrono::milliseconds patience = std::chrono::seconds(5)) const;
 
   private:
-    void build(const LabSpec &spec);
+    void build(const TestbedSpec &spec);
 
     std::string prefix_;
     Netns far_;

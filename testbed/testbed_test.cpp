@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The laboratory itself: before it may say that a datapath lost a frame, it must be shown to lose
+// The test bed itself: before it may say that a datapath lost a frame, it must be shown to lose
 // none by itself, and each event must be shown to happen. Needs root; standby only, no datapath.
 // HITLESS_PROVING_SECONDS (default 2) sets how long the traffic runs.
 #include "testbed/flow.hpp"
@@ -22,19 +22,19 @@ std::uint64_t traffic_ns() {
     return (seconds != nullptr ? std::stoull(seconds) : 2) * 1'000'000'000;
 }
 
-class Lab : public testing::TestWithParam<NicKind> {
+class Bed : public testing::TestWithParam<NicKind> {
   protected:
     void SetUp() override {
         if (geteuid() != 0) GTEST_SKIP() << "needs root";
     }
-    LabSpec spec() const { return {.standby = GetParam(), .primary = GetParam()}; }
+    TestbedSpec spec() const { return {.standby = GetParam(), .primary = GetParam()}; }
 };
 
 FlowSpec up_flow(unsigned rate = 20'000) {
-    return {.from = NetLab::guest4, .to = NetLab::far4, .rate = rate};
+    return {.from = Testbed::guest4, .to = Testbed::far4, .rate = rate};
 }
 FlowSpec down_flow(unsigned rate = 20'000) {
-    return {.from = NetLab::far4, .to = NetLab::guest4, .rate = rate};
+    return {.from = Testbed::far4, .to = Testbed::guest4, .rate = rate};
 }
 
 bool flows_again(const Flow &flow) {
@@ -50,10 +50,10 @@ bool stands_still(const Flow &flow) {
     return to > from && flow.between(from, to, 100ms).lost == to - from;
 }
 
-TEST_P(Lab, LosesNothingByItself) {
-    NetLab lab(spec());
-    Flow up(lab.guest(), lab.far(), up_flow());
-    Flow down(lab.far(), lab.guest(), down_flow());
+TEST_P(Bed, LosesNothingByItself) {
+    Testbed bed(spec());
+    Flow up(bed.guest(), bed.far(), up_flow());
+    Flow down(bed.far(), bed.guest(), down_flow());
     up.start();
     down.start();
     const auto end = now_ns() + traffic_ns();
@@ -74,14 +74,14 @@ TEST_P(Lab, LosesNothingByItself) {
     }
 }
 
-TEST_P(Lab, EventsOfTheStandbyHappen) {
-    NetLab lab(spec());
-    Flow up(lab.guest(), lab.far(), up_flow(1000));
-    Flow down(lab.far(), lab.guest(), down_flow(1000));
+TEST_P(Bed, EventsOfTheStandbyHappen) {
+    Testbed bed(spec());
+    Flow up(bed.guest(), bed.far(), up_flow(1000));
+    Flow down(bed.far(), bed.guest(), down_flow(1000));
     up.start();
     down.start();
     ASSERT_TRUE(flows_again(up) && flows_again(down));
-    Nic &nic = lab.standby();
+    Nic &nic = bed.standby();
 
     nic.blackhole(Direction::tx, true);
     EXPECT_TRUE(stands_still(up));
@@ -105,14 +105,14 @@ TEST_P(Lab, EventsOfTheStandbyHappen) {
     EXPECT_TRUE(flows_again(up) && flows_again(down));
 }
 
-TEST_P(Lab, ThePrimaryComesAndGoes) {
-    NetLab lab(spec());
-    Nic &primary = lab.primary();
+TEST_P(Bed, ThePrimaryComesAndGoes) {
+    Testbed bed(spec());
+    Nic &primary = bed.primary();
     EXPECT_FALSE(primary.present());
     primary.add();
     const unsigned first = primary.ifindex();
-    EXPECT_NE(first, lab.standby().ifindex());
-    primary.move_to(lab.elsewhere());
+    EXPECT_NE(first, bed.standby().ifindex());
+    primary.move_to(bed.elsewhere());
     EXPECT_NO_THROW(primary.ifindex());
     primary.remove();
     EXPECT_THROW(primary.ifindex(), std::exception);
@@ -122,26 +122,26 @@ TEST_P(Lab, ThePrimaryComesAndGoes) {
     primary.remove();
 }
 
-TEST_P(Lab, CarriesJumboFramesAndChangesMtu) {
-    NetLab lab(spec());
+TEST_P(Bed, CarriesJumboFramesAndChangesMtu) {
+    Testbed bed(spec());
     FlowSpec large = up_flow(200);
     large.size = 8000;
-    lab.mtu(9000);
-    Flow up(lab.guest(), lab.far(), large);
+    bed.mtu(9000);
+    Flow up(bed.guest(), bed.far(), large);
     up.start();
     until([&] { return up.mark() >= 100; });
     up.stop();
     EXPECT_EQ(up.since(0).lost, 0U);
 }
 
-TEST_P(Lab, MulticastBroadcastAndIpv6Arrive) {
-    NetLab lab(spec());
-    ASSERT_TRUE(lab.addresses_ready());
+TEST_P(Bed, MulticastBroadcastAndIpv6Arrive) {
+    Testbed bed(spec());
+    ASSERT_TRUE(bed.addresses_ready());
     const auto arrives = [&](FlowSpec send, const std::string &join) {
         FlowSpec receive = send;
         receive.ifname = join;
         send.rate = receive.rate = 1000;
-        Flow flow(lab.guest(), send, lab.far(), receive);
+        Flow flow(bed.guest(), send, bed.far(), receive);
         flow.start();
         until([&] { return flow.mark() >= 100; });
         flow.stop();
@@ -150,11 +150,11 @@ TEST_P(Lab, MulticastBroadcastAndIpv6Arrive) {
     };
     EXPECT_TRUE(arrives({.to = "239.7.7.7", .ifname = "standby"}, "lan"));
     EXPECT_TRUE(arrives({.to = "ff15::77", .ifname = "standby"}, "lan"));
-    EXPECT_TRUE(arrives({.to = NetLab::broadcast4}, ""));
-    EXPECT_TRUE(arrives({.from = NetLab::guest6, .to = NetLab::far6}, ""));
+    EXPECT_TRUE(arrives({.to = Testbed::broadcast4}, ""));
+    EXPECT_TRUE(arrives({.from = Testbed::guest6, .to = Testbed::far6}, ""));
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Lab, testing::Values(NicKind::veth, NicKind::tap),
+INSTANTIATE_TEST_SUITE_P(Kinds, Bed, testing::Values(NicKind::veth, NicKind::tap),
                          [](const auto &kind) {
                              return kind.param == NicKind::veth ? "veth" : "tap";
                          });

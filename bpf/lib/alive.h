@@ -81,13 +81,13 @@ static __always_inline __u32 present(enum hl_role role, enum hl_liveness by) {
 
 /* A NIC that was moved to another namespace takes its hooks along; its frames belong there, and our
  * master's ifindex may be a stranger's. */
-static __always_inline int at_home(enum hl_role role, enum hl_liveness by) {
+static __always_inline int in_own_netns(enum hl_role role, enum hl_liveness by) {
 	if (by == HL_LIVENESS_CAST) return entry_by_cast(nic_of(role)) != NULL;
 	return entry_by_lookup(role) != NULL;
 }
 
 /* Another place of the devmap, beside that of a role whose NIC was resolved. */
-static __always_inline int port_at_home(enum hl_port port, enum hl_role beside, enum hl_liveness by) {
+static __always_inline int port_in_own_netns(enum hl_port port, enum hl_role beside, enum hl_liveness by) {
 	struct hl_nic place = {.slot = nic_of(beside)->slot + (port - beside) * sizeof(void *)};
 
 	if (by == HL_LIVENESS_CAST) return entry_by_cast(&place) != NULL;
@@ -97,13 +97,13 @@ static __always_inline int port_at_home(enum hl_port port, enum hl_role beside, 
 /* linux/bpf.h of 6.6; the suffix is no part of either name. */
 enum bpf_attach_type___kernel { BPF_TCX_EGRESS___kernel };
 
-/* at_home() of a standby that is the master: where its hooks went, the primary's ifindex is a
+/* in_own_netns() of a standby that is the master: where its hooks went, the primary's ifindex is a
  * stranger's. clsact does not go along, so kernels that have nothing else need not ask. */
-static __always_inline int master_at_home(enum hl_liveness by) {
+static __always_inline int master_in_own_netns(enum hl_liveness by) {
 	int hooks_move =
 		bpf_core_enum_value_exists(enum bpf_attach_type___kernel, BPF_TCX_EGRESS___kernel);
 
-	return !hooks_move || at_home(HL_ROLE_STANDBY, by);
+	return !hooks_move || in_own_netns(HL_ROLE_STANDBY, by);
 }
 
 #endif

@@ -10,25 +10,25 @@ static __always_inline enum hl_counter sent_by(enum hl_role role) {
 }
 
 /* Where the failover device went, the numbers of NICs are strangers'. */
-static __always_inline int ends_at_home(enum hl_role beside, enum hl_liveness by) {
+static __always_inline int ends_in_own_netns(enum hl_role beside, enum hl_liveness by) {
 #ifdef HL_BOTH_ENDS_HERE
-	if (!port_at_home(HL_PORT_INNER, beside, by)) return 0;
+	if (!port_in_own_netns(HL_PORT_INNER, beside, by)) return 0;
 #endif
-	return port_at_home(HL_PORT_MASTER, beside, by);
+	return port_in_own_netns(HL_PORT_MASTER, beside, by);
 }
 
 /* Unlike a standby that is the master, one beside it may be gone, and its number a stranger's. */
 static __always_inline int outward(struct __sk_buff *skb, enum hl_liveness by) {
-	struct way way = choose_way(by);
+	struct path path = choose_path(by);
 
-	if (way.role == HL_ROLE_STANDBY) way.ifindex = present(HL_ROLE_STANDBY, by);
-	if (unlikely(!way.ifindex || !ends_at_home(way.role, by))) {
+	if (path.role == HL_ROLE_STANDBY) path.ifindex = present(HL_ROLE_STANDBY, by);
+	if (unlikely(!path.ifindex || !ends_in_own_netns(path.role, by))) {
 		count(HL_COUNT_DROP_NO_DEVICE);
 		return TC_ACT_SHOT;
 	}
-	remember(skb, way.role);
-	count(sent_by(way.role));
-	return bpf_redirect(way.ifindex, 0);
+	record_sent(skb, path.role);
+	count(sent_by(path.role));
+	return bpf_redirect(path.ifindex, 0);
 }
 
 #endif

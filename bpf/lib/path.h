@@ -15,21 +15,21 @@
 #include <linux/if_packet.h>
 
 /* Where a frame leaves. */
-struct way {
+struct path {
 	enum hl_role role;
 	__u32 ifindex; /* of a primary that is alive; nobody has asked the standby */
 };
 
-static __always_inline struct way by_standby(void) {
-	return (struct way){.role = HL_ROLE_STANDBY};
+static __always_inline struct path by_standby(void) {
+	return (struct path){.role = HL_ROLE_STANDBY};
 }
 
-static __always_inline struct way by_primary(__u32 ifindex) {
-	return (struct way){.role = HL_ROLE_PRIMARY, .ifindex = ifindex};
+static __always_inline struct path by_primary(__u32 ifindex) {
+	return (struct path){.role = HL_ROLE_PRIMARY, .ifindex = ifindex};
 }
 
 /* Somebody vetoes. A doubtful path still beats none. */
-static __always_inline struct way doubtful_way(__u64 veto, enum hl_liveness by) {
+static __always_inline struct path choose_doubtful_path(__u64 veto, enum hl_liveness by) {
 	__u32 primary;
 
 	if (veto & ~HL_VETO_SOFT || alive(HL_ROLE_STANDBY, by)) return by_standby();
@@ -37,11 +37,11 @@ static __always_inline struct way doubtful_way(__u64 veto, enum hl_liveness by) 
 	return primary ? by_primary(primary) : by_standby();
 }
 
-static __always_inline struct way choose_way(enum hl_liveness by) {
+static __always_inline struct path choose_path(enum hl_liveness by) {
 	__u64 veto = *(volatile __u64 *)&pair.veto;
 	__u32 primary;
 
-	if (unlikely(veto)) return doubtful_way(veto, by);
+	if (unlikely(veto)) return choose_doubtful_path(veto, by);
 	primary = alive(HL_ROLE_PRIMARY, by);
 	if (likely(primary)) {
 		wake_if_asked();
@@ -78,12 +78,12 @@ static __always_inline int verdict_on(enum copy copy) {
 
 /* What the gate (xdp.bpf.c) writes before a frame that it let pass, so that tc does not judge it,
  * and count its twin, a second time. */
-#define GATED 0x484c4854u
+#define ACCEPTED_BY_GATE 0x484c4854u
 
 static __always_inline int passed_gate(struct __sk_buff *skb) {
 	const __u32 *meta = (void *)(long)skb->data_meta;
 
-	return (void *)(meta + 1) <= (void *)(long)skb->data && *meta == GATED;
+	return (void *)(meta + 1) <= (void *)(long)skb->data && *meta == ACCEPTED_BY_GATE;
 }
 
 __noinline int accept_copy(struct __sk_buff *skb, enum hl_role role, int lone) {
@@ -133,7 +133,7 @@ static __always_inline enum hl_counter received_by(enum hl_role role) {
 }
 
 /* A frame with another verdict than DELIVER. What its NIC keeps, the guest gets a copy of. */
-static __always_inline int set_apart(struct __sk_buff *skb, enum hl_role role, int verdict, __u32 entrance,
+static __always_inline int keep_on_nic(struct __sk_buff *skb, enum hl_role role, int verdict, __u32 entrance,
 				     __u32 flags) {
 	if (!(verdict & KEEP)) return TC_ACT_SHOT;
 	if (verdict & DELIVER) {

@@ -72,7 +72,7 @@ Run setup_attach(CLI::App &app) {
                    "the name of the failover device that three and hidden make")
         ->default_str("fo-STANDBY")
         ->type_name("NAME");
-    app.add_flag("--finished-frames", options->request.finished_frames,
+    app.add_flag("--checksums-complete", options->request.checksums_complete,
                  "with xdp, on veth and taps: the other ends have tx and txvlan off");
     app.add_flag("--gate", options->request.gate,
                  "with two by tc: an XDP program keeps twins from taps on the standby");

@@ -16,7 +16,7 @@ Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
     // On two cables, frames sent before and after a flip race each other: the network's doing.
     Bound bound{.reordered = queues || row.event != planned_event};
     const bool interrupted =
-        layout_of(spec.model).nics == Place::hidden || spec.datapath == HL_DATAPATH_XDP;
+        layout_of(spec.model).nics == PairNetns::hidden || spec.datapath == HL_DATAPATH_XDP;
     if (toll == Toll::move && interrupted) {
         bound.up_lost = frames_in(row.up.longest_gap_ns, spec.rate);
         bound.down_lost = frames_in(row.down.longest_gap_ns, spec.rate);

@@ -27,7 +27,7 @@ constexpr auto lead = 150ms, tail = 500ms;
 // keeps everybody waiting.
 constexpr std::uint64_t late_ns = 5'000'000;
 
-/// Frames that this machine or the laboratory lost, not the network under test.
+/// Frames that this machine or the test bed lost, not the network under test.
 struct Losses {
     std::uint64_t sockets = 0, backlog = 0;
 
@@ -184,7 +184,7 @@ Report perform(const Spec &spec, Progress &progress) {
     Report report;
     progress.begin("building guest, switch and far host");
     Stage stage(spec, signals);
-    Sampler sampler(stage.lab().guest());
+    Sampler sampler(stage.bed().guest());
     Performer performer(stage, sampler, progress, report);
     report.start_ns = testbed::now_ns();
     for (const Event &event : story()) {

@@ -16,7 +16,7 @@ namespace hitless::cli::demo {
 namespace {
 
 using namespace std::chrono_literals;
-using testbed::NetLab;
+using testbed::Testbed;
 
 constexpr auto standby = "standby", failover = "fo-standby";
 constexpr std::uint64_t tcp_rate = 10'000'000; // bytes a second, each way
@@ -36,24 +36,24 @@ constexpr auto take_address = "addr del {0}/24 dev {1}\n";
 constexpr auto give_address = "addr add {0}/24 broadcast + dev {1}\n";
 
 /// The far host and the guest's addresses must be there before anybody connects.
-testbed::NetLab &ready(testbed::NetLab &lab) {
-    if (!lab.addresses_ready())
+testbed::Testbed &ready(testbed::Testbed &bed) {
+    if (!bed.addresses_ready())
         throw Error(ETIMEDOUT, "give the guest its addresses", "duplicate address detection failed",
                     "");
-    return lab;
+    return bed;
 }
 
 } // namespace
 
 Stage::Stage(const Spec &spec, const Signals &signals)
-    : spec_(spec), signals_(signals), lab_({.standby = spec.nic, .primary = spec.nic}),
-      up_(ready(lab_).guest(), lab_.far(), flow(NetLab::guest4, NetLab::far4, spec.rate)),
-      down_(lab_.far(), lab_.guest(), flow(NetLab::far4, NetLab::guest4, spec.rate)),
-      tcp_up_(lab_.guest(), lab_.far(), bulk(NetLab::guest4, NetLab::far4, up_port)),
-      tcp_down_(lab_.far(), lab_.guest(), bulk(NetLab::far4, NetLab::guest4, down_port)) {
-    for (testbed::Nic *nic : {&lab_.standby(), &lab_.primary()})
+    : spec_(spec), signals_(signals), bed_({.standby = spec.nic, .primary = spec.nic}),
+      up_(ready(bed_).guest(), bed_.far(), flow(Testbed::guest4, Testbed::far4, spec.rate)),
+      down_(bed_.far(), bed_.guest(), flow(Testbed::far4, Testbed::guest4, spec.rate)),
+      tcp_up_(bed_.guest(), bed_.far(), bulk(Testbed::guest4, Testbed::far4, up_port)),
+      tcp_down_(bed_.far(), bed_.guest(), bulk(Testbed::far4, Testbed::guest4, down_port)) {
+    for (testbed::Nic *nic : {&bed_.standby(), &bed_.primary()})
         nic->may_hide([this] { return private_netns(); });
-    if (spec.datapath == HL_DATAPATH_XDP) lab_.finish_frames();
+    if (spec.datapath == HL_DATAPATH_XDP) bed_.finish_frames();
     up_.start();
     down_.start();
     const bool flowing = wait_until(
@@ -62,7 +62,7 @@ Stage::Stage(const Spec &spec, const Signals &signals)
 }
 
 std::optional<PairStatus> Stage::pair() const {
-    const std::vector<PairStatus> pairs = testbed::in_netns(lab_.guest(), [] { return status(); });
+    const std::vector<PairStatus> pairs = testbed::in_netns(bed_.guest(), [] { return status(); });
     if (pairs.empty()) return std::nullopt;
     return pairs.front();
 }
@@ -74,7 +74,7 @@ Path Stage::path() const {
 }
 
 std::string Stage::private_netns() const {
-    if (layout_of(spec_.model).nics != Place::hidden) return {};
+    if (layout_of(spec_.model).nics != PairNetns::hidden) return {};
     const std::optional<PairStatus> now = pair();
     return now ? now->netns : std::string();
 }
@@ -82,7 +82,7 @@ std::string Stage::private_netns() const {
 const testbed::Netns &Stage::home() {
     const std::string hidden = private_netns();
     hidden_.reset();
-    return hidden.empty() ? lab_.guest() : hidden_.emplace(testbed::Netns::of_others(hidden));
+    return hidden.empty() ? bed_.guest() : hidden_.emplace(testbed::Netns::of_others(hidden));
 }
 
 // With xdp, addresses are moved by the user, and the guest is without them for that moment: given
@@ -92,31 +92,31 @@ void Stage::attach() {
     const bool xdp = spec_.datapath == HL_DATAPATH_XDP;
     std::vector<std::string> words{"attach", standby,   "--primary",
                                    "mac",    "--model", std::string(model_name(spec_.model))};
-    if (xdp) words.insert(words.end(), {"--datapath", "xdp", "--finished-frames"});
+    if (xdp) words.insert(words.end(), {"--datapath", "xdp", "--checksums-complete"});
     hitless(words);
     if (xdp)
-        testbed::ip_batch(lab_.guest().name(),
-                          fmt::format(take_address, NetLab::guest4, standby) +
-                              fmt::format(give_address, NetLab::guest4, failover));
+        testbed::ip_batch(bed_.guest().name(),
+                          fmt::format(take_address, Testbed::guest4, standby) +
+                              fmt::format(give_address, Testbed::guest4, failover));
 }
 
 void Stage::detach() {
     hitless({"detach", standby});
     if (spec_.datapath == HL_DATAPATH_XDP)
-        testbed::ip_batch(lab_.guest().name(), fmt::format(give_address, NetLab::guest4, standby));
+        testbed::ip_batch(bed_.guest().name(), fmt::format(give_address, Testbed::guest4, standby));
 }
 
 void Stage::switch_to(Target target) const {
-    testbed::in_netns(lab_.guest(), [&] { switch_path(standby, target); });
+    testbed::in_netns(bed_.guest(), [&] { switch_path(standby, target); });
 }
 
 std::string Stage::hitless(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"/proc/self/exe", "-n", lab_.guest().name()});
+    arguments.insert(arguments.begin(), {"/proc/self/exe", "-n", bed_.guest().name()});
     return testbed::spawn(arguments);
 }
 
 void Stage::start_controller() {
-    controller_.emplace(std::vector<std::string>{"-n", lab_.guest().name(), "run"},
+    controller_.emplace(std::vector<std::string>{"-n", bed_.guest().name(), "run"},
                         state_.path() + "/controller.log");
     const bool owns =
         wait_until([&] { return controller_lives() || !controller_->running(); }, patience);
@@ -132,7 +132,7 @@ int Stage::kill_controller() {
 }
 
 bool Stage::controller_lives() const {
-    return testbed::in_netns(lab_.guest(), [] { return controller_pid(); }).has_value();
+    return testbed::in_netns(bed_.guest(), [] { return controller_pid(); }).has_value();
 }
 
 std::string Stage::controller_log() const {

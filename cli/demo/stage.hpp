@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Where the story is played: the laboratory, its traffic, and the product as a user runs it, with a
+// Where the story is played: the test bed, its traffic, and the product as a user runs it, with a
 // state directory of its own. All of it goes with the object.
 //
 //   Stage stage({}, signals);
@@ -36,7 +36,7 @@ class Stage {
     Stage(const Spec &, const Signals &);
 
     const Spec &spec() const { return spec_; }
-    testbed::NetLab &lab() { return lab_; }
+    testbed::Testbed &bed() { return bed_; }
     testbed::Flow &up() { return up_; }
     testbed::Flow &down() { return down_; }
     testbed::Bulk &tcp_up() { return tcp_up_; }
@@ -78,7 +78,7 @@ class Stage {
     Spec spec_;
     const Signals &signals_;
     StateHome state_;
-    testbed::NetLab lab_;
+    testbed::Testbed bed_;
     testbed::Flow up_, down_;
     testbed::Bulk tcp_up_, tcp_down_;
     std::optional<testbed::Netns> hidden_; // the pair's private namespace, once it was looked for

@@ -23,7 +23,7 @@ std::string proved(bool happened, std::string what) {
 
 /// In the guest's namespace, where it is plugged in, or the pair's own.
 Seen primary(Stage &stage) {
-    const Seen plugged = look(stage.lab().guest(), "primary");
+    const Seen plugged = look(stage.bed().guest(), "primary");
     return plugged.present ? plugged : look(stage.home(), "primary");
 }
 
@@ -70,31 +70,31 @@ void reattach(Stage &stage) {
 }
 
 std::string plug_in(Stage &stage) {
-    stage.lab().primary().add();
+    stage.bed().primary().add();
     return came(stage);
 }
 std::string remove(Stage &stage) {
-    stage.lab().primary().remove();
+    stage.bed().primary().remove();
     return saw_primary(stage, gone);
 }
 
 std::string admin_down(Stage &stage) {
-    stage.lab().primary().admin(false);
+    stage.bed().primary().admin(false);
     const Seen seen = primary(stage);
     return proved(seen.present && !seen.up, "primary " + seen.text());
 }
 std::string admin_up(Stage &stage) {
-    stage.lab().primary().admin(true);
+    stage.bed().primary().admin(true);
     const Seen seen = primary(stage);
     return proved(seen.up, "primary " + seen.text());
 }
 
 std::string carrier_off(Stage &stage) {
-    stage.lab().primary().carrier(false);
+    stage.bed().primary().carrier(false);
     return saw_primary(stage, unplugged);
 }
 std::string carrier_on(Stage &stage) {
-    stage.lab().primary().carrier(true);
+    stage.bed().primary().carrier(true);
     return saw_primary(stage, {.present = true, .up = true, .carrier = true});
 }
 
@@ -141,13 +141,13 @@ std::string restart_controller(Stage &stage) {
 }
 
 std::string move_away(Stage &stage) {
-    stage.lab().primary().move_to(stage.lab().elsewhere());
-    const Seen there = look(stage.lab().elsewhere(), "primary");
+    stage.bed().primary().move_to(stage.bed().elsewhere());
+    const Seen there = look(stage.bed().elsewhere(), "primary");
     return proved(there.present && !primary(stage).present,
-                  "primary absent here, present in " + stage.lab().elsewhere().name());
+                  "primary absent here, present in " + stage.bed().elsewhere().name());
 }
 std::string move_back(Stage &stage) {
-    stage.lab().primary().move_to(stage.lab().guest());
+    stage.bed().primary().move_to(stage.bed().guest());
     return came(stage);
 }
 

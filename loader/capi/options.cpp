@@ -89,7 +89,7 @@ AttachRequest request_of(const hitless_attach_options &given) {
     out.model = model_of(options.model, out.datapath);
     if (options.failover) out.failover = options.failover;
     out.gate = options.gate;
-    out.finished_frames = options.finished_frames;
+    out.checksums_complete = options.checksums_complete;
     out.policy = policy_of(options.policy);
     for (const auto *const *name = options.other_standbys; name && *name; name++)
         out.other_standbys.emplace_back(*name);

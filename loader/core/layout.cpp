@@ -9,10 +9,10 @@ namespace {
 
 constexpr Layout layouts[] = {
     // model, NICs, has_failover, takes_name, bounces, may_be_netkit
-    {HL_MODEL_TWO, Place::guest, false, false, false, false},
-    {HL_MODEL_THREE, Place::guest, true, false, true, false},
-    {HL_MODEL_HIDDEN, Place::hidden, true, false, false, true},
-    {HL_MODEL_ONE, Place::hidden, true, true, false, true},
+    {HL_MODEL_TWO, PairNetns::guest, false, false, false, false},
+    {HL_MODEL_THREE, PairNetns::guest, true, false, true, false},
+    {HL_MODEL_HIDDEN, PairNetns::hidden, true, false, false, true},
+    {HL_MODEL_ONE, PairNetns::hidden, true, true, false, true},
 };
 
 } // namespace

@@ -14,11 +14,11 @@
 namespace hitless {
 
 /// The network namespaces of a pair: the one that the pair was made in, and its private one.
-enum class Place { guest, hidden };
+enum class PairNetns { guest, hidden };
 
 struct Layout {
     hl_model model;
-    Place nics;         ///< where standby and primary live
+    PairNetns nics;     ///< where standby and primary live
     bool has_failover;  ///< a device of ours is the master, else the standby
     bool takes_name;    ///< and is called and numbered as the standby was
     bool bounces;       ///< frames for it come back in by its inner end (bpf/tc.bpf.c)

@@ -36,7 +36,7 @@ std::optional<Refusal> why_no_native_receive(const NicAbilities &nic, bool finis
             fmt::format("{} hands on frames whose checksum and VLAN tag the other end left undone, "
                         "and XDP would lose them",
                         nic.driver == "tun" ? "a tap" : "veth"),
-            "`ethtool -K OTHER-END tx off txvlan off`, then attach with --finished-frames"};
+            "`ethtool -K OTHER-END tx off txvlan off`, then attach with --checksums-complete"};
     if (nic.strips_vlan && !one_of(nic.driver, {"veth", "tun"}))
         return Refusal{"it takes VLAN tags out of received frames, and XDP would lose them",
                        fmt::format("ethtool -K {} rxvlan off", nic.name)};

@@ -61,13 +61,13 @@ void relapse(const Policy &policy, Trust &trust, Instant now) {
 
 /// The bits about the path behind the link.
 uint64_t path_bits(const Policy &policy, Trust &trust, const Observation &seen, Instant now) {
-    if (seen.path == Belief::proved) {
+    if (seen.path == PathVerdict::proved) {
         trust.hole = 0;
         if (!trust.proved_since) trust.proved_since = now;
         return 0;
     }
     trust.proved_since.reset();
-    if (seen.path == Belief::unproven) return HL_VETO(UNPROVEN);
+    if (seen.path == PathVerdict::unproven) return HL_VETO(UNPROVEN);
     relapse(policy, trust, now);
     trust.was_left = true;
     if (!trust.hole) // the name that stands, stays

@@ -34,11 +34,11 @@ struct Observation {
     bool configured = false; ///< MTU, flags and address could be brought in line
     bool mtu_fits = true;    ///< carries the master's MTU
     bool mac_matches = true;
-    bool answers = true;          ///< its slot on the bus does
-    bool faster = true;           ///< than the standby, as far as their speeds are known
-    Belief path = Belief::proved; ///< what the prover thinks
-    bool completes = true;        ///< the device goes on counting sent frames
-    uint64_t veto = 0;            ///< the veto word as it stands
+    bool answers = true;                    ///< its slot on the bus does
+    bool faster = true;                     ///< than the standby, as far as their speeds are known
+    PathVerdict path = PathVerdict::proved; ///< what the prover thinks
+    bool completes = true;                  ///< the device goes on counting sent frames
+    uint64_t veto = 0;                      ///< the veto word as it stands
 };
 
 /// What policy remembers between two decisions.

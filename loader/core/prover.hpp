@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Does the primary carry frames both ways? Pure: answers, counters and the time in; questions to
-// ask and a belief out. docs/adr/0007 has the reasons.
+// ask and a verdict out. docs/adr/0007 has the reasons.
 //
 // A question is one small frame that a neighbour answers. Silence alone proves nothing: it counts
 // against the primary only when the same neighbour answers a question that left by the standby.
@@ -10,8 +10,8 @@
 // frames that arrive on the primary.
 //
 //   Prover prover;
-//   Prover::Orders orders = prover.step(probing, sight, now);
-//   if (orders.ask_primary) ...            // later: prover.answered(Side::primary, now)
+//   Prover::Actions actions = prover.step(probing, input, now);
+//   if (actions.ask_primary) ...            // later: prover.answered(Side::primary, now)
 #pragma once
 
 #include "loader/core/types.hpp"
@@ -30,7 +30,7 @@ struct Probing {
 
 enum class Side { primary, standby };
 
-enum class Belief {
+enum class PathVerdict {
     unproven, ///< no evidence yet, or doubted right now
     proved,   ///< evidence both ways, and none against
     refuted   ///< the standby was answered and the primary was not
@@ -38,8 +38,8 @@ enum class Belief {
 
 class Prover {
   public:
-    /// The pair at one moment.
-    struct Sight {
+    /// The pair at one context.
+    struct Input {
         bool usable = false;     ///< the primary is up, with carrier
         unsigned ways = 0;       ///< of asking somebody; 0: there is nobody
         uint64_t veto = 0;       ///< the veto word as it stands
@@ -48,7 +48,7 @@ class Prover {
         bool unresolved = false; ///< the ways lead to neighbours that the guest itself waits for
         bool completes = true;   ///< the primary goes on counting sent frames
     };
-    struct Orders {
+    struct Actions {
         bool ask_primary = false;
         bool ask_standby = false;
         bool next_target = false;     ///< the present way is not answered: take the next
@@ -57,7 +57,7 @@ class Prover {
         std::optional<Instant> again; ///< when step() is due though nothing happened
     };
 
-    Orders step(const Probing &, const Sight &, Instant now);
+    Actions step(const Probing &, const Input &, Instant now);
     /// Somebody answered the question that left by this side at `asked`.
     void answered(Side, Instant asked, Instant now);
     /// The question by this side that step() has just ordered was not sent: the device's queue is
@@ -65,7 +65,7 @@ class Prover {
     void not_sent(Side side) { unsent_ |= side == Side::primary; }
     /// There is evidence against the primary from elsewhere: it must prove itself anew.
     void refute() { accused_ = true; }
-    Belief belief() const;
+    PathVerdict verdict() const;
     /// Somebody has answered a question by the primary since it was last to be proved.
     bool evident() const { return evident_; }
     /// When the question was asked whose silence led to the present doubt.
@@ -81,27 +81,27 @@ class Prover {
         comparing, ///< no answer: the standby is asked
         trial      ///< nor there, and nothing comes in: frames are diverted while it is asked again
     };
-    struct Moment { // what one step works with
+    struct Context { // what one step works with
         const Probing &how;
-        const Sight &seen;
+        const Input &seen;
         Instant now;
-        Orders orders{};
+        Actions actions{};
     };
 
-    void enter(Moment &);
-    void begin_proving(const Moment &, bool refuted);
-    void prove(Moment &);
-    bool is_proved(const Moment &) const;
-    void trust(Moment &);
-    bool inflow_stopped(Moment &);
-    void measure_inflow(const Moment &);
-    void await(Moment &);
-    void compare(Moment &);
-    void give_up(Moment &);
-    void ask(Moment &, Side);
-    bool overdue(Moment &, int percent);
+    void enter(Context &);
+    void begin_proving(const Context &, bool refuted);
+    void prove(Context &);
+    bool is_proved(const Context &) const;
+    void trust(Context &);
+    bool inflow_stopped(Context &);
+    void measure_inflow(const Context &);
+    void await(Context &);
+    void compare(Context &);
+    void give_up(Context &);
+    void ask(Context &, Side);
+    bool overdue(Context &, int percent);
     Instant patience(const Probing &, int percent) const;
-    Instant vain_pace(const Moment &) const;
+    Instant vain_pace(const Context &) const;
     Instant unasked(const Probing &) const;
 
     Phase phase_ = Phase::fresh;
@@ -110,8 +110,8 @@ class Prover {
     Instant round_{0}, due_{0}; ///< when the last round began; while proving, when the next may
     Instant doubted_since_{0};
     Instant slowest_{0};    ///< answer of late
-    uint64_t sent_ = 0;     ///< Sight::sent when the last question was asked
-    uint64_t received_ = 0; ///< Sight::received when proving, or a round, began
+    uint64_t sent_ = 0;     ///< Input::sent when the last question was asked
+    uint64_t received_ = 0; ///< Input::received when proving, or a round, began
     unsigned tries_ = 0;    ///< questions of this phase
     bool primary_answered_ = false, standby_answered_ = false; ///< in this round
     Instant standby_answered_at_{0};
@@ -131,7 +131,7 @@ class Prover {
     /// Frames that come in by a primary in use while the guest only listens.
     struct Inflow {
         bool steady = false;   ///< at least some 100 a second since the last question
-        uint64_t received = 0; ///< Sight::received when it was last looked at
+        uint64_t received = 0; ///< Input::received when it was last looked at
         Instant looked{0};
         unsigned empty_looks = 0; ///< one after the other
     } inflow_;

@@ -80,7 +80,7 @@ struct hitless_attach_options {
 	const struct hitless_policy *policy; /* NULL: the defaults */
 	const char *failover;  /* name of the device that a model makes; NULL: "fo-" and the standby's */
 	int gate;              /* flag; tc: an XDP program keeps twins from taps on the standby */
-	int finished_frames;   /* flag; xdp on veth or tap: the other ends finish every frame */
+	int checksums_complete;   /* flag; xdp on veth or tap: the other ends finish every frame */
 	/* Of a controller's rules only: */
 	const char *const *other_standbys; /* tried in this order when `standby` is not there; ends with
 	                                      NULL; may be NULL */
@@ -195,7 +195,7 @@ struct hitless_control_options {
 	int reserved;         /* 0 */
 	const struct hitless_policy *policy; /* of pairs that it makes unasked; NULL: the defaults */
 	const struct hitless_attach_options *const *pairs; /* wanted by name; ends with NULL; may be NULL.
-	                                                      Made as soon as their standby is there */
+	                                                      NewPair as soon as their standby is there */
 };
 
 /* Makes this handle the namespace's controller: it gives pairs their primaries back, proves them,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// hl-traffic: the proving ground's traffic from the command line, for scripts and for guests.
+// hl-traffic: the test bed's traffic from the command line, for scripts and for guests.
 #include "testbed/traffic/commands.hpp"
 
 #include <cstdio>

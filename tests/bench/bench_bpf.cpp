@@ -77,7 +77,7 @@ std::vector<Subject> subjects(const Pair &pair, const empty_bpf &parts) {
     const auto &p = pair.dp.skel().progs;
     const Frame out = frame(peer_mac, own_mac);
     const Frame uni = frame(own_mac, peer_mac);
-    const uint32_t sby = pair.lab.standby, pri = pair.lab.primary;
+    const uint32_t sby = pair.bed.standby, pri = pair.bed.primary;
     std::vector<Subject> all = {
         {"empty", parts.progs.empty, out, sby, 0},
         {"part: redirect helper", parts.progs.part_redirect, out, sby, 0},

@@ -62,7 +62,7 @@ uint32_t ifindex_of(const std::string &ifname) {
     return index;
 }
 
-Lab::Lab() : before_(Netns::current()) {
+Bed::Bed() : before_(Netns::current()) {
     Netns::make().enter();
     write_sysctl("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"); // no frames but ours
     ip_batch("link add sby address 02:00:00:00:00:01 type veth peer name sby_far\n"
@@ -72,7 +72,7 @@ Lab::Lab() : before_(Netns::current()) {
     standby = ifindex_of("sby");
 }
 
-Lab::~Lab() {
+Bed::~Bed() {
     before_.enter();
 }
 

@@ -3,7 +3,7 @@
 // A pair of NICs on veth, in a namespace of its own: "pri" and "sby" share one MAC; "pri_far" and
 // "sby_far" are the ports of the switch behind them. Not for traffic figures: testbed/ is.
 //
-//   Lab lab; // the caller is inside until it goes
+//   Bed bed; // the caller is inside until it goes
 //   ip("link set pri_far down"); // the primary loses its carrier
 #pragma once
 
@@ -57,10 +57,10 @@ void ip_batch(const std::string &script);
 
 uint32_t ifindex_of(const std::string &ifname);
 
-class Lab {
+class Bed {
   public:
-    Lab();
-    ~Lab();
+    Bed();
+    ~Bed();
 
     uint32_t primary = 0; // ifindex of "pri"
     uint32_t standby = 0; // ifindex of "sby"

@@ -133,23 +133,23 @@ int Datapath::rings() const {
     return *rung_;
 }
 
-std::shared_ptr<Lab> untouched() {
-    static auto shared = std::make_shared<Lab>();
+std::shared_ptr<Bed> untouched() {
+    static auto shared = std::make_shared<Bed>();
     return shared;
 }
 
-Pair::Pair(std::shared_ptr<Lab> on, uint64_t window_ns)
-    : nics(std::move(on)), dp({.master = lab.standby, .window_ns = window_ns}) {
-    if (dp.resolve(HL_ROLE_PRIMARY, lab.primary) || dp.resolve(HL_ROLE_STANDBY, lab.standby))
-        throw Error(ENOENT, "resolve the lab's NICs");
+Pair::Pair(std::shared_ptr<Bed> on, uint64_t window_ns)
+    : nics(std::move(on)), dp({.master = bed.standby, .window_ns = window_ns}) {
+    if (dp.resolve(HL_ROLE_PRIMARY, bed.primary) || dp.resolve(HL_ROLE_STANDBY, bed.standby))
+        throw Error(ENOENT, "resolve the bed's NICs");
     dp.place(HL_PORT_INNER, ifindex_of("sby_far"));
     dp.place(HL_PORT_MASTER, ifindex_of("pri_far"));
 }
 
 bool Pair::delivered(hl_role nic, const Frame &frame) const {
     if (nic == HL_ROLE_PRIMARY)
-        return dp.run(dp.ingress_primary(), frame, lab.primary) == TC_ACT_REDIRECT;
-    return dp.run(dp.skel().progs.hl_ingress_standby, frame, lab.standby) == TC_ACT_UNSPEC;
+        return dp.run(dp.ingress_primary(), frame, bed.primary) == TC_ACT_REDIRECT;
+    return dp.run(dp.skel().progs.hl_ingress_standby, frame, bed.standby) == TC_ACT_UNSPEC;
 }
 
 } // namespace hitless::test

@@ -70,18 +70,18 @@ class Datapath {
 };
 
 /// NICs that all tests share who leave them as they are: making some takes longer than most tests.
-std::shared_ptr<Lab> untouched();
+std::shared_ptr<Bed> untouched();
 
 /// Loaded programs of a pair, both NICs resolved. The far ends play those of a failover device.
 struct Pair {
-    explicit Pair(std::shared_ptr<Lab> nics = std::make_shared<Lab>(),
+    explicit Pair(std::shared_ptr<Bed> nics = std::make_shared<Bed>(),
                   uint64_t window_ns = forever);
 
     /// A frame as it comes in by one NIC: was it delivered?
     bool delivered(hl_role nic, const Frame &frame) const;
 
-    std::shared_ptr<Lab> nics;
-    const Lab &lab = *nics;
+    std::shared_ptr<Bed> nics;
+    const Bed &bed = *nics;
     Datapath dp;
 };
 

@@ -37,7 +37,7 @@ class EgressTest : public ::testing::TestWithParam<hl_liveness> {
     }
     int send() { return pair.dp.egress(GetParam()); }
 
-    explicit EgressTest(std::shared_ptr<Lab> nics = untouched()) : pair(std::move(nics)) {}
+    explicit EgressTest(std::shared_ptr<Bed> nics = untouched()) : pair(std::move(nics)) {}
 
     Pair pair;
     hl_pair &state = pair.dp.pair();
@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(Rung, EgressTest, ::testing::ValuesIn(every_rung),
 
 class EgressStandbyDownTest : public EgressTest {
   protected:
-    EgressStandbyDownTest() : EgressTest(std::make_shared<Lab>()) {}
+    EgressStandbyDownTest() : EgressTest(std::make_shared<Bed>()) {}
     void SetUp() override {
         EgressTest::SetUp();
         ip("link set sby down");
@@ -178,7 +178,7 @@ TEST_P(EgressDeathTest, LeavesForTheStandbyAndRecordsOneFlip) {
     const auto &[rung, death] = GetParam();
     Pair pair;
     if (!pair.dp.has(rung)) GTEST_SKIP() << "this kernel has no bpf_rdonly_cast";
-    ASSERT_EQ(pair.dp.resolve(HL_ROLE_PRIMARY, pair.lab.primary), 0);
+    ASSERT_EQ(pair.dp.resolve(HL_ROLE_PRIMARY, pair.bed.primary), 0);
     death.strike(pair.dp.pair().primary);
     expect_left_once(pair, rung);
 }
@@ -198,7 +198,7 @@ TEST_P(EgressMoveTest, ANicBroughtUpInAnotherNamespaceIsLost) {
     Netns elsewhere = Netns::make();
     ip("link set pri netns " + elsewhere.path());
     inside(elsewhere, [] { ip("link set pri up"); });
-    ASSERT_EQ(inside(elsewhere, [] { return ifindex_of("pri"); }), pair.lab.primary)
+    ASSERT_EQ(inside(elsewhere, [] { return ifindex_of("pri"); }), pair.bed.primary)
         << "kept, so that only the namespace tells";
     expect_left_once(pair, GetParam());
 }
@@ -211,11 +211,11 @@ TEST_P(EgressMoveTest, AMovedNicsFramesBelongToWhereItIs) {
     bpf_program *ingress = GetParam() == HL_LIVENESS_CAST ? programs.hl_ingress_primary_cast
                                                           : programs.hl_ingress_primary_probe_read;
     Frame unicast = frame(own_mac, peer_mac);
-    ASSERT_EQ(pair.dp.run(ingress, unicast, pair.lab.primary), TC_ACT_REDIRECT);
+    ASSERT_EQ(pair.dp.run(ingress, unicast, pair.bed.primary), TC_ACT_REDIRECT);
     Netns elsewhere = Netns::make();
     ip("link set pri netns " + elsewhere.path());
     inside(elsewhere,
-           [&] { ASSERT_EQ(pair.dp.run(ingress, unicast, pair.lab.primary), TC_ACT_UNSPEC); });
+           [&] { ASSERT_EQ(pair.dp.run(ingress, unicast, pair.bed.primary), TC_ACT_UNSPEC); });
     EXPECT_EQ(pair.dp.counted(HL_COUNT_RX_PRIMARY), 1u);
 }
 
@@ -236,7 +236,7 @@ TEST_P(EgressWithoutMasterTest, NothingIsLedAnywhere) {
     Netns elsewhere = Netns::make();
     ip("link set sby netns " + elsewhere.path());
     inside(elsewhere, [&] { EXPECT_EQ(pair.dp.egress(GetParam()), TC_ACT_UNSPEC); });
-    EXPECT_EQ(pair.dp.run(ingress[GetParam()], frame(own_mac, peer_mac), pair.lab.primary),
+    EXPECT_EQ(pair.dp.run(ingress[GetParam()], frame(own_mac, peer_mac), pair.bed.primary),
               TC_ACT_UNSPEC);
     EXPECT_EQ(pair.dp.counters(), "");
 }

@@ -56,7 +56,7 @@ TEST_P(PortTest, StaysOnItsNicAndReachesTheMaster) {
     const Case &c = GetParam();
     Pair pair{untouched()};
     const int verdict =
-        pair.dp.run(pair.dp.ingress_primary(), typed(c.to, peer_mac, c.type), pair.lab.primary);
+        pair.dp.run(pair.dp.ingress_primary(), typed(c.to, peer_mac, c.type), pair.bed.primary);
     EXPECT_EQ(verdict, c.stays ? TC_ACT_UNSPEC : TC_ACT_REDIRECT);
     EXPECT_EQ(pair.dp.counters(), "rx_primary=1");
 }
@@ -68,7 +68,7 @@ TEST_P(PortTest, OnAFailoverDeviceToo) {
         auto &programs = pair.dp.skel().progs;
         const int verdict = pair.dp.run(nic == P ? programs.hl_enter_primary_probe_read
                                                  : programs.hl_enter_standby_probe_read,
-                                        typed(c.to, peer_mac, c.type, nic), pair.lab.primary);
+                                        typed(c.to, peer_mac, c.type, nic), pair.bed.primary);
         EXPECT_EQ(verdict, c.stays ? TC_ACT_UNSPEC : TC_ACT_REDIRECT);
     }
     EXPECT_EQ(pair.dp.counters(), "rx_primary=1 rx_standby=1");
@@ -91,7 +91,7 @@ TEST(Port, TheMasterHearsOneOfTwo) {
     Pair pair{untouched()};
     const Frame bytes = typed(ptp, peer_mac, 0x88f7);
     EXPECT_TRUE(pair.delivered(S, bytes));
-    EXPECT_EQ(pair.dp.run(pair.dp.ingress_primary(), bytes, pair.lab.primary), TC_ACT_UNSPEC)
+    EXPECT_EQ(pair.dp.run(pair.dp.ingress_primary(), bytes, pair.bed.primary), TC_ACT_UNSPEC)
         << "it stays on the primary all the same";
     EXPECT_EQ(pair.dp.counters(), "rx_standby=1 drop_twin=1");
 }
@@ -99,7 +99,7 @@ TEST(Port, TheMasterHearsOneOfTwo) {
 TEST(Port, AnEchoIsNobodys) {
     Pair pair{untouched()};
     EXPECT_EQ(pair.dp.run(pair.dp.ingress_primary(), typed(reserved(0x0e), own_mac, 0x88cc),
-                          pair.lab.primary),
+                          pair.bed.primary),
               TC_ACT_SHOT);
     EXPECT_EQ(pair.dp.counters(), "drop_echo=1");
 }

@@ -50,7 +50,7 @@ class Sender {
 };
 
 void attach_egress(const Pair &pair) {
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(pair.lab.standby),
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(pair.bed.standby),
                 .attach_point = BPF_TC_EGRESS);
     const auto &progs = pair.dp.skel().progs;
     const bpf_program *program =
@@ -101,7 +101,7 @@ TEST(Race, CopiesOfOneContentOnTwoCpusPairUp) {
 
     on_two_cpus(1, [&](int who, int) {
         pair.dp.run(who ? programs.hl_ingress_standby : pair.dp.ingress_primary(), bytes,
-                    pair.lab.primary, copies);
+                    pair.bed.primary, copies);
     });
     EXPECT_EQ(pair.dp.counted(HL_COUNT_DROP_TWIN), copies) << pair.dp.counters();
 }
@@ -112,7 +112,7 @@ TEST(Race, AFrameWhileThePrimaryIsForgottenLeavesAllTheSame) {
     constexpr int frames = 50; // a round
     Pair pair;
     attach_egress(pair);
-    Sender sender(pair.lab.standby);
+    Sender sender(pair.bed.standby);
     auto arrived = [] { return received_by("pri_far") + received_by("sby_far"); };
     const uint64_t before = arrived();
     std::atomic<uint64_t> sent = 0;
@@ -129,7 +129,7 @@ TEST(Race, AFrameWhileThePrimaryIsForgottenLeavesAllTheSame) {
             }
             while (busy == 0) {
                 pair.dp.resolve(HL_ROLE_PRIMARY, 0);
-                pair.dp.resolve(HL_ROLE_PRIMARY, pair.lab.primary);
+                pair.dp.resolve(HL_ROLE_PRIMARY, pair.bed.primary);
                 pair.dp.pair().veto = 0;
             }
         },

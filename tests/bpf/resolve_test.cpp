@@ -20,7 +20,7 @@ void expect_resolved(const Datapath &dp, const std::string &ifname) {
 }
 
 TEST(Resolve, FindsTheDeviceOfEachNumber) {
-    Lab lab;
+    Bed bed;
     Datapath dp;
     ip_batch("link add m1 index 1000 type veth peer name n1\n"
              "link add m2 index 1256 type veth peer name n2\n"
@@ -55,8 +55,8 @@ TEST(Resolve, NoneForgetsTheDevice) {
 
 TEST(Resolve, EachRoleHasItsOwnPlace) {
     Pair pair{untouched()};
-    EXPECT_EQ(pair.dp.pair().primary.ifindex, pair.lab.primary);
-    EXPECT_EQ(pair.dp.pair().standby.ifindex, pair.lab.standby);
+    EXPECT_EQ(pair.dp.pair().primary.ifindex, pair.bed.primary);
+    EXPECT_EQ(pair.dp.pair().standby.ifindex, pair.bed.standby);
     EXPECT_NE(pair.dp.pair().primary.netdev, pair.dp.pair().standby.netdev);
     EXPECT_NE(pair.dp.pair().primary.slot, pair.dp.pair().standby.slot);
 }
@@ -64,10 +64,10 @@ TEST(Resolve, EachRoleHasItsOwnPlace) {
 TEST(Resolve, LooksInTheCallersNamespaceOnly) {
     Pair pair{untouched()};
     Netns elsewhere = Netns::make();
-    EXPECT_EQ(inside(elsewhere, [&] { return pair.dp.resolve(HL_ROLE_PRIMARY, pair.lab.primary); }),
+    EXPECT_EQ(inside(elsewhere, [&] { return pair.dp.resolve(HL_ROLE_PRIMARY, pair.bed.primary); }),
               -ENOENT);
 
-    ASSERT_EQ(pair.dp.resolve(HL_ROLE_PRIMARY, pair.lab.primary), 0);
+    ASSERT_EQ(pair.dp.resolve(HL_ROLE_PRIMARY, pair.bed.primary), 0);
     uint64_t here = pair.dp.pair().primary.netdev;
     ASSERT_EQ(inside(elsewhere, [&] { return pair.dp.resolve(HL_ROLE_PRIMARY, 1); }), 0) << "lo";
     EXPECT_NE(pair.dp.pair().primary.netdev, here);

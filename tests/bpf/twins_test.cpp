@@ -150,7 +150,7 @@ TEST(Twins, AFloodOnOneSideLosesNothing) {
         Pair pair{untouched()};
         const auto &programs = pair.dp.skel().progs;
         pair.dp.run(nic == P ? pair.dp.ingress_primary() : programs.hl_ingress_standby, bytes,
-                    pair.lab.primary, flood);
+                    pair.bed.primary, flood);
         EXPECT_EQ(pair.dp.counted(delivered_as[nic]), flood);
         EXPECT_EQ(pair.dp.counted(HL_COUNT_DROP_TWIN), 0U);
     }
@@ -160,7 +160,7 @@ TEST(Twins, AFloodThatChangesSidesIsBelievedAfterTwoWindows) {
     constexpr uint64_t window = 20 * ms;
     Pair pair(untouched(), window);
     Frame bytes = frame(broadcast_mac, peer_mac);
-    pair.dp.run(pair.dp.ingress_primary(), bytes, pair.lab.primary, 1000);
+    pair.dp.run(pair.dp.ingress_primary(), bytes, pair.bed.primary, 1000);
     std::this_thread::sleep_for(std::chrono::nanoseconds(2 * window)); // time is what is tested
     for (int i = 0; i < 10; i++)
         EXPECT_TRUE(pair.delivered(S, bytes));

@@ -42,11 +42,11 @@ void attach(uint32_t ifindex, const bpf_program *program, uint32_t priority) {
 class WireTest : public ::testing::Test {
   protected:
     WireTest() : socket_(::socket(AF_PACKET, SOCK_RAW, 0)) {
-        make_clsact(pair.lab.primary);
-        make_clsact(pair.lab.standby);
-        attach(pair.lab.primary, pair.dp.ingress_primary(), 1);
-        attach(pair.lab.standby, pair.dp.skel().progs.hl_ingress_standby, 1);
-        attach(pair.lab.standby, witness_->progs.see, 2);
+        make_clsact(pair.bed.primary);
+        make_clsact(pair.bed.standby);
+        attach(pair.bed.primary, pair.dp.ingress_primary(), 1);
+        attach(pair.bed.standby, pair.dp.skel().progs.hl_ingress_standby, 1);
+        attach(pair.bed.standby, witness_->progs.see, 2);
     }
     ~WireTest() override { witness_bpf::destroy(witness_); }
 
@@ -91,7 +91,7 @@ TEST_F(WireTest, TheStandbyPassesWhatThePrimaryJudgedAndLeavesNoTrace) {
     ASSERT_TRUE(arrives(P, frame(broadcast_mac, peer_mac)));
     EXPECT_EQ(seen().tc_index, 0U);
     EXPECT_EQ(seen().mark, 0U);
-    EXPECT_EQ(seen().ifindex, pair.lab.standby);
+    EXPECT_EQ(seen().ifindex, pair.bed.standby);
     EXPECT_EQ(pair.dp.counters(), "rx_primary=1") << "judged once";
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The programs of a failover device over the maps of a pair, attached nowhere; "far" ends of the
-// lab play the inner end.
+// bed play the inner end.
 #pragma once
 
 #include "tests/bpf/datapath.hpp"
@@ -16,7 +16,7 @@ namespace hitless::test {
 
 class Forward {
   public:
-    explicit Forward(const std::shared_ptr<Lab> &nics = untouched()) : pair(nics) {
+    explicit Forward(const std::shared_ptr<Bed> &nics = untouched()) : pair(nics) {
         skel_.reset(xdp_bpf::open());
         auto &maps = skel_->maps;
         const auto &from = pair.dp.skel().maps;
@@ -32,8 +32,8 @@ class Forward {
                   skel_->progs.hl_xdp_inward_primary_cast, skel_->progs.hl_xdp_inward_standby_cast})
                 bpf_program__set_autoload(program, false);
         if (int error = xdp_bpf::load(skel_.get())) throw Error(-error, "load the XDP object");
-        port(HL_ROLE_PRIMARY, pair.lab.primary);
-        port(HL_ROLE_STANDBY, pair.lab.standby);
+        port(HL_ROLE_PRIMARY, pair.bed.primary);
+        port(HL_ROLE_STANDBY, pair.bed.standby);
         port(HL_PORT_INNER, ifindex_of("sby_far"));
         port(HL_PORT_MASTER, ifindex_of("pri_far"));
     }

@@ -113,7 +113,7 @@ TEST(Forward, OutwardLeavesToTcWhatANicCannotTake) {
 }
 
 TEST(Forward, OutwardLatchesAPrimaryThatIsDown) {
-    Forward forward(std::make_shared<Lab>());
+    Forward forward(std::make_shared<Bed>());
     forward.pair.dp.pair().native = 3;
     ip("link set pri down");
     EXPECT_EQ(forward.out(), XDP_REDIRECT);

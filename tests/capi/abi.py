@@ -49,7 +49,7 @@ class Attach(c.Structure):
     _fields_ = [("size", c.c_size_t), ("standby", c.c_char_p), ("primary", c.c_char_p), ("model", c.c_char_p),
                 ("datapath", c.c_char_p), ("liveness", c.c_char_p),
                 ("policy", c.POINTER(Policy)), ("failover", c.c_char_p), ("gate", c.c_int),
-                ("finished_frames", c.c_int), ("other_standbys", c.POINTER(c.c_char_p)), ("origin", c.c_char_p)]
+                ("checksums_complete", c.c_int), ("other_standbys", c.POINTER(c.c_char_p)), ("origin", c.c_char_p)]
 
 
 class Control(c.Structure):

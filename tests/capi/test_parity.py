@@ -70,7 +70,7 @@ OPTIONS = {
     "attach": {"standby": "hitless_attach_options.standby", "--primary": "hitless_attach_options.primary",
                "--model": "hitless_attach_options.model", "--datapath": "hitless_attach_options.datapath",
                "--failover": "hitless_attach_options.failover", "--gate": "hitless_attach_options.gate",
-               "--finished-frames": "hitless_attach_options.finished_frames",
+               "--checksums-complete": "hitless_attach_options.checksums_complete",
                "--liveness": "hitless_attach_options.liveness",
                "--hold-down": "hitless_policy.hold_down_ms", "--up-delay": "hitless_policy.up_delay_ms",
                "--probe-interval": "hitless_policy.probe_interval_ms",

@@ -188,7 +188,7 @@ class AttachAndDetach(NetCase):
     def test_by_xdp_no_library_speaks(self):
         """Where it may not put its dispatcher libxdp takes another way, and both of its libraries would tell."""
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
-        done = self.hitless("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--finished-frames")
+        done = self.hitless("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--checksums-complete")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(self.status()[0]["datapath"], "xdp")
         self.assertEqual(self.hitless("detach", "sby").stderr, "")

@@ -49,7 +49,7 @@ MENDED = {
     "when it is back; or `hitless detach {}`", "when that is mended: `hitless attach {} --primary {} --model {}`",
     "{}: attached; no primary yet (`hitless run` takes it when it comes)\\n",
     "sed -i '/^\\\\[Match\\\\]/a {}' {}", "ip netns exec {} {}", "`kill {}`", "dhclient {}",
-    "`ethtool -K OTHER-END tx off txvlan off`, then attach with --finished-frames", "ethtool -K OTHER-END gro on",
+    "`ethtool -K OTHER-END tx off txvlan off`, then attach with --checksums-complete", "ethtool -K OTHER-END gro on",
     "another XDP program is there and this kernel, or that program, takes none beside it: `ip link set {} xdp off` "
     "removes it",
 }
@@ -259,7 +259,7 @@ class Remedies(NetCase):
 
     def test_a_pair_by_xdp_has_one_model(self):
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
-        self.attach("--datapath", "xdp", "--finished-frames")
+        self.attach("--datapath", "xdp", "--checksums-complete")
         self.mend("`hitless detach {}`, and attach it anew", self.refused("convert", "sby", "--model", "hidden"))
         self.attach("--model", "hidden")
 
@@ -498,7 +498,7 @@ class Remedies(NetCase):
 
     def test_a_failover_device_without_gro(self):
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
-        self.attach("--datapath", "xdp", "--finished-frames")
+        self.attach("--datapath", "xdp", "--checksums-complete")
         sh("ethtool -K fo-sby gro off")
         self.mends("ethtool -K {} gro on", "pair sby")
 
@@ -578,21 +578,21 @@ class Remedies(NetCase):
 
     def test_frames_that_the_other_end_leaves_unfinished(self):
         said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp")
-        literal = "`ethtool -K OTHER-END tx off txvlan off`, then attach with --finished-frames"
+        literal = "`ethtool -K OTHER-END tx off txvlan off`, then attach with --checksums-complete"
         for end in ("sby_far", "pri_far"):
             self.mend(literal, said, {"OTHER-END": end})
-        said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--finished-frames")
+        said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--checksums-complete")
         for end in ("sby_far", "pri_far"):
             self.mend("ethtool -K OTHER-END gro on", said, {"OTHER-END": end})
-        self.attach("--datapath", "xdp", "--finished-frames")
+        self.attach("--datapath", "xdp", "--checksums-complete")
 
     def test_an_xdp_program_that_is_in_the_way(self):
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on && "
            f"ip link set pri xdpdrv obj {self.compiled('xdp')} sec xdp")
-        said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--finished-frames")
+        said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--checksums-complete")
         self.mend("another XDP program is there and this kernel, or that program, takes none beside it: "
                   "`ip link set {} xdp off` removes it", said)
-        self.attach("--datapath", "xdp", "--finished-frames")
+        self.attach("--datapath", "xdp", "--checksums-complete")
 
     # --- explain
 

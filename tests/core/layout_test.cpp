@@ -20,14 +20,14 @@ TEST_P(Models, AreFoundByNumberAndName) {
 }
 
 TEST_P(Models, HideNothingWithoutADeviceToShow) {
-    EXPECT_TRUE(layout.nics == Place::guest || layout.has_failover);
-    EXPECT_TRUE(!layout.takes_name || layout.nics == Place::hidden) << "the name must be free";
+    EXPECT_TRUE(layout.nics == PairNetns::guest || layout.has_failover);
+    EXPECT_TRUE(!layout.takes_name || layout.nics == PairNetns::hidden) << "the name must be free";
 }
 
 TEST_P(Models, BounceWhereThePeerIsInTheNicsNamespace) {
-    EXPECT_EQ(layout.bounces, layout.has_failover && layout.nics == Place::guest)
+    EXPECT_EQ(layout.bounces, layout.has_failover && layout.nics == PairNetns::guest)
         << "bpf_redirect_peer() must leave the namespace";
-    EXPECT_EQ(layout.may_be_netkit, layout.nics == Place::hidden)
+    EXPECT_EQ(layout.may_be_netkit, layout.nics == PairNetns::hidden)
         << "a netkit's program runs at its inner end";
 }
 

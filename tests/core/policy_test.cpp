@@ -62,7 +62,7 @@ TEST(Policy, ALostPrimaryIsHeldDownBeforeItIsProved) {
     story.at(0, good);
     story.at(1000, down);
     Observation unproven = good;
-    unproven.path = Belief::unproven;
+    unproven.path = PathVerdict::unproven;
     EXPECT_EQ(story.at(2000, unproven), HL_VETO(HOLD_DOWN) | HL_VETO(UNPROVEN));
     EXPECT_EQ(story.again, Instant(milliseconds(2200)));
     EXPECT_EQ(story.at(2200, unproven), HL_VETO(UNPROVEN));
@@ -225,7 +225,7 @@ TEST(Policy, NoHoldDownMeansNoWait) {
 }
 
 constexpr Observation hole{
-    .present = true, .usable = true, .configured = true, .path = Belief::refuted};
+    .present = true, .usable = true, .configured = true, .path = PathVerdict::refuted};
 
 TEST(Policy, AHoleMustStayProvedForLongerEachTime) {
     Story story;
@@ -246,7 +246,7 @@ TEST(Policy, AGapInTheProofStartsTheWaitAnew) {
     story.at(1000, hole);
     story.at(1010, good);
     Observation doubted = good;
-    doubted.path = Belief::unproven;
+    doubted.path = PathVerdict::unproven;
     EXPECT_EQ(story.at(1100, doubted), HL_VETO(UNPROVEN));
     EXPECT_EQ(story.at(1150, good), HL_VETO(HOLD_DOWN));
     EXPECT_EQ(story.at(1349, good), HL_VETO(HOLD_DOWN));

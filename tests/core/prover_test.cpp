@@ -50,7 +50,7 @@ struct Net {
 
     void decide_now() {
         Observation seen{.present = true, .usable = usable, .configured = true};
-        seen.path = prover.belief();
+        seen.path = prover.verdict();
         seen.completes = completes;
         seen.veto = veto;
         Verdict verdict = decide(policy, trust, seen, now);
@@ -65,21 +65,21 @@ struct Net {
         steps++;
         for (; !answers.empty() && answers.front().due <= now; answers.pop_front())
             prover.answered(answers.front().by, answers.front().asked, now);
-        Prover::Orders orders = prover.step(policy.probing,
-                                            {.usable = usable,
-                                             .ways = known ? ways : 0,
-                                             .veto = veto,
-                                             .sent = sent,
-                                             .received = received,
-                                             .unresolved = unresolved,
-                                             .completes = completes},
-                                            now);
-        if (orders.next_target) way = (way + 1) % ways;
-        if (orders.ask_primary && full) prover.not_sent(Side::primary);
-        if (orders.ask_primary && !full) ask(Side::primary);
-        if (orders.ask_standby) ask(Side::standby);
-        again = orders.again;
-        woken = orders.wake_on_frame;
+        Prover::Actions actions = prover.step(policy.probing,
+                                              {.usable = usable,
+                                               .ways = known ? ways : 0,
+                                               .veto = veto,
+                                               .sent = sent,
+                                               .received = received,
+                                               .unresolved = unresolved,
+                                               .completes = completes},
+                                              now);
+        if (actions.next_target) way = (way + 1) % ways;
+        if (actions.ask_primary && full) prover.not_sent(Side::primary);
+        if (actions.ask_primary && !full) ask(Side::primary);
+        if (actions.ask_standby) ask(Side::standby);
+        again = actions.again;
+        woken = actions.wake_on_frame;
         decide_now();
     }
 

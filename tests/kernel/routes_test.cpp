@@ -28,15 +28,15 @@ class RoutesGo : public Room {
     void go_from_afar() {
         Settings settings = Settings::read(rtnl(), link("nic"));
         say("ip link del nic");
-        settings.give_addresses(rtnl(), link("fo").index);
-        settings.give_routes(rtnl(), link("fo").index);
+        settings.add_addresses(rtnl(), link("fo").index);
+        settings.add_routes(rtnl(), link("fo").index);
     }
     void go_beside() {
         Settings settings = Settings::read(rtnl(), link("nic"));
-        settings.give_addresses(rtnl(), link("fo").index);
-        settings.give_routes(rtnl(), link("fo").index);
-        settings.take_addresses(rtnl(), link("nic").index);
-        settings.give_routes(rtnl(), link("fo").index);
+        settings.add_addresses(rtnl(), link("fo").index);
+        settings.add_routes(rtnl(), link("fo").index);
+        settings.remove_addresses(rtnl(), link("nic").index);
+        settings.add_routes(rtnl(), link("fo").index);
     }
     static std::string defaults(const std::string &family) {
         return say("ip -o " + family +

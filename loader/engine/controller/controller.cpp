@@ -30,8 +30,8 @@ std::string lock_path(const StateDir &dir) {
     return fmt::format("{}/controller-{}", dir.root(), netns_cookie());
 }
 
-constexpr auto look_after_trouble = std::chrono::seconds(1);
-constexpr auto look_when_free = std::chrono::milliseconds(20); // somebody else has the lock
+constexpr auto retry_after_error = std::chrono::seconds(1);
+constexpr auto retry_when_locked = std::chrono::milliseconds(20); // somebody else has the lock
 
 enum Wake : uint64_t {
     wake_links,
@@ -75,14 +75,15 @@ class Controller::Engine {
         if (notice_.fd() >= 0) poller_.add(notice_.fd(), wake_notice);
         poller_.add(hidden_.fd(), wake_hidden);
         flips_.read(); // what happened before us is history
-        look_at_everything();
+        update_all();
         may_wait_ = false;
         malloc_trim(0); // loading parsed the kernel's type information; give it back
     }
 
     ~Engine() {
-        for (auto &[name, kept] : pairs_)
-            guarded([&, &kept = kept] { give_carrier_back(kept.pair, kept.places); });
+        for (auto &[name, managed] : pairs_)
+            logging_errors(
+                [&, &managed = managed] { restore_carrier(managed.pair, managed.namespaces); });
     }
     Engine(const Engine &) = delete;
     Engine &operator=(const Engine &) = delete;
@@ -92,7 +93,7 @@ class Controller::Engine {
     void process() {
         bool rescan = false;
         std::set<std::string> touched;
-        std::set<uint64_t> heard; // vigils, by their fds
+        std::set<uint64_t> heard; // path monitors, by their fds
         poller_.ready([&](uint64_t what) {
             switch (what) {
             case wake_links: rescan |= !drain_links(touched); break;
@@ -100,20 +101,23 @@ class Controller::Engine {
             case wake_timer: timer_.acknowledge(); break;
             case wake_directory: rescan |= directory_->changed(StateDir::stage_name); break;
             case wake_bells: drain_bells(touched); break;
-            case wake_answers: answers_.ready([&](uint64_t vigil) { heard.insert(vigil); }); break;
+            case wake_answers:
+                answers_.ready([&](uint64_t path_monitor) { heard.insert(path_monitor); });
+                break;
             case wake_notice: hear_notices(touched); break;
             default: break;
             }
         });
-        if (rescan || is_due(rescan_)) return look_at_everything();
+        if (rescan || is_due(rescan_)) return update_all();
         for (const std::string &name : touched)
-            look_at(name);
+            update_pair(name);
         std::vector<std::string> due; // what is looked at may be buried
-        for (auto &[name, kept] : pairs_)
-            if (is_due(kept.again) || (kept.must_tick(heard) && tick(kept)) || is_disturbed(kept))
+        for (auto &[name, managed] : pairs_)
+            if (is_due(managed.due) || (managed.is_path_due(heard) && tick(managed)) ||
+                is_disturbed(managed))
                 due.push_back(name);
         for (const std::string &name : due)
-            look_at(name);
+            update_pair(name);
         finish();
     }
 
@@ -124,9 +128,9 @@ class Controller::Engine {
         for (const std::string &line : idle_rules(options_))
             log(line);
         forget_detached(dir_);
-        for (auto &[name, kept] : pairs_)
-            say_what_stays(kept, options_);
-        look_at_everything();
+        for (auto &[name, managed] : pairs_)
+            log_unapplied(managed, options_);
+        update_all();
     }
 
   private:
@@ -148,8 +152,8 @@ class Controller::Engine {
         bool known = true;
         auto touch = [&](Ifindex index) {
             bool found = false;
-            for (auto &[name, kept] : pairs_)
-                if (kept.owns(index)) {
+            for (auto &[name, managed] : pairs_)
+                if (managed.owns(index)) {
                     touched.insert(name);
                     found = true;
                 }
@@ -160,9 +164,9 @@ class Controller::Engine {
             .gone = [&](Ifindex index) { known &= touch(index); },
             .tc =
                 [&](Ifindex index) {
-                    for (auto &[name, kept] : pairs_)
-                        if (index == Ifindex::none || kept.owns(index)) {
-                            kept.hooks_touched = true;
+                    for (auto &[name, managed] : pairs_)
+                        if (index == Ifindex::none || managed.owns(index)) {
+                            managed.hooks_changed = true;
                             touched.insert(name);
                         }
                 },
@@ -174,34 +178,39 @@ class Controller::Engine {
     /// What happens in a private namespace concerns its pair, whatever it is.
     void drain_hidden(std::set<std::string> &touched) {
         hidden_.ready([&](uint64_t key) {
-            for (auto &[name, kept] : pairs_)
-                if (kept.hidden && static_cast<uint64_t>(kept.hidden->fd()) == key) {
-                    kept.hidden->drain({[](const Link &) {}, [](Ifindex) {},
-                                        [&kept = kept](Ifindex) { kept.hooks_touched = true; }});
+            for (auto &[name, managed] : pairs_)
+                if (managed.private_links &&
+                    static_cast<uint64_t>(managed.private_links->fd()) == key) {
+                    managed.private_links->drain(
+                        {[](const Link &) {}, [](Ifindex) {},
+                         [&managed = managed](Ifindex) { managed.hooks_changed = true; }});
                     touched.insert(name);
                 }
         });
     }
 
-    /// The short way of look_at(), for the path alone. True when the long one must follow.
-    bool tick(Kept &kept) {
+    /// The short way of update_pair(), for the path alone. True when the long one must follow.
+    bool tick(ManagedPair &managed) {
         bool news = false;
-        guarded([&] { news = kept.vigil.tick(kept.pair, kept.places); });
+        logging_errors([&] { news = managed.path_monitor.tick(managed.pair, managed.namespaces); });
         return news;
     }
 
     /// Programs of others came to stand behind ours.
-    bool is_disturbed(Kept &kept) {
-        guarded([&] { kept.hooks_touched |= kept.order.is_disturbed(kept.pair, kept.places); });
-        return kept.hooks_touched;
+    bool is_disturbed(ManagedPair &managed) {
+        logging_errors([&] {
+            managed.hooks_changed |=
+                managed.hook_order.is_disturbed(managed.pair, managed.namespaces);
+        });
+        return managed.hooks_changed;
     }
 
     void drain_bells(std::set<std::string> &touched) {
         bells_.ready([&](uint64_t key) {
-            for (auto &[name, kept] : pairs_)
-                if (static_cast<uint64_t>(kept.pair.bell_fd()) == key) {
-                    kept.bell.drain();
-                    kept.herald.tell_at_once(kept.pair);
+            for (auto &[name, managed] : pairs_)
+                if (static_cast<uint64_t>(managed.pair.bell_fd()) == key) {
+                    managed.bell.drain();
+                    managed.flip_announcer.announce_now(managed.pair);
                     touched.insert(name);
                 }
         });
@@ -209,66 +218,67 @@ class Controller::Engine {
 
     void hear_notices(std::set<std::string> &touched) {
         notice_.read([&](const hl_notice &notice) {
-            for (auto &[name, kept] : pairs_) {
-                if (!kept.herald.concerns(notice)) continue;
-                kept.herald.tell_at_once(kept.pair);
-                if (notice.hung) kept.vigil.hangs();
+            for (auto &[name, managed] : pairs_) {
+                if (!managed.flip_announcer.is_about(notice)) continue;
+                managed.flip_announcer.announce_now(managed.pair);
+                if (notice.hung) managed.path_monitor.report_hang();
                 touched.insert(name);
             }
         });
     }
 
-    void look_at_everything() {
+    void update_all() {
         adopt();
-        rescan_ = now() + look_after_trouble;
-        guarded([&] {
+        rescan_ = now() + retry_after_error;
+        logging_errors([&] {
             bool complete = make_missing_pairs();
             const std::vector<Link> links = rtnl_.links();
-            for (auto &[name, kept] : pairs_)
-                kept.herald.look_again(kept.pair, links);
+            for (auto &[name, managed] : pairs_)
+                managed.flip_announcer.update_stations(managed.pair, links);
             if (complete && refused_.empty()) rescan_.reset();
-            if (!complete) rescan_ = now() + look_when_free;
+            if (!complete) rescan_ = now() + retry_when_locked;
         });
         std::vector<std::string> names;
-        for (auto &[name, kept] : pairs_) {
-            follow_rule(kept, options_);
-            guarded([&, &kept = kept] {
-                follow_filters(kept.pair, kept.places, look(kept.places, kept.pair));
+        for (auto &[name, managed] : pairs_) {
+            apply_rule(managed, options_);
+            logging_errors([&, &managed = managed] {
+                follow_filters(managed.pair, managed.namespaces,
+                               read_members(managed.namespaces, managed.pair));
             });
             names.push_back(name);
         }
         for (const std::string &name : names)
-            look_at(name);
+            update_pair(name);
         finish();
     }
 
     /// Follows what attach and detach did behind our back.
     void adopt() {
         std::vector<std::string> names = own_pairs(dir_);
-        std::erase_if(pairs_, [&](const auto &kept) {
-            return std::ranges::find(names, kept.first) == names.end() ||
-                   !is_current(kept.first, kept.second);
+        std::erase_if(pairs_, [&](const auto &managed) {
+            return std::ranges::find(names, managed.first) == names.end() ||
+                   !is_current(managed.first, managed.second);
         });
         for (const std::string &name : names) {
             if (pairs_.contains(name)) continue;
-            guarded([&] {
+            logging_errors([&] {
                 auto [at, fresh] = pairs_.try_emplace(name, Pair::open(dir_.path(name)), rtnl_);
-                Kept &kept = at->second;
+                ManagedPair &managed = at->second;
                 auto wait = [](Poller &for_it, int fd) {
                     for_it.add(fd, static_cast<uint64_t>(fd));
                 };
-                wait(bells_, kept.pair.bell_fd());
-                wait(answers_, kept.vigil.fd());
-                if (kept.hidden) wait(hidden_, kept.hidden->fd());
-                log(fmt::format("{}: in our care", kept.pair.state().standby_id.ifname));
+                wait(bells_, managed.pair.bell_fd());
+                wait(answers_, managed.path_monitor.fd());
+                if (managed.private_links) wait(hidden_, managed.private_links->fd());
+                log(fmt::format("{}: in our care", managed.pair.state().standby_id.ifname));
             });
         }
         flips_.rescan();
     }
 
     /// What the pairs in a directory are may have changed under their names.
-    bool is_current(const std::string &name, const Kept &kept) const {
-        return pinned_id(dir_.path(name)) == kept.pair.id();
+    bool is_current(const std::string &name, const ManagedPair &managed) const {
+        return pinned_id(dir_.path(name)) == managed.pair.id();
     }
 
     /// The rules that have no pair though their standby is free.
@@ -287,8 +297,8 @@ class Controller::Engine {
     }
 
     bool is_failover(const Link &link) const {
-        return std::ranges::any_of(pairs_, [&](const auto &kept) {
-            return kept.second.pair.state().failover.outer == number(link.index);
+        return std::ranges::any_of(pairs_, [&](const auto &managed) {
+            return managed.second.pair.state().failover.outer == number(link.index);
         });
     }
 
@@ -310,7 +320,7 @@ class Controller::Engine {
         std::map<std::string, std::string> refused;
         for (const AttachRequest &request : missing_pairs())
             try {
-                std::string primary = make(dir_, request, rtnl_).primary;
+                std::string primary = create_pair(dir_, request, rtnl_).primary;
                 log(fmt::format("{}: paired with {}", request.standby,
                                 primary.empty() ? "no primary yet" : primary));
                 made = true;
@@ -323,77 +333,80 @@ class Controller::Engine {
         return true;
     }
 
-    void look_at(const std::string &name) {
+    void update_pair(const std::string &name) {
         auto at = pairs_.find(name);
         if (at == pairs_.end()) return;
-        Kept &kept = at->second;
-        guarded(
-            [&kept, this](const std::string &line) {
-                if (std::exchange(kept.trouble, line) != line) log(line);
+        ManagedPair &managed = at->second;
+        logging_errors(
+            [&managed, this](const std::string &line) {
+                if (std::exchange(managed.last_error, line) != line) log(line);
             },
             [&] {
-                kept.again = now() + look_after_trouble; // unless settle() comes to say when
+                managed.due = now() + retry_after_error; // unless apply_policy() comes to say when
                 bool busy = false;
-                if (!keep(name, kept, busy)) return;
-                Instant later = *kept.again;
-                kept.again = settle(kept.pair, kept.places, kept.vigil, HL_ACTOR_CONTROLLER);
-                if (!kept.refused.empty()) kept.again = std::min(kept.again.value_or(later), later);
+                if (!keep(name, managed, busy)) return;
+                Instant later = *managed.due;
+                managed.due = apply_policy(managed.pair, managed.namespaces, managed.path_monitor,
+                                           HL_ACTOR_CONTROLLER);
+                if (!managed.refusal.empty())
+                    managed.due = std::min(managed.due.value_or(later), later);
                 if (busy)
-                    kept.again = now() + look_when_free;
+                    managed.due = now() + retry_when_locked;
                 else
-                    kept.trouble.clear();
+                    managed.last_error.clear();
             });
     }
 
     /// What changes a pair, under the lock, or another's detach could come between. False when the
     /// pair has ended.
-    bool keep(const std::string &name, Kept &kept, bool &busy) {
+    bool keep(const std::string &name, ManagedPair &managed, bool &busy) {
         std::optional<StateDir::Lock> lock = take_lock();
         busy = !lock;
         if (busy) return true;
-        if (!is_current(name, kept)) {
+        if (!is_current(name, managed)) {
             rescan_ = now();
             return false;
         }
-        Members members = look(kept.places, kept.pair);
+        Members members = read_members(managed.namespaces, managed.pair);
         if (!members.standby || !members.master) {
-            bury(name, members.standby ? "the failover device" : "the standby");
+            end_pair(name, members.standby ? "the failover device" : "the standby");
             return false;
         }
-        keep_primary(kept, members, options_.log);
-        if (std::exchange(kept.hooks_touched, false))
-            keep_hooks(kept.pair, kept.places, look(kept.places, kept.pair), options_.log);
-        follow_carrier(kept.pair, kept.places, members);
+        update_primary(managed, members, options_.log);
+        if (std::exchange(managed.hooks_changed, false))
+            repair_hooks(managed.pair, managed.namespaces,
+                         read_members(managed.namespaces, managed.pair), options_.log);
+        follow_carrier(managed.pair, managed.namespaces, members);
         return true;
     }
 
     /// A device that the pair cannot be without is gone for good, and the pair with it.
-    void bury(const std::string &name, std::string_view device) {
+    void end_pair(const std::string &name, std::string_view device) {
         log(fmt::format("{}: {} is gone; the pair ends", name, device));
-        dismantle(dir_, rtnl_, name, options_.log);
+        detach_pair(dir_, rtnl_, name, options_.log);
         pairs_.erase(name);
     }
 
     template <typename Step>
-    void guarded(Step step) {
-        hitless::guarded(options_.log, step);
+    void logging_errors(Step step) {
+        hitless::logging_errors(options_.log, step);
     }
     template <typename Step>
-    void guarded(const Note &note, Step step) {
-        hitless::guarded(note, step);
+    void logging_errors(const Note &note, Step step) {
+        hitless::logging_errors(note, step);
     }
 
     void finish() {
-        for (auto &[name, kept] : pairs_) {
-            guarded([&, &kept = kept] {
-                count_losses(kept);
-                kept.herald.tell(kept.pair, rtnl_);
-                kept.herald.prepare(kept.pair, rtnl_, notice_);
+        for (auto &[name, managed] : pairs_) {
+            logging_errors([&, &managed = managed] {
+                record_losses(managed);
+                managed.flip_announcer.announce(managed.pair, rtnl_);
+                managed.flip_announcer.refresh(managed.pair, rtnl_, notice_);
             });
         }
         std::optional<Instant> next = rescan_;
-        for (auto &[name, kept] : pairs_)
-            for (const auto &at : {kept.again, kept.vigil.again()})
+        for (auto &[name, managed] : pairs_)
+            for (const auto &at : {managed.due, managed.path_monitor.again()})
                 if (at && (!next || *at < *next)) next = at;
         timer_.arm(next);
         for (const Flip &flip : flips_.read())
@@ -416,8 +429,8 @@ class Controller::Engine {
     std::optional<Instant> rescan_;                         ///< not every device could be looked at
     std::map<std::string, std::string> refused_;            ///< standby: why no pair was made of it
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
-    Notice notice_;                                         // outlives those who watch with it
-    std::map<std::string, Kept> pairs_;
+    EarlyNotice notice_;                                    // outlives those who watch with it
+    std::map<std::string, ManagedPair> pairs_;
 };
 
 Controller::Controller(Options options) : engine_(std::make_unique<Engine>(std::move(options))) {}

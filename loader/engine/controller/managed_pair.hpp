@@ -22,59 +22,62 @@ inline bool is_due(const std::optional<Instant> &at) {
     return at && *at <= now();
 }
 
-struct Kept {
+struct ManagedPair {
     Pair pair;
-    Places places;
+    PairNamespaces namespaces;
     BellReader bell;
-    Vigil vigil;
-    std::optional<LinkMonitor> hidden; ///< of the private namespace, if the NICs are there
-    std::optional<Instant> again;      ///< settle
-    std::string refused;               ///< why a primary that is there was not taken
-    bool reconsider = false;           ///< a better primary may be there
-    bool hooks_touched = true;         ///< others may have changed qdiscs or filters
-    std::string trouble;               ///< said, and not to be said again while it lasts
-    uint64_t primary_lost = 0;         ///< its counter when it was last seen in use
-    uint64_t counted;                  ///< flips whose cost was looked at
-    Herald herald;
-    OrderWatch order;
+    PathMonitor path_monitor;
+    std::optional<LinkMonitor> private_links; ///< of the private namespace, if the NICs are there
+    std::optional<Instant> due;               ///< when policy is to be asked again
+    std::string refusal;                      ///< why a primary that is there was not taken
+    bool reconsider = false;                  ///< a better primary may be there
+    bool hooks_changed = true;                ///< others may have changed qdiscs or filters
+    std::string last_error;                   ///< said, and not to be said again while it lasts
+    uint64_t primary_lost = 0;                ///< its counter when it was last seen in use
+    uint64_t counted;                         ///< flips whose cost was looked at
+    FlipAnnouncer flip_announcer;
+    HookOrder hook_order;
 
-    Kept(Pair &&adopted, Rtnl &guest)
-        : pair(std::move(adopted)), places(guest, pair.state().failover.netns),
-          bell(pair.bell_fd()), vigil(pair, places), counted(pair.view().flips()), herald(pair) {
-        if (pair.layout().nics == Place::hidden && places.has(Place::hidden))
-            places.at(Place::hidden, [&] { hidden.emplace(); });
+    ManagedPair(Pair &&adopted, Rtnl &guest)
+        : pair(std::move(adopted)), namespaces(guest, pair.state().failover.netns),
+          bell(pair.bell_fd()), path_monitor(pair, namespaces), counted(pair.view().flips()),
+          flip_announcer(pair) {
+        if (pair.layout().nics == PairNetns::hidden && namespaces.has(PairNetns::hidden))
+            namespaces.at(PairNetns::hidden, [&] { private_links.emplace(); });
     }
 
     /// Whether a device of the guest is one of its.
     bool owns(Ifindex index) const {
         const hl_pair &state = pair.state();
         if (state.failover.outer == number(index)) return true;
-        return pair.layout().nics == Place::guest && (state.standby_id.ifindex == number(index) ||
-                                                      state.primary_id.ifindex == number(index));
+        return pair.layout().nics == PairNetns::guest &&
+               (state.standby_id.ifindex == number(index) ||
+                state.primary_id.ifindex == number(index));
     }
 
-    /// The path asks for a look; `heard`: the vigils, by their fds, that were answered.
-    bool must_tick(const std::set<uint64_t> &heard) const {
-        return is_due(vigil.again()) || heard.contains(static_cast<uint64_t>(vigil.fd()));
+    /// The path asks for a look; `heard`: the path monitors, by their fds, that were answered.
+    bool is_path_due(const std::set<uint64_t> &heard) const {
+        return is_due(path_monitor.again()) ||
+               heard.contains(static_cast<uint64_t>(path_monitor.fd()));
     }
 };
 
 /// A rule may have changed since the pair was made, or come to stand over another.
-void follow_rule(Kept &, const Controller::Options &);
+void apply_rule(ManagedPair &, const Controller::Options &);
 
 /// Says which part of a rule a living pair does not follow.
-void say_what_stays(const Kept &, const Controller::Options &);
+void log_unapplied(const ManagedPair &, const Controller::Options &);
 
 /// Lets a vanished primary go, and takes one that appeared, or a better one. `members` has a
 /// standby and a master.
-void keep_primary(Kept &, const Members &, const Note &);
+void update_primary(ManagedPair &, const Members &, const Note &);
 
 /// What a flip cost, as far as the primary itself has counted.
-void count_losses(Kept &);
+void record_losses(ManagedPair &);
 
 /// One pair's trouble is noted and leaves the others alone.
 template <typename Step>
-void guarded(const Note &note, Step step) {
+void logging_errors(const Note &note, Step step) {
     try {
         step();
     } catch (const Error &error) {

@@ -169,7 +169,7 @@ void examine_notice(Findings &out) {
     auto say = [&](const char *what, int error, const char *gain, const char *loss) {
         out.push_back(fine(what, error ? reason(error) + "; " + loss : gain));
     };
-    const Notice::Rungs rungs = Notice().rungs();
+    const EarlyNotice::Rungs rungs = EarlyNotice().rungs();
     say("fentry", rungs.functions, "`hitless run` hears of carrier loss and removal as they begin",
         "tracepoints or link events tell `hitless run` a little later");
     say("tracepoints", rungs.tracepoints,

@@ -17,7 +17,7 @@ using Problems = std::vector<Problem>;
 
 /// Where a NIC is: a command that mends it must be run there.
 std::string command_there(const PairStatus &status, const Pair &pair, const std::string &command) {
-    if (command.empty() || pair.layout().nics == Place::guest) return command;
+    if (command.empty() || pair.layout().nics == PairNetns::guest) return command;
     return fmt::format("ip netns exec {} {}", status.netns, command);
 }
 
@@ -43,18 +43,19 @@ void find_unfit(Problems &out, const PairStatus &status, const Link &master, con
 }
 
 /// Everything of a NIC that serves the master.
-void find_nic_problems(Problems &out, const Pair &pair, Places &places, const Link &master,
-                       const Link &nic, hl_role role, const PairStatus &status) {
+void find_nic_problems(Problems &out, const Pair &pair, PairNamespaces &namespaces,
+                       const Link &master, const Link &nic, hl_role role,
+                       const PairStatus &status) {
     const hl_pair &state = pair.state();
     const hl_saved &saved = role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
-    Place where = pair.layout().nics;
+    PairNetns where = pair.layout().nics;
     Problems found;
-    places.at(where, [&] {
-        Rtnl &rtnl = places.rtnl(where);
+    namespaces.at(where, [&] {
+        Rtnl &rtnl = namespaces.rtnl(where);
         find_unfit(found, status, master, nic, role);
         if (saved.valid) {
             std::ranges::move(unlike_master(saved, master, nic), std::back_inserter(found));
-            if (!saved.promisc_for_filters && !lets_through(places, rtnl, master, nic))
+            if (!saved.promisc_for_filters && !lets_through(namespaces, rtnl, master, nic))
                 found.push_back({fmt::format("{} does not let through what VLANs and macvlans on "
                                              "{} receive",
                                              nic.name, master.name),
@@ -106,22 +107,22 @@ void find_no_fallback(Problems &out, const Pair &pair, const PairStatus &status,
 }
 
 /// A primary that is there and that nobody takes.
-void find_untaken(std::vector<Problem> &out, const Pair &pair, Places &places,
+void find_untaken(std::vector<Problem> &out, const Pair &pair, PairNamespaces &namespaces,
                   const Members &members) {
-    Candidates others = candidates(places, pair, members);
+    Candidates others = candidates(namespaces, pair, members);
     Choice choice = choose_primary(seen_from_guest(pair, *members.standby),
                                    selector_of(pair.state()), others.links);
     if (!choice.primary) return;
-    for (Problem &problem : find_own_traffic(places.rtnl(Place::guest), *choice.primary)) {
+    for (Problem &problem : find_own_traffic(namespaces.rtnl(PairNetns::guest), *choice.primary)) {
         problem.what = "not taken as the primary: " + problem.what;
         out.push_back(std::move(problem));
     }
 }
 
 /// Nothing passes a failover device whose other end is down.
-void find_cut_off(Problems &out, const Pair &pair, Places &places, const PairStatus &status,
-                  const Link &master) {
-    std::optional<Link> inner = inner_end(pair, places);
+void find_cut_off(Problems &out, const Pair &pair, PairNamespaces &namespaces,
+                  const PairStatus &status, const Link &master) {
+    std::optional<Link> inner = inner_end(pair, namespaces);
     bool as_asked = status.policy.carrier == HL_CARRIER_FOLLOW && !status.standby.works() &&
                     !status.primary.works();
     if (!inner || inner->up || as_asked) return;
@@ -134,10 +135,11 @@ void find_cut_off(Problems &out, const Pair &pair, Places &places, const PairSta
 }
 
 /// A path behind which nobody is known, while the guest looks for somebody in vain.
-void find_unproved(Problems &out, const PairStatus &status, Places &places, const Link &master) {
+void find_unproved(Problems &out, const PairStatus &status, PairNamespaces &namespaces,
+                   const Link &master) {
     bool asks = status.policy.probing.interval.count();
     if (!status.primary_active || status.proved || !asks) return;
-    Rtnl &guest = places.rtnl(Place::guest);
+    Rtnl &guest = namespaces.rtnl(PairNetns::guest);
     if (!guest.neighbours(master.index).empty() ||
         guest.unresolved_neighbours(master.index).empty())
         return;
@@ -184,17 +186,17 @@ void check_own_traffic(Rtnl &rtnl, const Link &standby, const Link &nic) {
                             found.front().remedy));
 }
 
-void find_unhealthy(Problems &out, const Pair &pair, Places &places, const Members &members,
-                    const PairStatus &status) {
+void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
+                    const Members &members, const PairStatus &status) {
     const Link &master = *members.master;
     if (members.primary && status.primary.known)
-        find_nic_problems(out, pair, places, master, *members.primary, HL_ROLE_PRIMARY, status);
+        find_nic_problems(out, pair, namespaces, master, *members.primary, HL_ROLE_PRIMARY, status);
     if (pair.layout().has_failover)
-        find_nic_problems(out, pair, places, master, *members.standby, HL_ROLE_STANDBY, status);
-    if (!members.primary) find_untaken(out, pair, places, members);
+        find_nic_problems(out, pair, namespaces, master, *members.standby, HL_ROLE_STANDBY, status);
+    if (!members.primary) find_untaken(out, pair, namespaces, members);
     find_no_fallback(out, pair, status, master);
-    find_cut_off(out, pair, places, status, master);
-    find_unproved(out, status, places, master);
+    find_cut_off(out, pair, namespaces, status, master);
+    find_unproved(out, status, namespaces, master);
 }
 
 } // namespace hitless

@@ -13,7 +13,7 @@
 namespace hitless {
 
 /// `members` has a standby and a master.
-void find_unhealthy(std::vector<Problem> &, const Pair &, Places &, const Members &,
+void find_unhealthy(std::vector<Problem> &, const Pair &, PairNamespaces &, const Members &,
                     const PairStatus &);
 
 /// Why a NIC that has addresses or routes of its own, or devices that stand on it, cannot serve a

@@ -25,8 +25,8 @@ bool is_same(const OtherXdp &a, const OtherXdp &b) {
 
 class Others {
   public:
-    Others(Problems &out, const Pair &pair, Places &places, const Members &members)
-        : out_(out), pair_(pair), places_(places), members_(members) {}
+    Others(Problems &out, const Pair &pair, PairNamespaces &namespaces, const Members &members)
+        : out_(out), pair_(pair), namespaces_(namespaces), members_(members) {}
 
     void find_uncalled();
     void find_uneven_xdp();
@@ -35,26 +35,26 @@ class Others {
   private:
     std::optional<OtherXdp> xdp_on(hl_role);
     std::vector<OtherProgram> ahead(const HookSite &);
-    Called ask(CallCheck &, hl_hook_place);
+    Reached ask(HookCheck &, hl_hook_id);
     const std::optional<Link> &nic(hl_role role) const {
         return role == HL_ROLE_PRIMARY ? members_.primary : members_.standby;
     }
     /// What a command about a NIC begins with.
     std::string in_its_namespace() const {
-        bool apart = pair_.layout().nics == Place::hidden;
+        bool apart = pair_.layout().nics == PairNetns::hidden;
         return apart ? fmt::format("ip netns exec {} ", pair_.state().failover.netns) : "";
     }
 
     Problems &out_;
     const Pair &pair_;
-    Places &places_;
+    PairNamespaces &namespaces_;
     const Members &members_;
 };
 
 std::optional<OtherXdp> Others::xdp_on(hl_role role) {
-    hl_hook_place place = role == HL_ROLE_PRIMARY ? HL_HOOK_XDP_PRIMARY : HL_HOOK_XDP_STANDBY;
+    hl_hook_id place = role == HL_ROLE_PRIMARY ? HL_HOOK_XDP_PRIMARY : HL_HOOK_XDP_STANDBY;
     if (!nic(role)) return std::nullopt;
-    return places_.at(pair_.layout().nics, [&]() -> std::optional<OtherXdp> {
+    return namespaces_.at(pair_.layout().nics, [&]() -> std::optional<OtherXdp> {
         auto found = xdp_program(number(nic(role)->index));
         if (!found || (pair_.state().hook[place].kind && pair_.attached(place)))
             return std::nullopt;
@@ -64,7 +64,8 @@ std::optional<OtherXdp> Others::xdp_on(hl_role role) {
 }
 
 std::vector<OtherProgram> Others::ahead(const HookSite &site) {
-    std::vector<OtherProgram> out = places_.at(site.where, [&] { return pair_.ahead(site.hook); });
+    std::vector<OtherProgram> out =
+        namespaces_.at(site.where, [&] { return pair_.ahead(site.hook); });
     if (site.hook == HL_HOOK_EGRESS) return out;
     hl_role role = site.hook == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY : HL_ROLE_STANDBY;
     if (std::optional<OtherXdp> xdp = xdp_on(role))
@@ -72,24 +73,24 @@ std::vector<OtherProgram> Others::ahead(const HookSite &site) {
     return out;
 }
 
-Called Others::ask(CallCheck &check, hl_hook_place place) {
+Reached Others::ask(HookCheck &check, hl_hook_id place) {
     if (place == HL_HOOK_EGRESS) {
-        Called called = check.on_the_way_out();
-        return called == Called::yes && check.some_leave_past() ? Called::no : called;
+        Reached called = check.check_egress();
+        return called == Reached::yes && check.frames_bypass_egress() ? Reached::no : called;
     }
-    return check.on_the_way_in(place == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY
+    return check.check_ingress(place == HL_HOOK_INGRESS_PRIMARY ? HL_ROLE_PRIMARY
                                                                 : HL_ROLE_STANDBY);
 }
 
 void Others::find_uncalled() {
-    std::optional<CallCheck> check; // it opens sockets: only where somebody stands there
-    for (const HookSite &site : hook_sites(pair_, places_, members_)) {
+    std::optional<HookCheck> check; // it opens sockets: only where somebody stands there
+    for (const HookSite &site : hook_sites(pair_, namespaces_, members_)) {
         if (site.hook == HL_HOOK_INNER) continue; // nobody's but ours
         std::vector<OtherProgram> others = ahead(site);
         if (others.empty()) continue;
-        if (!check) check.emplace(pair_, places_, members_);
-        Called called = ask(*check, site.hook);
-        if (called == Called::yes) continue;
+        if (!check) check.emplace(pair_, namespaces_, members_);
+        Reached called = ask(*check, site.hook);
+        if (called == Reached::yes) continue;
         std::vector<std::string> names;
         for (const OtherProgram &other : others)
             names.push_back(other.text());
@@ -98,7 +99,7 @@ void Others::find_uncalled() {
         remedy += others.back().kind == "XDP program"
                       ? "XDP_PASS for frames that the guest is to receive"
                       : "TCX_NEXT (-1) for frames that may go on";
-        out_.push_back({called == Called::no
+        out_.push_back({called == Reached::no
                             ? who + " ends the chain: frames do not come by ours"
                             : who + " may end the chain: no frame was seen to come "
                                     "by ours",
@@ -147,9 +148,9 @@ void Others::find_idle_xdp() {
 
 } // namespace
 
-void find_others(std::vector<Problem> &out, const Pair &pair, Places &places,
-                 const Members &members) {
-    Others others(out, pair, places, members);
+void find_other_programs(std::vector<Problem> &out, const Pair &pair, PairNamespaces &namespaces,
+                         const Members &members) {
+    Others others(out, pair, namespaces, members);
     others.find_uncalled();
     others.find_uneven_xdp();
     others.find_idle_xdp();

@@ -11,6 +11,7 @@
 namespace hitless {
 
 /// All members but the primary are there.
-void find_others(std::vector<Problem> &out, const Pair &, Places &, const Members &);
+void find_other_programs(std::vector<Problem> &out, const Pair &, PairNamespaces &,
+                         const Members &);
 
 } // namespace hitless

@@ -62,7 +62,7 @@ void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const Pai
         out.push_back({"the failover device takes no XDP frames",
                        fmt::format("ethtool -K {} gro on", status.failover)});
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
-        std::optional<Link> nic = find(rtnl, pair, role);
+        std::optional<Link> nic = find_nic(rtnl, pair, role);
         std::optional<Refusal> refusal = nic ? why_not_native(pair, role, *nic) : std::nullopt;
         if (refusal)
             out.push_back({fmt::format("tc carries the frames of {}: {}", nic->name, refusal->why),
@@ -82,23 +82,23 @@ std::string mend_hook(const HookSite &site, const Pair &pair, const PairStatus &
 
 /// Programs of ours that are gone, and what of others on the master does not come by frames that
 /// ours lead away; each in the namespace of its device.
-void find_misplaced_programs(Problems &out, const Pair &pair, Places &places,
+void find_misplaced_programs(Problems &out, const Pair &pair, PairNamespaces &namespaces,
                              const Members &members, const PairStatus &status) {
     bool controlled = controller_pid().has_value(); // of the guest's namespace
-    for (const HookSite &site : hook_sites(pair, places, members))
-        places.at(site.where, [&] {
+    for (const HookSite &site : hook_sites(pair, namespaces, members))
+        namespaces.at(site.where, [&] {
             auto say = [&](const std::string &what) {
                 out.push_back({what, mend_hook(site, pair, status, controlled)});
             };
             if (!pair.attached(site.hook)) return say(site.shown + " no longer runs our program");
             if (hides_frames(pair, site))
                 say(site.device.name + " has clsact filters that miss redirected frames");
-            if (pair.passes_over_others(site.hook))
+            if (pair.hides_from_others(site.hook))
                 say(site.shown + " has tcx programs behind ours that miss redirected frames");
         });
 }
 
-Problems find_problems(const Pair &pair, Places &places, const Members &members,
+Problems find_problems(const Pair &pair, PairNamespaces &namespaces, const Members &members,
                        const PairStatus &status) {
     Problems out;
     if (!members.standby)
@@ -108,8 +108,8 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
         out.push_back({"the failover device is gone", attach_again(status)});
     if (!out.empty()) return out;
     if (status.datapath == HL_DATAPATH_XDP)
-        find_native_problems(out, pair, places.rtnl(Place::guest), status);
-    find_misplaced_programs(out, pair, places, members, status);
+        find_native_problems(out, pair, namespaces.rtnl(PairNetns::guest), status);
+    find_misplaced_programs(out, pair, namespaces, members, status);
     auto was_away = [&](const std::string &device) {
         out.push_back(
             {fmt::format("{} was away and nobody has taken it back: frames do not come by "
@@ -128,11 +128,11 @@ Problems find_problems(const Pair &pair, Places &places, const Members &members,
         out.push_back({fmt::format("the primary {} is {} and no controller has noticed",
                                    status.primary.ifname, status.primary.present ? "down" : "gone"),
                        "hitless run"});
-    find_unhealthy(out, pair, places, members, status);
-    find_idle_qdiscs(out, pair, places, members, status);
+    find_unhealthy(out, pair, namespaces, members, status);
+    find_idle_qdiscs(out, pair, namespaces, members, status);
     find_idle_filters(out, pair, members);
-    find_expiring(out, places.rtnl(Place::guest), pair.state(), *members.master);
-    find_others(out, pair, places, members);
+    find_expiring(out, namespaces.rtnl(PairNetns::guest), pair.state(), *members.master);
+    find_other_programs(out, pair, namespaces, members);
     return out;
 }
 
@@ -153,8 +153,8 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
             out.vetoes.push_back({reason, Instant(note.time_ns), actor_of(note.actor)});
         }
     out.netns = state.failover.netns;
-    Places places(rtnl, out.netns);
-    Members members = look(places, pair);
+    PairNamespaces namespaces(rtnl, out.netns);
+    Members members = read_members(namespaces, pair);
     out.standby = nic_status(state.standby_id, members.standby);
     out.primary = nic_status(state.primary_id, members.primary);
     out.proved = out.primary.present && state.proof == HL_PROOF_ANSWER;
@@ -165,7 +165,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.counters = pair.counters();
     out.primary_active = primary_active(out);
     if (pair.layout().has_failover && members.master) out.failover = members.master->name;
-    out.problems = find_problems(pair, places, members, out);
+    out.problems = find_problems(pair, namespaces, members, out);
     return out;
 }
 

@@ -31,28 +31,30 @@ hl_identity &id_of(hl_pair &state, hl_role role) {
     return role == HL_ROLE_PRIMARY ? state.primary_id : state.standby_id;
 }
 
-hl_hook_place hook_of(hl_role role) {
+hl_hook_id hook_of(hl_role role) {
     return role == HL_ROLE_PRIMARY ? HL_HOOK_INGRESS_PRIMARY : HL_HOOK_INGRESS_STANDBY;
 }
 
 /// Into the private namespace, under the same number where that is free. Its name may be another's
 /// there, and somebody may have renamed it since it was looked at: it is the one that is new.
-Link move_in(Places &places, const Link &nic) {
-    Rtnl &hidden = places.rtnl(Place::hidden);
+Link move_in(PairNamespaces &namespaces, const Link &nic) {
+    Rtnl &hidden = namespaces.rtnl(PairNetns::hidden);
     const std::vector<Link> before = hidden.links();
-    move_device(places.rtnl(Place::guest), nic, places.fd(Place::hidden), nic.index);
+    move_device(namespaces.rtnl(PairNetns::guest), nic, namespaces.fd(PairNetns::hidden),
+                nic.index);
     for (const Link &link : hidden.links())
         if (!std::ranges::count(before, link.index, &Link::index)) return link;
     throw Error(ENODEV, fmt::format("find {} after it moved", nic.name));
 }
 
 /// Back to the guest. It may have another name and number there, if its own are taken.
-std::optional<Link> move_out(Places &places, const Link &nic) {
-    move_device(places.rtnl(Place::hidden), nic, places.fd(Place::guest), nic.index);
+std::optional<Link> move_out(PairNamespaces &namespaces, const Link &nic) {
+    move_device(namespaces.rtnl(PairNetns::hidden), nic, namespaces.fd(PairNetns::guest),
+                nic.index);
     auto same = [&](const Link &link) {
         return link.mac == nic.mac && link.bus == nic.bus && link.kind == nic.kind;
     };
-    Rtnl &guest = places.rtnl(Place::guest);
+    Rtnl &guest = namespaces.rtnl(PairNetns::guest);
     std::optional<Link> there = guest.link(nic.name);
     if (there && same(*there)) return there;
     std::vector<Link> links = guest.links();
@@ -62,12 +64,14 @@ std::optional<Link> move_out(Places &places, const Link &nic) {
 
 /// Where it is: moved, not yet moved, or fallen back when its namespace was destroyed, which only
 /// hardware survives and only hardware can be known again by.
-std::optional<Link> find_to_release(Places &places, const Pair &pair, hl_role role,
+std::optional<Link> find_to_release(PairNamespaces &namespaces, const Pair &pair, hl_role role,
                                     const hl_saved &saved) {
-    if (saved.valid != HL_SAVED_MOVED) return find(places.rtnl(Place::guest), pair, role);
-    if (places.has(Place::hidden)) return find(places.rtnl(Place::hidden), pair, role);
+    if (saved.valid != HL_SAVED_MOVED)
+        return find_nic(namespaces.rtnl(PairNetns::guest), pair, role);
+    if (namespaces.has(PairNetns::hidden))
+        return find_nic(namespaces.rtnl(PairNetns::hidden), pair, role);
     bool hardware = id_of(pair.state(), role).bus[0];
-    return hardware ? find(places.rtnl(Place::guest), pair, role) : std::nullopt;
+    return hardware ? find_nic(namespaces.rtnl(PairNetns::guest), pair, role) : std::nullopt;
 }
 
 /// The device under the failover device's number. A stranger that took it is told by the kernel's
@@ -76,7 +80,7 @@ std::optional<Link> find_master(Rtnl &guest, const Pair &pair) {
     std::optional<Link> link = guest.link(Ifindex{pair.state().failover.outer});
     bool our_kind = link && (link->kind == "veth" || link->kind == "netkit");
     if (pair.resolved(HL_PORT_MASTER)) return our_kind ? link : std::nullopt;
-    bool in_sight = pair.layout().nics == Place::guest; // and may have come back
+    bool in_sight = pair.layout().nics == PairNetns::guest; // and may have come back
     return our_kind && in_sight && link->mac == mac_of(pair.state().mac) ? link : std::nullopt;
 }
 
@@ -97,7 +101,7 @@ void describe_pair(Pair &pair, const Link &standby, const Selector &selector,
     hl_pair &state = pair.state();
     state.veto = HL_VETO(ABSENT);
     state.note[HL_VETO_BIT_ABSENT] = {static_cast<uint64_t>(now().count()), HL_ACTOR_OPERATOR, 0};
-    adopt_rule(state, selector, policy);
+    write_rule(state, selector, policy);
     state.netns_cookie = netns_cookie();
     state.attached_ns = static_cast<uint64_t>(now().count());
     copy_mac(state.mac, standby.mac);
@@ -120,7 +124,7 @@ Policy policy_of(const hl_pair &state) {
             .carrier = static_cast<hl_carrier>(state.carrier)};
 }
 
-void adopt_rule(hl_pair &state, const Selector &selector, const Policy &policy) {
+void write_rule(hl_pair &state, const Selector &selector, const Policy &policy) {
     state.selector = static_cast<uint8_t>(selector.kind);
     copy_text(state.selector_arg, selector.arg);
     auto number_of = [](std::chrono::milliseconds ms) { return static_cast<uint32_t>(ms.count()); };
@@ -138,108 +142,111 @@ hl_saved &saved_of(hl_pair &state, hl_role role) {
     return role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
 }
 
-Instant install(Pair &pair, Places &places, hl_role role, const Link &nic, const Link &master) {
+Instant install_nic(Pair &pair, PairNamespaces &namespaces, hl_role role, const Link &nic,
+                    const Link &master) {
     Instant start = now();
-    Place where = pair.layout().nics;
+    PairNetns where = pair.layout().nics;
     hl_identity &id = id_of(pair.state(), role);
     describe_nic(id, nic);
     save_settings(saved_of(pair.state(), role), nic);
-    Link link = where == Place::hidden ? move_in(places, nic) : nic;
-    if (where == Place::hidden) saved_of(pair.state(), role).valid = HL_SAVED_MOVED;
+    Link link = where == PairNetns::hidden ? move_in(namespaces, nic) : nic;
+    if (where == PairNetns::hidden) saved_of(pair.state(), role).valid = HL_SAVED_MOVED;
     id.ifindex = number(link.index);
     Instant moved = now();
-    places.at(where, [&] {
+    namespaces.at(where, [&] {
         // Ours first: once the device is up, its frames belong to the master.
         pair.resolve(role, link.index);
         pair.attach(hook_of(role), link);
-        prepare_nic(pair, places, role, master, link);
+        prepare_nic(pair, namespaces, role, master, link);
     });
     return moved - start;
 }
 
-void retake_primary(Pair &pair, Places &places, const Link &primary, const Link &master) {
-    places.at(pair.layout().nics, [&] {
+void retake_primary(Pair &pair, PairNamespaces &namespaces, const Link &primary,
+                    const Link &master) {
+    namespaces.at(pair.layout().nics, [&] {
         pair.resolve(HL_ROLE_PRIMARY, primary.index);
         if (!pair.attached(HL_HOOK_INGRESS_PRIMARY)) pair.attach(HL_HOOK_INGRESS_PRIMARY, primary);
-        prepare_nic(pair, places, HL_ROLE_PRIMARY, master, primary);
+        prepare_nic(pair, namespaces, HL_ROLE_PRIMARY, master, primary);
     });
 }
 
-void retake_standby(Pair &pair, Places &places, const Link &standby) {
+void retake_standby(Pair &pair, PairNamespaces &namespaces, const Link &standby) {
     if (pair.resolved(HL_ROLE_STANDBY)) return;
-    places.at(pair.layout().nics, [&] { pair.resolve(HL_ROLE_STANDBY, standby.index); });
+    namespaces.at(pair.layout().nics, [&] { pair.resolve(HL_ROLE_STANDBY, standby.index); });
 }
 
-void retake_failover(Pair &pair, Places &places) {
+void retake_failover(Pair &pair, PairNamespaces &namespaces) {
     if (!pair.layout().has_failover) return;
     const hl_failover &ends = pair.state().failover;
-    Place nics = pair.layout().nics;
+    PairNetns nics = pair.layout().nics;
     bool joined = pair.state().datapath == HL_DATAPATH_XDP; // both ends are where the NICs are
     auto take = [&](hl_port port, uint32_t index) {
-        if (pair.resolved(port) || !places.rtnl(nics).link(Ifindex{index})) return;
-        places.at(nics, [&] { pair.resolve(port, Ifindex{index}); });
+        if (pair.resolved(port) || !namespaces.rtnl(nics).link(Ifindex{index})) return;
+        namespaces.at(nics, [&] { pair.resolve(port, Ifindex{index}); });
     };
-    take(HL_PORT_MASTER, nics == Place::guest ? ends.outer : ends.inner);
+    take(HL_PORT_MASTER, nics == PairNetns::guest ? ends.outer : ends.inner);
     if (joined) take(HL_PORT_INNER, ends.inner);
 }
 
-std::optional<Link> release(Pair &pair, Places &places, hl_role role, const Settings *settings) {
+std::optional<Link> release_nic(Pair &pair, PairNamespaces &namespaces, hl_role role,
+                                const Settings *settings) {
     hl_identity &id = id_of(pair.state(), role);
     hl_saved &saved = saved_of(pair.state(), role);
-    std::optional<Link> nic = find_to_release(places, pair, role, saved);
+    std::optional<Link> nic = find_to_release(namespaces, pair, role, saved);
     pair.resolve(role, Ifindex::none);
     // It goes down on its way, so its frames are ours to the last.
-    bool hidden = saved.valid == HL_SAVED_MOVED && places.has(Place::hidden);
-    if (nic && hidden) nic = move_out(places, *nic);
+    bool hidden = saved.valid == HL_SAVED_MOVED && namespaces.has(PairNetns::hidden);
+    if (nic && hidden) nic = move_out(namespaces, *nic);
     id.ifindex = nic && role == HL_ROLE_STANDBY ? number(nic->index) : 0;
-    if (nic && settings) settings->give_sysctls(nic->name);
-    if (nic) give_settings_back(saved, places.rtnl(Place::guest), id, *nic);
+    if (nic && settings) settings->write_sysctls(nic->name);
+    if (nic) restore_settings(saved, namespaces.rtnl(PairNetns::guest), id, *nic);
     saved = {};
     // Where the hook was made: its number may be a stranger's in the other namespace.
-    places.at(hidden ? Place::hidden : Place::guest, [&] {
-        decelerate(pair, role);
+    namespaces.at(hidden ? PairNetns::hidden : PairNetns::guest, [&] {
+        detach_nic_xdp(pair, role);
         pair.detach(hook_of(role));
     });
     return nic;
 }
 
-Members look(Places &places, const Pair &pair) {
+Members read_members(PairNamespaces &namespaces, const Pair &pair) {
     Members out;
-    if (!places.has(pair.layout().nics)) return out;
-    Rtnl &nics = places.rtnl(pair.layout().nics);
-    out.standby = find(nics, pair, HL_ROLE_STANDBY);
-    out.primary = find(nics, pair, HL_ROLE_PRIMARY);
-    out.master =
-        pair.layout().has_failover ? find_master(places.rtnl(Place::guest), pair) : out.standby;
+    if (!namespaces.has(pair.layout().nics)) return out;
+    Rtnl &nics = namespaces.rtnl(pair.layout().nics);
+    out.standby = find_nic(nics, pair, HL_ROLE_STANDBY);
+    out.primary = find_nic(nics, pair, HL_ROLE_PRIMARY);
+    out.master = pair.layout().has_failover ? find_master(namespaces.rtnl(PairNetns::guest), pair)
+                                            : out.standby;
     return out;
 }
 
-Candidates candidates(Places &places, const Pair &pair, const Members &members) {
-    Candidates out{places.rtnl(Place::guest).links(), 0};
+Candidates candidates(PairNamespaces &namespaces, const Pair &pair, const Members &members) {
+    Candidates out{namespaces.rtnl(PairNetns::guest).links(), 0};
     std::erase_if(out.links, [&](const Link &link) {
         return pair.layout().has_failover && number(link.index) == pair.state().failover.outer;
     });
     learn_hardware(out.links);
     out.present = out.links.size();
     if (!members.primary) return out;
-    if (pair.layout().nics == Place::guest) {
+    if (pair.layout().nics == PairNetns::guest) {
         auto at = std::ranges::find(out.links, members.primary->index, &Link::index);
         out.present = static_cast<size_t>(at - out.links.begin());
         return out;
     }
     std::vector<Link> hidden{*members.primary};
-    places.at(Place::hidden, [&] { learn_hardware(hidden); });
+    namespaces.at(PairNetns::hidden, [&] { learn_hardware(hidden); });
     out.links.push_back(hidden.front());
     return out;
 }
 
 Link seen_from_guest(const Pair &pair, const Link &standby) {
     Link out = standby;
-    if (pair.layout().nics == Place::hidden) out.index = Ifindex::none;
+    if (pair.layout().nics == PairNetns::hidden) out.index = Ifindex::none;
     return out;
 }
 
-std::optional<Link> find(Rtnl &rtnl, const Pair &pair, hl_role role) {
+std::optional<Link> find_nic(Rtnl &rtnl, const Pair &pair, hl_role role) {
     const hl_identity &id = id_of(pair.state(), role);
     if (!id.ifindex) return std::nullopt;
     std::optional<Link> link = rtnl.link(Ifindex{id.ifindex});
@@ -253,9 +260,10 @@ std::optional<Link> find(Rtnl &rtnl, const Pair &pair, hl_role role) {
     return same ? link : std::nullopt;
 }
 
-std::optional<Instant> settle(Pair &pair, Places &places, Vigil &vigil, hl_actor actor) {
+std::optional<Instant> apply_policy(Pair &pair, PairNamespaces &namespaces,
+                                    PathMonitor &path_monitor, hl_actor actor) {
     hl_pair &state = pair.state();
-    Members members = look(places, pair);
+    Members members = read_members(namespaces, pair);
     Observation seen;
     seen.present = members.primary.has_value();
     if (members.primary && members.standby && members.master) {
@@ -266,12 +274,12 @@ std::optional<Instant> settle(Pair &pair, Places &places, Vigil &vigil, hl_actor
         seen.mac_matches = primary.mac == master.mac;
         copy_text(state.primary_id.ifname, primary.name);
         copy_text(state.standby_id.ifname, members.standby->name);
-        vigil.observe(pair, places, members, seen);
+        path_monitor.observe(pair, namespaces, members, seen);
     } else {
-        vigil.rest();
+        path_monitor.stop();
     }
     seen.veto = pair.view().veto();
-    Verdict verdict = decide(policy_of(state), vigil.trust, seen, now());
+    Verdict verdict = decide(policy_of(state), path_monitor.trust, seen, now());
     auto when = static_cast<uint64_t>(now().count());
     if (verdict.set) pair.view().set_veto(verdict.set, actor, when);
     if (verdict.clear) pair.view().clear_veto(verdict.clear, actor, when);

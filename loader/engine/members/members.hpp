@@ -21,36 +21,37 @@ void describe_pair(Pair &, const Link &standby, const Selector &, const Policy &
 Selector selector_of(const hl_pair &);
 Policy policy_of(const hl_pair &);
 /// Writes another rule and policy into a pair that exists.
-void adopt_rule(hl_pair &, const Selector &, const Policy &);
+void write_rule(hl_pair &, const Selector &, const Policy &);
 
 /// The devices of a pair as they are now; nothing where one is not there.
 struct Members {
     std::optional<Link> master, standby, primary;
 };
-Members look(Places &, const Pair &);
+Members read_members(PairNamespaces &, const Pair &);
 
 /// Takes a NIC of the guest's namespace: saves its settings, moves it where the model has it, puts
-/// our program on it and brings it in line with the master. The veto word is left alone: settle()
-/// judges. Returns how long the NIC was the pair's but not yet in place.
-Instant install(Pair &, Places &, hl_role, const Link &nic, const Link &master);
+/// our program on it and brings it in line with the master. The veto word is left alone:
+/// apply_policy() judges. Returns how long the NIC was the pair's but not yet in place.
+Instant install_nic(Pair &, PairNamespaces &, hl_role, const Link &nic, const Link &master);
 
 /// The same device after it was away, in another namespace say: the kernel took it out of the
 /// datapath, and its clsact filters with it.
-void retake_primary(Pair &, Places &, const Link &primary, const Link &master);
-void retake_standby(Pair &, Places &, const Link &standby);
+void retake_primary(Pair &, PairNamespaces &, const Link &primary, const Link &master);
+void retake_standby(Pair &, PairNamespaces &, const Link &standby);
 /// The ends of a failover device, at first and after they were away.
-void retake_failover(Pair &, Places &);
+void retake_failover(Pair &, PairNamespaces &);
 
 /// The other way round; also when the NIC is gone, or only half installed. One that moves gets its
 /// sysctls from `settings`, if any. Returns it as it is now.
-std::optional<Link> release(Pair &, Places &, hl_role, const Settings *settings = nullptr);
+std::optional<Link> release_nic(Pair &, PairNamespaces &, hl_role,
+                                const Settings *settings = nullptr);
 
-/// Asks policy with what the NICs and the vigil say now, and applies the verdict. Returns when to
-/// ask again.
-std::optional<Instant> settle(Pair &, Places &, Vigil &, hl_actor);
+/// Asks policy with what the NICs and the path monitor say now, and applies the verdict. Returns
+/// when to ask again.
+std::optional<Instant> apply_policy(Pair &, PairNamespaces &, PathMonitor &, hl_actor);
 
 /// The NIC of a role where the model has it, if that still is the device that was taken.
-std::optional<Link> find(Rtnl &, const Pair &, hl_role);
+std::optional<Link> find_nic(Rtnl &, const Pair &, hl_role);
 
 /// Every link that could be a pair's primary: the guest's but its failover device, and the primary
 /// that it has, which may be elsewhere. Numbers of two namespaces mean two things: `present` is the
@@ -59,7 +60,7 @@ struct Candidates {
     std::vector<Link> links;
     size_t present;
 };
-Candidates candidates(Places &, const Pair &, const Members &);
+Candidates candidates(PairNamespaces &, const Pair &, const Members &);
 /// The standby as pairing compares it with them.
 Link seen_from_guest(const Pair &, const Link &standby);
 

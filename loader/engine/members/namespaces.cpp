@@ -7,7 +7,8 @@
 
 namespace hitless {
 
-Places::Places(Rtnl &guest, const std::string &netns) : guest_(guest), name_(netns) {
+PairNamespaces::PairNamespaces(Rtnl &guest, const std::string &netns)
+    : guest_(guest), name_(netns) {
     if (netns.empty()) return;
     guest_fd_ = own_netns();
     std::optional<PrivateNetns> found = PrivateNetns::open(netns);
@@ -16,8 +17,8 @@ Places::Places(Rtnl &guest, const std::string &netns) : guest_(guest), name_(net
     hidden_.emplace(Hidden{std::move(*found), Rtnl()});
 }
 
-Rtnl &Places::rtnl(Place place) {
-    if (place == Place::guest) return guest_;
+Rtnl &PairNamespaces::rtnl(PairNetns place) {
+    if (place == PairNetns::guest) return guest_;
     if (!hidden_)
         throw Error(ENOENT, fmt::format("enter the network namespace {}", name_),
                     "it was removed, and the NICs with it",
@@ -25,8 +26,8 @@ Rtnl &Places::rtnl(Place place) {
     return hidden_->rtnl;
 }
 
-int Places::fd(Place place) const {
-    return place == Place::guest ? guest_fd_.get() : hidden_->netns.fd();
+int PairNamespaces::fd(PairNetns place) const {
+    return place == PairNetns::guest ? guest_fd_.get() : hidden_->netns.fd();
 }
 
 } // namespace hitless

@@ -14,21 +14,21 @@
 
 namespace hitless {
 
-class Places {
+class PairNamespaces {
   public:
     /// `netns`: name of the private namespace; "" when there is none. It may be gone: then nothing
     /// can be found there.
-    Places(Rtnl &guest, const std::string &netns);
+    PairNamespaces(Rtnl &guest, const std::string &netns);
 
-    bool has(Place place) const { return place == Place::guest || hidden_; }
+    bool has(PairNetns place) const { return place == PairNetns::guest || hidden_; }
     /// Throws ENOENT when the place is gone.
-    Rtnl &rtnl(Place);
-    int fd(Place) const;
+    Rtnl &rtnl(PairNetns);
+    int fd(PairNetns) const;
 
     /// Runs a step of this thread there.
     template <typename Step>
-    decltype(auto) at(Place place, Step step) {
-        if (place == Place::guest) return step();
+    decltype(auto) at(PairNetns place, Step step) {
+        if (place == PairNetns::guest) return step();
         rtnl(place);
         InNetns there(hidden_->netns.fd());
         return step();

@@ -89,17 +89,17 @@ bool pass_vlans(const Link &primary, hl_saved &saved, bool wanted) {
 
 } // namespace
 
-void follow_filters(hl_saved &saved, Places &places, Rtnl &rtnl, const Link &master,
+void follow_filters(hl_saved &saved, PairNamespaces &namespaces, Rtnl &rtnl, const Link &master,
                     const Link &nic) {
-    Passed wanted = passed_by(places.rtnl(Place::guest), master);
+    Passed wanted = passed_by(namespaces.rtnl(PairNetns::guest), master);
     bool told = let_through(rtnl, nic, saved, wanted.macs);
     told &= pass_vlans(nic, saved, wanted.vlans);
     saved.promisc_for_filters = !told;
 }
 
-bool lets_through(Places &places, Rtnl &rtnl, const Link &master, const Link &nic) {
+bool lets_through(PairNamespaces &namespaces, Rtnl &rtnl, const Link &master, const Link &nic) {
     if (nic.promiscuity) return true;
-    Passed wanted = passed_by(places.rtnl(Place::guest), master);
+    Passed wanted = passed_by(namespaces.rtnl(PairNetns::guest), master);
     std::vector<Mac> has = rtnl.filter(nic.index);
     for (const Mac &mac : wanted.macs)
         if (std::ranges::find(has, mac) == has.end()) return false;
@@ -110,7 +110,7 @@ bool lets_through(Places &places, Rtnl &rtnl, const Link &master, const Link &ni
     });
 }
 
-void give_filters_back(hl_saved &saved, Rtnl &rtnl, const Link &nic) {
+void restore_filters(hl_saved &saved, Rtnl &rtnl, const Link &nic) {
     let_through(rtnl, nic, saved, {});
     pass_vlans(nic, saved, false);
 }

@@ -12,12 +12,12 @@ namespace hitless {
 
 /// Has a NIC let through what the master does. Where its filters cannot be told, it becomes
 /// promiscuous with the next follow_master(). In the NIC's namespace, which is that of `rtnl`.
-void follow_filters(hl_saved &, Places &, Rtnl &, const Link &master, const Link &nic);
+void follow_filters(hl_saved &, PairNamespaces &, Rtnl &, const Link &master, const Link &nic);
 
 /// Whether it does so now. In the NIC's namespace, likewise.
-bool lets_through(Places &, Rtnl &, const Link &master, const Link &nic);
+bool lets_through(PairNamespaces &, Rtnl &, const Link &master, const Link &nic);
 
 /// Takes out what follow_filters() put in, while the NIC is still ours.
-void give_filters_back(hl_saved &, Rtnl &, const Link &nic);
+void restore_filters(hl_saved &, Rtnl &, const Link &nic);
 
 } // namespace hitless

@@ -23,7 +23,7 @@ Link must_find(Rtnl &rtnl, Ifindex index) {
 /// Its MAC and MTU are the standby's from the start; what it shall be otherwise is set while it is
 /// down.
 void prepare_master(Rtnl &rtnl, const Link &master, const Link &standby, const Settings &settings) {
-    settings.give_sysctls(master.name);
+    settings.write_sysctls(master.name);
     rtnl.change_addr_gen_mode(master, IN6_ADDR_GEN_MODE_NONE); // its own is given, too
     LinkChange change;
     if (master.mac != standby.mac) change.mac = standby.mac;
@@ -33,133 +33,136 @@ void prepare_master(Rtnl &rtnl, const Link &master, const Link &standby, const S
     rtnl.change(master.index, master.name, change);
 }
 
-void give_all(Rtnl &rtnl, const Settings &settings, const Link &to, uint8_t addr_gen_mode) {
-    settings.give_addresses(rtnl, to.index);
-    settings.give_routes(rtnl, to.index);
+void add_all(Rtnl &rtnl, const Settings &settings, const Link &to, uint8_t addr_gen_mode) {
+    settings.add_addresses(rtnl, to.index);
+    settings.add_routes(rtnl, to.index);
     if (addr_gen_mode != IN6_ADDR_GEN_MODE_NONE) rtnl.change_addr_gen_mode(to, addr_gen_mode);
 }
 
-void attach_inner(Pair &pair, Places &places) {
-    Link inner = must_find(places.rtnl(Place::hidden), Ifindex{pair.state().failover.inner});
-    places.at(Place::hidden, [&] { pair.attach(HL_HOOK_INNER, inner); });
+void attach_inner(Pair &pair, PairNamespaces &namespaces) {
+    Link inner =
+        must_find(namespaces.rtnl(PairNetns::hidden), Ifindex{pair.state().failover.inner});
+    namespaces.at(PairNetns::hidden, [&] { pair.attach(HL_HOOK_INNER, inner); });
 }
 
-void detach_inner(Pair &pair, Places &places) {
-    if (places.has(Place::hidden)) places.at(Place::hidden, [&] { pair.detach(HL_HOOK_INNER); });
+void detach_inner(Pair &pair, PairNamespaces &namespaces) {
+    if (namespaces.has(PairNetns::hidden))
+        namespaces.at(PairNetns::hidden, [&] { pair.detach(HL_HOOK_INNER); });
 }
 
 /// The failover device stands beside the standby: make before break.
-void take_over_beside(Pair &pair, Places &places, const Link &standby) {
-    Rtnl &rtnl = places.rtnl(Place::guest);
+void install_beside(Pair &pair, PairNamespaces &namespaces, const Link &standby) {
+    Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
     Settings settings = Settings::read(rtnl, standby);
     pair.state().travelled = first_to_end(rtnl, standby);
     Ifindex outer = master_of(pair.state());
     prepare_master(rtnl, must_find(rtnl, outer), standby, settings);
-    attach_inner(pair, places);
+    attach_inner(pair, namespaces);
     pair.resolve(HL_ROLE_STANDBY, standby.index); // what leaves the device goes there
     pair.attach(HL_HOOK_EGRESS, must_find(rtnl, outer));
-    give_all(rtnl, settings, must_find(rtnl, outer), standby.addr_gen_mode);
-    install(pair, places, HL_ROLE_STANDBY, standby, must_find(rtnl, outer));
-    settings.take_addresses(rtnl, standby.index);
-    settings.give_routes(rtnl, outer); // those that older kernels took with the addresses
+    add_all(rtnl, settings, must_find(rtnl, outer), standby.addr_gen_mode);
+    install_nic(pair, namespaces, HL_ROLE_STANDBY, standby, must_find(rtnl, outer));
+    settings.remove_addresses(rtnl, standby.index);
+    settings.add_routes(rtnl, outer); // those that older kernels took with the addresses
 }
 
 /// Settings of the failover device go to the standby, while both are there.
-void give_back_beside(Pair &pair, Places &places, const Settings &settings) {
-    Rtnl &rtnl = places.rtnl(Place::guest);
-    if (std::optional<Link> standby = find(rtnl, pair, HL_ROLE_STANDBY)) {
-        settings.give_addresses(rtnl, standby->index);
-        settings.give_routes(rtnl, standby->index);
-        settings.give_qdisc(rtnl, standby->index);
-        settings.take_addresses(rtnl, master_of(pair.state()));
-        settings.give_routes(rtnl, standby->index);
+void restore_beside(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
+    Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
+    if (std::optional<Link> standby = find_nic(rtnl, pair, HL_ROLE_STANDBY)) {
+        settings.add_addresses(rtnl, standby->index);
+        settings.add_routes(rtnl, standby->index);
+        settings.add_qdisc(rtnl, standby->index);
+        settings.remove_addresses(rtnl, master_of(pair.state()));
+        settings.add_routes(rtnl, standby->index);
     }
     pair.detach(HL_HOOK_EGRESS);
-    release(pair, places, HL_ROLE_PRIMARY);
-    release(pair, places, HL_ROLE_STANDBY);
-    detach_inner(pair, places);
+    release_nic(pair, namespaces, HL_ROLE_PRIMARY);
+    release_nic(pair, namespaces, HL_ROLE_STANDBY);
+    detach_inner(pair, namespaces);
 }
 
 /// The standby returns, and has what the failover device had.
-void return_standby(Pair &pair, Places &places, const Settings &settings) {
-    std::optional<Link> standby = release(pair, places, HL_ROLE_STANDBY, &settings);
+void return_standby(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
+    std::optional<Link> standby = release_nic(pair, namespaces, HL_ROLE_STANDBY, &settings);
     if (!standby) return;
-    Rtnl &rtnl = places.rtnl(Place::guest);
-    settings.give_addresses(rtnl, standby->index);
-    settings.give_routes(rtnl, standby->index);
-    settings.give_qdisc(rtnl, standby->index);
+    Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
+    settings.add_addresses(rtnl, standby->index);
+    settings.add_routes(rtnl, standby->index);
+    settings.add_qdisc(rtnl, standby->index);
 }
 
-void give_back_from_afar(Pair &pair, Places &places, const Settings &settings) {
-    detach_inner(pair, places);
+void restore_apart(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
+    detach_inner(pair, namespaces);
     // Both ends go: name and number are the standby's own.
-    if (places.has(Place::hidden))
-        remove_device(places.rtnl(Place::hidden), Ifindex{pair.state().failover.inner});
+    if (namespaces.has(PairNetns::hidden))
+        remove_device(namespaces.rtnl(PairNetns::hidden), Ifindex{pair.state().failover.inner});
     try { // the guest waits for this one; the other comes back whatever is refused here
-        return_standby(pair, places, settings);
+        return_standby(pair, namespaces, settings);
     } catch (const Error &) {
-        release(pair, places, HL_ROLE_PRIMARY);
+        release_nic(pair, namespaces, HL_ROLE_PRIMARY);
         throw;
     }
-    release(pair, places, HL_ROLE_PRIMARY);
+    release_nic(pair, namespaces, HL_ROLE_PRIMARY);
 }
 
 /// Under the standby's name and number, which it has left.
-void take_name(Pair &pair, Places &places, const Link &standby, const Settings &settings) {
-    move_device_to(places.rtnl(Place::hidden), waiting_device(places), places.fd(Place::guest),
-                   standby.index, standby.name);
+void take_name(Pair &pair, PairNamespaces &namespaces, const Link &standby,
+               const Settings &settings) {
+    move_device_to(namespaces.rtnl(PairNetns::hidden), waiting_device(namespaces),
+                   namespaces.fd(PairNetns::guest), standby.index, standby.name);
     pair.state().failover.outer = number(standby.index);
-    settings.give_altnames(places.rtnl(Place::guest), standby.index);
+    settings.add_altnames(namespaces.rtnl(PairNetns::guest), standby.index);
 }
 
 /// The standby leaves the guest's namespace, and its settings with it.
-void take_over_from_afar(Pair &pair, Places &places, const Link &standby) {
-    Rtnl &rtnl = places.rtnl(Place::guest);
+void install_apart(Pair &pair, PairNamespaces &namespaces, const Link &standby) {
+    Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
     bool takes_name = pair.layout().takes_name;
     Settings settings = Settings::read(rtnl, standby);
     pair.state().travelled = first_to_end(rtnl, standby);
-    attach_inner(pair, places);
+    attach_inner(pair, namespaces);
     try {
-        install(pair, places, HL_ROLE_STANDBY, standby, standby);
-        if (takes_name) take_name(pair, places, standby, settings);
+        install_nic(pair, namespaces, HL_ROLE_STANDBY, standby, standby);
+        if (takes_name) take_name(pair, namespaces, standby, settings);
         Link master = must_find(rtnl, master_of(pair.state()));
         prepare_master(rtnl, master, standby, settings);
-        give_all(rtnl, settings, master, standby.addr_gen_mode);
-        settings.give_qdisc(rtnl, master.index);
+        add_all(rtnl, settings, master, standby.addr_gen_mode);
+        settings.add_qdisc(rtnl, master.index);
     } catch (const Error &) {
-        give_back_from_afar(pair, places, settings); // which nobody else knows yet
+        restore_apart(pair, namespaces, settings); // which nobody else knows yet
         throw;
     }
 }
 
 } // namespace
 
-void take_over(Pair &pair, Places &places, const Link &standby) {
-    if (pair.layout().nics == Place::guest)
-        take_over_beside(pair, places, standby);
+void install_failover_device(Pair &pair, PairNamespaces &namespaces, const Link &standby) {
+    if (pair.layout().nics == PairNetns::guest)
+        install_beside(pair, namespaces, standby);
     else
-        take_over_from_afar(pair, places, standby);
+        install_apart(pair, namespaces, standby);
 }
 
-void take_off(Pair &pair, Places &places) {
-    if (!has_ground(pair)) {
+void disassemble(Pair &pair, PairNamespaces &namespaces) {
+    if (!has_private_netns(pair)) {
         pair.detach(HL_HOOK_EGRESS);
-        release(pair, places, HL_ROLE_PRIMARY);
-        decelerate(pair, HL_ROLE_STANDBY);
+        release_nic(pair, namespaces, HL_ROLE_PRIMARY);
+        detach_nic_xdp(pair, HL_ROLE_STANDBY);
         pair.detach(HL_HOOK_INGRESS_STANDBY);
-        part_failover(pair, places.rtnl(Place::guest));
+        detach_failover_device(pair, namespaces.rtnl(PairNetns::guest));
         return;
     }
     Settings settings;
-    if (std::optional<Link> master = look(places, pair).master) {
-        settings = Settings::read(places.rtnl(Place::guest), *master);
+    if (std::optional<Link> master = read_members(namespaces, pair).master) {
+        settings = Settings::read(namespaces.rtnl(PairNetns::guest), *master);
         pair.state().standby_saved.up = master->up; // as it is now, like all that travels
     }
-    if (pair.layout().nics == Place::guest)
-        give_back_beside(pair, places, settings);
+    if (pair.layout().nics == PairNetns::guest)
+        restore_beside(pair, namespaces, settings);
     else
-        give_back_from_afar(pair, places, settings);
-    remove_ground(places, pair.state().failover.netns);
+        restore_apart(pair, namespaces, settings);
+    remove_private_netns(namespaces, pair.state().failover.netns);
 }
 
 } // namespace hitless

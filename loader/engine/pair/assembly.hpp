@@ -11,17 +11,17 @@
 namespace hitless {
 
 /// Which are made of tc and a private namespace (engine/pair/failover_device.hpp).
-inline bool has_ground(const Pair &pair) {
+inline bool has_private_netns(const Pair &pair) {
     return pair.state().failover.netns[0];
 }
 
-/// The failover device takes the standby's place. Throws, and leaves it to take_off() to undo what
-/// was done.
-void take_over(Pair &, Places &, const Link &standby);
+/// The failover device takes the standby's place. Throws, and leaves it to disassemble() to undo
+/// what was done.
+void install_failover_device(Pair &, PairNamespaces &, const Link &standby);
 
 /// Takes every program of ours off, in the order that keeps frames flowing: outward first, so that
 /// new frames take the standby while the primary still delivers what is on its way. Gives settings
 /// and NICs back, and removes our devices.
-void take_off(Pair &, Places &);
+void disassemble(Pair &, PairNamespaces &);
 
 } // namespace hitless

@@ -11,12 +11,12 @@
 namespace hitless {
 
 /// The failover device's other end; nothing in models without one, or when it is gone.
-std::optional<Link> inner_end(const Pair &, Places &);
+std::optional<Link> inner_end(const Pair &, PairNamespaces &);
 
 /// Has the carrier as the policy wants it, for NICs as they are. Throws.
-void follow_carrier(Pair &, Places &, const Members &);
+void follow_carrier(Pair &, PairNamespaces &, const Members &);
 
 /// The device has carrier when the controller ends.
-void give_carrier_back(Pair &, Places &);
+void restore_carrier(Pair &, PairNamespaces &);
 
 } // namespace hitless

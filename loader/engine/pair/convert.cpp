@@ -42,8 +42,8 @@ void check_convertible(const Pair &pair, const ConvertRequest &request) {
 /// nothing.
 AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
     const hl_pair &state = pair.state();
-    Places places(rtnl, state.failover.netns);
-    const Members members = look(places, pair);
+    PairNamespaces namespaces(rtnl, state.failover.netns);
+    const Members members = read_members(namespaces, pair);
     AttachRequest out;
     out.standby = members.standby ? members.standby->name : state.standby_id.ifname;
     if (state.selector == HL_SELECT_IFNAME && !members.primary)
@@ -52,7 +52,7 @@ AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
                     fmt::format("when it is back; or `hitless detach {}`", out.standby));
     out.datapath = static_cast<hl_datapath>(state.datapath);
     out.gate = out.datapath == HL_DATAPATH_TC && state.hook[HL_HOOK_XDP_STANDBY].kind;
-    out.finished_frames = state.failover.finished_frames;
+    out.checksums_complete = state.failover.checksums_complete;
     out.primary = selector_of(state);
     out.policy = policy_of(state);
     out.liveness = static_cast<hl_liveness>(state.liveness);
@@ -63,15 +63,15 @@ AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
 }
 
 /// The new pair, or the old one again, and why.
-Made make_either(StateDir &dir, Rtnl &rtnl, const AttachRequest &after, const AttachRequest &before,
-                 std::optional<Error> &refused) {
+NewPair create_either(StateDir &dir, Rtnl &rtnl, const AttachRequest &after,
+                      const AttachRequest &before, std::optional<Error> &refused) {
     try {
-        return make(dir, after, rtnl);
+        return create_pair(dir, after, rtnl);
     } catch (const Error &error) {
         refused = error;
     }
     try {
-        return make(dir, before, rtnl);
+        return create_pair(dir, before, rtnl);
     } catch (const Error &error) {
         throw Error(refused->code(), fmt::format("convert {}", before.standby),
                     fmt::format("{}; nor can the old pair be made again: {}", refused->what(),
@@ -105,15 +105,15 @@ Instant convert(const ConvertRequest &request) {
     if (after.model != before.model || !request.failover.empty()) after.failover = request.failover;
     std::optional<Error> refused;
     Instant start = now();
-    Made made = [&] {
+    NewPair made = [&] {
         // One lock over both halves, or a controller would make the pair that its rules want.
         StateDir::Lock lock = dir.lock();
-        dismantle(dir, rtnl, name, {});
-        return make_either(dir, rtnl, after, before, refused);
+        detach_pair(dir, rtnl, name, {});
+        return create_either(dir, rtnl, after, before, refused);
     }();
     if (chosen)
         made.pair.view().set_veto(chosen, HL_ACTOR_OPERATOR, static_cast<uint64_t>(now().count()));
-    prove(made);
+    prove_path(made);
     if (refused) throw *refused;
     return now() - start;
 }

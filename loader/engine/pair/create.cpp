@@ -24,7 +24,7 @@ namespace {
 
 /// The error that brought us here says more; the next attach clears what is left.
 template <typename Step>
-void quietly(Step step) {
+void ignoring_errors(Step step) {
     try {
         step();
     } catch (const Error &) { // NOLINT(bugprone-empty-catch)
@@ -35,13 +35,15 @@ void quietly(Step step) {
 class Staging {
   public:
     Staging(StateDir &dir, Rtnl &rtnl, const LoadOptions &options, const hl_failover &ends)
-        : dir_(dir), places(rtnl, ends.netns), pair(create(dir, options)) {
+        : dir_(dir), namespaces(rtnl, ends.netns), pair(create(dir, options)) {
         pair.set_failover(ends);
     }
     ~Staging() {
         if (committed_) return;
-        quietly([&] { take_off(pair, places); }); // what it cannot is no reason to leave the pins
-        quietly([&] { remove(dir_, dir_.stage()); });
+        ignoring_errors([&] {
+            disassemble(pair, namespaces);
+        }); // what it cannot is no reason to leave the pins
+        ignoring_errors([&] { remove(dir_, dir_.stage()); });
     }
     Staging(const Staging &) = delete;
     Staging &operator=(const Staging &) = delete;
@@ -59,7 +61,7 @@ class Staging {
         try {
             return Pair::create(options, stage);
         } catch (const Error &) {
-            quietly([&] { remove(dir, stage); });
+            ignoring_errors([&] { remove(dir, stage); });
             throw;
         }
     }
@@ -73,7 +75,7 @@ class Staging {
     bool committed_ = false;
 
   public:
-    Places places;
+    PairNamespaces namespaces;
     Pair pair;
 };
 
@@ -114,7 +116,7 @@ void check_free(const StateDir &dir, const Link &nic) {
         if (state.failover.outer == number(nic.index))
             throw Error(EEXIST, action, fmt::format("it is the failover device of {}", owner),
                         shows);
-        if (pair->layout().nics == Place::hidden) continue; // with numbers of their own
+        if (pair->layout().nics == PairNetns::hidden) continue; // with numbers of their own
         if (state.standby_id.ifindex == number(nic.index))
             throw Error(EEXIST, action, "it is the standby of a pair already", shows);
         if (state.primary_id.ifindex == number(nic.index))
@@ -124,7 +126,7 @@ void check_free(const StateDir &dir, const Link &nic) {
 }
 
 /// Failover devices have their standbys' addresses, and are nobody's primary.
-void leave_failover_devices(const StateDir &dir, std::vector<Link> &links) {
+void exclude_failover_devices(const StateDir &dir, std::vector<Link> &links) {
     for (const std::string &name : own_pairs(dir)) {
         std::optional<PairRecord> pair = read_record(dir.path(name), false);
         if (!pair || !pair->layout().has_failover) continue;
@@ -159,7 +161,7 @@ const Link *find_primary(const Link &standby, const Selector &selector,
 
 /// What stands on a standby that is not the master hears nothing any more: our programs take its
 /// frames.
-void check_bare(const Link &standby, const std::vector<Link> &links) {
+void check_nothing_stands_on(const Link &standby, const std::vector<Link> &links) {
     static constexpr std::string_view kinds[] = {"vlan", "macvlan", "macvtap", "ipvlan"};
     for (const Link &link : links)
         if (link.lower == standby.index && std::ranges::count(kinds, link.kind))
@@ -172,16 +174,16 @@ bool in_doubt(const Pair &pair) {
     return pair.view().veto() & HL_VETO(UNPROVEN);
 }
 
-void wait_for(const Vigil &vigil, Instant until) {
-    pollfd entry{vigil.fd(), POLLIN, 0};
-    until = std::min(until, vigil.again().value_or(until));
+void wait_for(const PathMonitor &path_monitor, Instant until) {
+    pollfd entry{path_monitor.fd(), POLLIN, 0};
+    until = std::min(until, path_monitor.again().value_or(until));
     auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now());
     poll(&entry, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
 }
 
 /// Until there is evidence for the path or against it, or time to go by the timer. A controller
 /// does it, where there is one and it sees the pair.
-void prove(Pair &pair, Places &places, Vigil &vigil, bool published) {
+void prove_path(Pair &pair, PairNamespaces &namespaces, PathMonitor &path_monitor, bool published) {
     constexpr Instant look{std::chrono::milliseconds(2)}, slack{std::chrono::milliseconds(100)};
     const Probing how = policy_of(pair.state()).probing;
     const Instant end = now() + how.up_delay + how.timeout + slack;
@@ -191,8 +193,8 @@ void prove(Pair &pair, Places &places, Vigil &vigil, bool published) {
             sleep_until(now() + look);
             continue;
         }
-        wait_for(vigil, std::min(end, again.value_or(end)));
-        again = settle(pair, places, vigil, HL_ACTOR_OPERATOR);
+        wait_for(path_monitor, std::min(end, again.value_or(end)));
+        again = apply_policy(pair, namespaces, path_monitor, HL_ACTOR_OPERATOR);
     }
 }
 
@@ -208,8 +210,8 @@ void check_datapath(const AttachRequest &request, const Link &standby, const Lin
                     "it is for the model two by tc", "leave it out");
     if (request.gate) check_gate(standby);
     if (!xdp) return;
-    check_native(standby, request.finished_frames);
-    if (primary) check_native(*primary, request.finished_frames);
+    check_native(standby, request.checksums_complete);
+    if (primary) check_native(*primary, request.checksums_complete);
 }
 
 /// The gate goes on while the primary carries the traffic, or not at all.
@@ -223,32 +225,34 @@ void attach_gate(Pair &pair, const Link &standby) {
 
 /// Who carries what, from the standby to the master; where the standby is the master, nothing flows
 /// before the last step.
-void put_together(Pair &pair, Places &places, const AttachRequest &request, const Link &standby,
-                  const Link *primary, Vigil &vigil) {
+void assemble(Pair &pair, PairNamespaces &namespaces, const AttachRequest &request,
+              const Link &standby, const Link *primary, PathMonitor &path_monitor) {
     bool xdp = request.datapath == HL_DATAPATH_XDP;
-    retake_failover(pair, places);
-    if (has_ground(pair)) {
-        take_over(pair, places, standby);
+    retake_failover(pair, namespaces);
+    if (has_private_netns(pair)) {
+        install_failover_device(pair, namespaces, standby);
     } else {
         pair.resolve(HL_ROLE_STANDBY, standby.index);
         pair.attach(HL_HOOK_INGRESS_STANDBY, standby);
     }
-    std::optional<Link> master = look(places, pair).master;
-    if (primary && master) install(pair, places, HL_ROLE_PRIMARY, *primary, *master);
-    if (primary) accelerate(pair, HL_ROLE_PRIMARY, *primary);
-    settle(pair, places, vigil, HL_ACTOR_OPERATOR); // the up-delay runs while the last hook goes on
+    std::optional<Link> master = read_members(namespaces, pair).master;
+    if (primary && master) install_nic(pair, namespaces, HL_ROLE_PRIMARY, *primary, *master);
+    if (primary) attach_nic_xdp(pair, HL_ROLE_PRIMARY, *primary);
+    apply_policy(pair, namespaces, path_monitor,
+                 HL_ACTOR_OPERATOR); // the up-delay runs while the last hook goes on
     if (!pair.layout().has_failover) pair.attach(HL_HOOK_EGRESS, standby);
     if (!request.gate && !xdp) return;
-    prove(pair, places, vigil, false); // XDP comes to the standby while the primary carries
+    prove_path(pair, namespaces, path_monitor,
+               false); // XDP comes to the standby while the primary carries
     if (request.gate) attach_gate(pair, standby);
-    accelerate(pair, HL_ROLE_STANDBY, standby);
-    if (xdp) join_failover(pair, places.rtnl(Place::guest));
+    attach_nic_xdp(pair, HL_ROLE_STANDBY, standby);
+    if (xdp) attach_failover_device(pair, namespaces.rtnl(PairNetns::guest));
 }
 
 /// Other people's qdiscs and filters may leave no place for ours.
 void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
                  const Link *primary) {
-    bool moves = layout_of(request.model).nics == Place::hidden;
+    bool moves = layout_of(request.model).nics == PairNetns::hidden;
     for (const Link *nic : {&standby, primary}) {
         if (!nic) continue;
         if (moves)
@@ -260,7 +264,7 @@ void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
         check_hook({number(standby.index), Direction::egress, standby.name});
 }
 
-Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
+NewPair create_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     clear_stage(dir, rtnl);
     clear_predecessor(dir, rtnl, request);
     // What these two gave back is what must be saved.
@@ -269,7 +273,7 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     Link standby = find_standby(rtnl, links, request);
     check_free(dir, standby);
     std::vector<Link> others = links;
-    leave_failover_devices(dir, others);
+    exclude_failover_devices(dir, others);
     bool by_name =
         request.primary.kind == HL_SELECT_IFNAME; // and then check_free() says whose it is
     const Link *primary = find_primary(standby, request.primary, by_name ? links : others);
@@ -279,10 +283,10 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     check_hooks(rtnl, request, standby, primary);
 
     const Layout &layout = layout_of(request.model);
-    if (layout.has_failover) check_bare(standby, links);
+    if (layout.has_failover) check_nothing_stands_on(standby, links);
     if (layout.has_failover && request.datapath == HL_DATAPATH_TC)
         check_renewal(rtnl, standby, layout, request.note);
-    std::optional<Ground> ground;
+    std::optional<FailoverDevice> ground;
     hl_failover ends{};
     if (layout.has_failover) {
         ground.emplace(rtnl, request, standby);
@@ -296,12 +300,12 @@ Made make_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     Staging staging(dir, rtnl, load, ends);
     Pair &pair = staging.pair;
     describe_pair(pair, standby, request.primary, request.policy);
-    Vigil vigil(pair, staging.places);
-    put_together(pair, staging.places, request, standby, primary, vigil);
+    PathMonitor path_monitor(pair, staging.namespaces);
+    assemble(pair, staging.namespaces, request, standby, primary, path_monitor);
     if (ground) ground->keep();
     staging.commit(pair_name(standby.index));
     forget_detached(dir, standby);
-    return {std::move(pair), std::move(staging.places), std::move(vigil),
+    return {std::move(pair), std::move(staging.namespaces), std::move(path_monitor),
             primary ? primary->name : ""};
 }
 
@@ -336,40 +340,40 @@ std::optional<Link> standby_after(Rtnl &rtnl, const std::string &name, const std
 }
 
 /// Under a controller's eyes, whose rules may want the pair.
-void detach_for_good(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
+void detach_and_remember(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     std::optional<PairRecord> record = read_record(dir.path(name), false);
     std::string bus = record ? record->state().standby_id.bus : "";
     record.reset();
     note_renewal(dir, rtnl, name, note);
-    dismantle(dir, rtnl, name, note);
+    detach_pair(dir, rtnl, name, note);
     if (!controller_pid()) return;
     if (std::optional<Link> standby = standby_after(rtnl, name, bus)) note_detached(dir, *standby);
 }
 
 } // namespace
 
-Made make(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
+NewPair create_pair(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     dir.ensure_mounted();
     try {
-        return make_in(dir, request, rtnl);
+        return create_in(dir, request, rtnl);
     } catch (const Error &) {
-        quietly([&] { dir.unmount_if_empty(); });
+        ignoring_errors([&] { dir.unmount_if_empty(); });
         throw;
     }
 }
 
-void prove(Made &made) {
-    prove(made.pair, made.places, made.vigil, true);
+void prove_path(NewPair &made) {
+    prove_path(made.pair, made.namespaces, made.path_monitor, true);
 }
 
 std::string attach(const AttachRequest &request) {
     Rtnl rtnl;
     StateDir dir;
-    Made made = [&] {
+    NewPair made = [&] {
         StateDir::Lock lock = dir.lock();
-        return make(dir, request, rtnl);
+        return create_pair(dir, request, rtnl);
     }();
-    prove(made);
+    prove_path(made);
     return made.primary;
 }
 
@@ -379,7 +383,7 @@ void detach(const std::string &standby, const Note &note) {
     std::string name = find_to_detach(dir, rtnl, standby, note);
     if (name.empty()) return;
     StateDir::Lock lock = dir.lock();
-    detach_for_good(dir, rtnl, name, note);
+    detach_and_remember(dir, rtnl, name, note);
     dir.unmount_if_empty();
 }
 
@@ -392,7 +396,7 @@ unsigned detach_all(const Note &note) {
     std::optional<Error> refused; // one is no reason to keep the others
     for (const std::string &name : own_pairs(dir)) {
         try {
-            detach_for_good(dir, rtnl, name, note);
+            detach_and_remember(dir, rtnl, name, note);
             detached++;
         } catch (const Error &error) {
             if (!refused) refused = error;

@@ -13,16 +13,16 @@
 namespace hitless {
 
 /// A pair just made, and what keeps it until it is proved.
-struct Made {
+struct NewPair {
     Pair pair;
-    Places places;
-    Vigil vigil;
+    PairNamespaces namespaces;
+    PathMonitor path_monitor;
     std::string primary; ///< its name; empty when none is there yet
 };
 
-/// Under the lock of the StateDir, so that nobody changes meanwhile what is read here; prove()
+/// Under the lock of the StateDir, so that nobody changes meanwhile what is read here; prove_path()
 /// waits, and is for after it.
-Made make(StateDir &, const AttachRequest &, Rtnl &);
-void prove(Made &);
+NewPair create_pair(StateDir &, const AttachRequest &, Rtnl &);
+void prove_path(NewPair &);
 
 } // namespace hitless

@@ -23,7 +23,7 @@ constexpr unsigned most_names = 1000;
 constexpr uint32_t inner_number = 1'000'001, outer_number = 1'000'002;
 
 std::string prefix() {
-    return fmt::format("{}{}-", ground_prefix, netns_cookie());
+    return fmt::format("{}{}-", private_netns_prefix, netns_cookie());
 }
 
 /// Namespaces are named after the standby's number, which another one may have had before it.
@@ -56,11 +56,11 @@ void make_best_devices(Rtnl &rtnl, int outer_netns, NewDevices wanted) {
     make_devices(rtnl, outer_netns, wanted);
 }
 
-void evacuate(Places &places) {
-    Rtnl &hidden = places.rtnl(Place::hidden);
+void move_nics_out(PairNamespaces &namespaces) {
+    Rtnl &hidden = namespaces.rtnl(PairNetns::hidden);
     for (const Link &link : hidden.links())
         if (!link.loopback && link.name != inner_name && link.name != waiting_name)
-            move_device(hidden, link, places.fd(Place::guest), link.index);
+            move_device(hidden, link, namespaces.fd(PairNetns::guest), link.index);
 }
 
 } // namespace
@@ -69,7 +69,8 @@ std::string failover_name(const std::string &standby) {
     return ("fo-" + standby).substr(0, longest_name);
 }
 
-Ground::Ground(Rtnl &guest, const AttachRequest &request, const Link &standby) : guest_(guest) {
+FailoverDevice::FailoverDevice(Rtnl &guest, const AttachRequest &request, const Link &standby)
+    : guest_(guest) {
     const Layout &layout = layout_of(request.model);
     std::string name = request.failover.empty() ? failover_name(standby.name) : request.failover;
     if (name.empty() || name.size() > longest_name || name.find('/') != std::string::npos)
@@ -77,26 +78,26 @@ Ground::Ground(Rtnl &guest, const AttachRequest &request, const Link &standby) :
                     fmt::format("its name must have 1 to {} letters, no slash", longest_name),
                     "choose another: --failover NAME");
     if (request.datapath == HL_DATAPATH_XDP) {
-        make_here(request, name, standby);
+        make_in_guest(request, name, standby);
         return;
     }
     std::string netns = make_netns(standby);
     try {
         copy_text(ends_.netns, netns);
-        make_apart(layout, name, standby);
+        make_in_private_netns(layout, name, standby);
     } catch (const Error &) {
-        Places places(guest, netns);
-        remove_ground(places, netns);
+        PairNamespaces namespaces(guest, netns);
+        remove_private_netns(namespaces, netns);
         throw;
     }
 }
 
-Ground::~Ground() {
+FailoverDevice::~FailoverDevice() {
     if (kept_) return;
     try {
-        Places places(guest_, ends_.netns);
+        PairNamespaces namespaces(guest_, ends_.netns);
         if (ends_.netns[0])
-            remove_ground(places, ends_.netns);
+            remove_private_netns(namespaces, ends_.netns);
         else
             remove_device(guest_, Ifindex{ends_.outer});
     } catch (const Error &) { // NOLINT(bugprone-empty-catch): what brought us here says more
@@ -104,7 +105,8 @@ Ground::~Ground() {
 }
 
 /// Both ends in the guest's namespace, where XDP joins the inner one to the NICs.
-void Ground::make_here(const AttachRequest &request, const std::string &name, const Link &standby) {
+void FailoverDevice::make_in_guest(const AttachRequest &request, const std::string &name,
+                                   const Link &standby) {
     NewDevices wanted;
     wanted.outer = name;
     wanted.inner = name + inner_suffix;
@@ -116,7 +118,7 @@ void Ground::make_here(const AttachRequest &request, const std::string &name, co
         Link inner = must_find(guest_, wanted.inner);
         ends_.outer = number(outer.index);
         ends_.inner = number(inner.index);
-        ends_.finished_frames = request.finished_frames;
+        ends_.checksums_complete = request.checksums_complete;
         guest_.change_addr_gen_mode(inner, IN6_ADDR_GEN_MODE_NONE);
         prepare_failover(name);
     } catch (const Error &) {
@@ -125,8 +127,9 @@ void Ground::make_here(const AttachRequest &request, const std::string &name, co
     }
 }
 
-void Ground::make_apart(const Layout &layout, const std::string &name, const Link &standby) {
-    Places places(guest_, ends_.netns);
+void FailoverDevice::make_in_private_netns(const Layout &layout, const std::string &name,
+                                           const Link &standby) {
+    PairNamespaces namespaces(guest_, ends_.netns);
     NewDevices wanted;
     wanted.outer = layout.takes_name ? waiting_name : name;
     wanted.inner = inner_name;
@@ -135,42 +138,44 @@ void Ground::make_apart(const Layout &layout, const std::string &name, const Lin
     wanted.inner_index = Ifindex{inner_number};
     if (layout.takes_name) wanted.outer_index = Ifindex{outer_number};
     wanted.netkit = layout.may_be_netkit;
-    Rtnl &hidden = places.rtnl(Place::hidden);
-    make_best_devices(hidden, places.fd(layout.takes_name ? Place::hidden : Place::guest), wanted);
+    Rtnl &hidden = namespaces.rtnl(PairNetns::hidden);
+    make_best_devices(
+        hidden, namespaces.fd(layout.takes_name ? PairNetns::hidden : PairNetns::guest), wanted);
     hidden.change(wanted.inner_index, inner_name, {.up = true});
     ends_.inner = inner_number;
     if (!layout.takes_name) ends_.outer = number(must_find(guest_, name).index);
 }
 
-Link waiting_device(Places &places) {
-    return must_find(places.rtnl(Place::hidden), waiting_name);
+Link waiting_device(PairNamespaces &namespaces) {
+    return must_find(namespaces.rtnl(PairNetns::hidden), waiting_name);
 }
 
-void remove_ground(Places &places, const std::string &netns) {
+void remove_private_netns(PairNamespaces &namespaces, const std::string &netns) {
     if (netns.empty()) return;
-    if (places.has(Place::hidden)) {
-        evacuate(places);
-        Rtnl &hidden = places.rtnl(Place::hidden);
+    if (namespaces.has(PairNetns::hidden)) {
+        move_nics_out(namespaces);
+        Rtnl &hidden = namespaces.rtnl(PairNetns::hidden);
         if (auto inner = hidden.link(inner_name)) remove_device(hidden, inner->index);
     }
     PrivateNetns::remove(netns);
 }
 
-bool is_ground_of(const std::string &netns, const std::string &pair_name) {
-    std::string first = ground_prefix + pair_name;
+bool is_private_netns_of(const std::string &netns, const std::string &pair_name) {
+    std::string first = private_netns_prefix + pair_name;
     return netns == first || netns.starts_with(first + ".");
 }
 
-std::vector<std::string> grounds() {
+std::vector<std::string> private_netns_names() {
     return PrivateNetns::named(prefix());
 }
 
-bool sweep_grounds(Rtnl &guest, const std::function<bool(const std::string &)> &in_use) {
+bool remove_unused_private_netns(Rtnl &guest,
+                                 const std::function<bool(const std::string &)> &in_use) {
     bool found = false;
-    for (const std::string &name : grounds()) {
+    for (const std::string &name : private_netns_names()) {
         if (in_use(name)) continue;
-        Places places(guest, name);
-        remove_ground(places, name);
+        PairNamespaces namespaces(guest, name);
+        remove_private_netns(namespaces, name);
         found = true;
     }
     return found;

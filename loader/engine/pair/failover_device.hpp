@@ -13,13 +13,13 @@
 
 namespace hitless {
 
-/// Made with the object, and gone with it unless keep() was called.
-class Ground {
+/// NewPair with the object, and gone with it unless keep() was called.
+class FailoverDevice {
   public:
-    Ground(Rtnl &guest, const AttachRequest &, const Link &standby);
-    ~Ground();
-    Ground(const Ground &) = delete;
-    Ground &operator=(const Ground &) = delete;
+    FailoverDevice(Rtnl &guest, const AttachRequest &, const Link &standby);
+    ~FailoverDevice();
+    FailoverDevice(const FailoverDevice &) = delete;
+    FailoverDevice &operator=(const FailoverDevice &) = delete;
 
     /// `outer` is 0 where the device will have the standby's number (takes_name): it waits in the
     /// private namespace.
@@ -27,8 +27,8 @@ class Ground {
     void keep() { kept_ = true; }
 
   private:
-    void make_here(const AttachRequest &, const std::string &name, const Link &standby);
-    void make_apart(const Layout &, const std::string &name, const Link &standby);
+    void make_in_guest(const AttachRequest &, const std::string &name, const Link &standby);
+    void make_in_private_netns(const Layout &, const std::string &name, const Link &standby);
 
     Rtnl &guest_;
     hl_failover ends_{};
@@ -36,25 +36,26 @@ class Ground {
 };
 
 /// Names of private namespaces begin so; the guest's cookie and the standby's number follow.
-inline constexpr auto ground_prefix = "hitless-";
+inline constexpr auto private_netns_prefix = "hitless-";
 
 /// The private namespace of a pair that cannot say so itself: the pair's name is in it.
-bool is_ground_of(const std::string &netns, const std::string &pair_name);
+bool is_private_netns_of(const std::string &netns, const std::string &pair_name);
 
 /// The name of the failover device unless the user chose one.
 std::string failover_name(const std::string &standby);
 
 /// The device that waits to take the standby's name.
-Link waiting_device(Places &);
+Link waiting_device(PairNamespaces &);
 
 /// Gives the NICs in a private namespace back, removes our devices and the namespace's name; quiet
 /// about what is gone.
-void remove_ground(Places &, const std::string &netns);
+void remove_private_netns(PairNamespaces &, const std::string &netns);
 
 /// Private namespaces of this one that belong to no pair are the remains of a crash. True when
 /// there were some. Under the lock.
-bool sweep_grounds(Rtnl &guest, const std::function<bool(const std::string &)> &in_use);
+bool remove_unused_private_netns(Rtnl &guest,
+                                 const std::function<bool(const std::string &)> &in_use);
 /// Those of this one.
-std::vector<std::string> grounds();
+std::vector<std::string> private_netns_names();
 
 } // namespace hitless

@@ -16,7 +16,7 @@ Link must_find(Rtnl &rtnl, uint32_t index) {
     return *link;
 }
 
-hl_hook_place xdp_place(hl_role role) {
+hl_hook_id xdp_place(hl_role role) {
     return role == HL_ROLE_PRIMARY ? HL_HOOK_XDP_PRIMARY : HL_HOOK_XDP_STANDBY;
 }
 
@@ -26,10 +26,10 @@ uint8_t bit(hl_role role) {
 
 } // namespace
 
-void check_native(const Link &nic, bool finished_frames) {
+void check_native(const Link &nic, bool checksums_complete) {
     NicAbilities able = abilities(nic);
     for (const auto &refusal :
-         {why_no_native_receive(able, finished_frames), why_no_native_send(able)})
+         {why_no_native_receive(able, checksums_complete), why_no_native_send(able)})
         if (refusal && !refusal->remedy.empty())
             throw Error(EOPNOTSUPP, fmt::format("carry the frames of {} by XDP", nic.name),
                         refusal->why, refusal->remedy + "; or --datapath tc");
@@ -42,7 +42,7 @@ void check_gate(const Link &standby) {
                                             : refusal->remedy);
 }
 
-void join_failover(Pair &pair, Rtnl &rtnl) {
+void attach_failover_device(Pair &pair, Rtnl &rtnl) {
     const hl_failover &ends = pair.state().failover;
     Link outer = must_find(rtnl, ends.outer), inner = must_find(rtnl, ends.inner);
     pair.attach(HL_HOOK_EGRESS, outer);
@@ -52,7 +52,7 @@ void join_failover(Pair &pair, Rtnl &rtnl) {
     rtnl.change(outer.index, outer.name, {.up = true});
 }
 
-void part_failover(Pair &pair, Rtnl &rtnl) {
+void detach_failover_device(Pair &pair, Rtnl &rtnl) {
     const hl_failover ends = pair.state().failover;
     if (!ends.outer) return;
     pair.detach(HL_HOOK_XDP_INNER);
@@ -60,11 +60,11 @@ void part_failover(Pair &pair, Rtnl &rtnl) {
     remove_device(rtnl, Ifindex{ends.outer});
 }
 
-void accelerate(Pair &pair, hl_role role, const Link &nic) {
+void attach_nic_xdp(Pair &pair, hl_role role, const Link &nic) {
     hl_pair &state = pair.state();
     if (state.datapath != HL_DATAPATH_XDP) return;
     NicAbilities able = abilities(nic);
-    if (why_no_native_receive(able, state.failover.finished_frames)) return;
+    if (why_no_native_receive(able, state.failover.checksums_complete)) return;
     try {
         pair.attach(xdp_place(role), nic);
     } catch (const Error &error) {
@@ -75,16 +75,17 @@ void accelerate(Pair &pair, hl_role role, const Link &nic) {
     if (!why_no_native_send(abilities(nic))) state.native |= bit(role);
 }
 
-void decelerate(Pair &pair, hl_role role) {
+void detach_nic_xdp(Pair &pair, hl_role role) {
     pair.state().native &= static_cast<uint8_t>(~bit(role));
     pair.detach(xdp_place(role));
 }
 
 std::optional<Refusal> why_not_native(const Pair &pair, hl_role role, const Link &nic) {
     const hl_pair &state = pair.state();
-    hl_hook_place place = xdp_place(role);
+    hl_hook_id place = xdp_place(role);
     NicAbilities able = abilities(nic);
-    if (auto refusal = why_no_native_receive(able, state.failover.finished_frames)) return refusal;
+    if (auto refusal = why_no_native_receive(able, state.failover.checksums_complete))
+        return refusal;
     if (state.hook[place].kind == HL_HOOK_NONE)
         return Refusal{"its driver refused the XDP program", ""};
     if (!pair.attached(place)) return Refusal{"somebody took our XDP program off", ""};

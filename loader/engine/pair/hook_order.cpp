@@ -6,15 +6,15 @@
 
 namespace hitless {
 
-bool OrderWatch::is_disturbed(const Pair &pair, Places &places) {
+bool HookOrder::is_disturbed(const Pair &pair, PairNamespaces &namespaces) {
     constexpr Instant least_pause = std::chrono::milliseconds(200);
-    constexpr hl_hook_place hooks[] = {HL_HOOK_EGRESS, HL_HOOK_INGRESS_PRIMARY,
-                                       HL_HOOK_INGRESS_STANDBY};
-    if (now() - looked_ < least_pause || !places.has(pair.layout().nics)) return false;
+    constexpr hl_hook_id hooks[] = {HL_HOOK_EGRESS, HL_HOOK_INGRESS_PRIMARY,
+                                    HL_HOOK_INGRESS_STANDBY};
+    if (now() - looked_ < least_pause || !namespaces.has(pair.layout().nics)) return false;
     looked_ = now();
-    return places.at(pair.layout().nics, [&] {
-        return std::ranges::any_of(
-            hooks, [&](hl_hook_place hook) { return pair.passes_over_others(hook); });
+    return namespaces.at(pair.layout().nics, [&] {
+        return std::ranges::any_of(hooks,
+                                   [&](hl_hook_id hook) { return pair.hides_from_others(hook); });
     });
 }
 

@@ -2,7 +2,7 @@
 //
 // Notices that others came to stand behind our programs in tcx, where a redirect of ours hides
 // frames from them (docs/adr/0003). The kernel tells nobody of a new program there, so whoever
-// keeps a pair looks now and then, when it is awake anyway; keep_hooks() mends it.
+// keeps a pair looks now and then, when it is awake anyway; repair_hooks() mends it.
 #pragma once
 
 #include "loader/core/types.hpp"
@@ -11,10 +11,10 @@
 
 namespace hitless {
 
-class OrderWatch {
+class HookOrder {
   public:
     /// Looks, if the last look was long enough ago.
-    bool is_disturbed(const Pair &, Places &);
+    bool is_disturbed(const Pair &, PairNamespaces &);
 
   private:
     Instant looked_{0};

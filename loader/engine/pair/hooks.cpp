@@ -10,15 +10,15 @@
 namespace hitless {
 namespace {
 
-void keep_hook(Pair &pair, const HookSite &site, const Note &note) {
+void repair_hook(Pair &pair, const HookSite &site, const Note &note) {
     const char *done = "stands behind other people's filters now";
     if (!pair.attached(site.hook)) {
         pair.attach(site.hook, site.device);
         done = "was taken off and runs again";
     } else if (hides_frames(pair, site)) {
         pair.attach(site.hook, site.device);
-    } else if (pair.passes_over_others(site.hook)) {
-        pair.yield(site.hook, site.device.name);
+    } else if (pair.hides_from_others(site.hook)) {
+        pair.move_behind_others(site.hook, site.device.name);
         done = "stands behind other people's programs now";
     } else {
         return;
@@ -48,18 +48,20 @@ std::string remedy(const PairStatus &pair, const std::string &qdisc, const Link 
 
 } // namespace
 
-std::vector<HookSite> hook_sites(const Pair &pair, Places &places, const Members &members) {
+std::vector<HookSite> hook_sites(const Pair &pair, PairNamespaces &namespaces,
+                                 const Members &members) {
     const Layout &layout = pair.layout();
     const hl_failover &ends = pair.state().failover;
-    Place inside = ends.netns[0] ? Place::hidden : Place::guest;
+    PairNetns inside = ends.netns[0] ? PairNetns::hidden : PairNetns::guest;
     std::vector<HookSite> out;
-    auto add = [&](hl_hook_place hook, Place where, const std::optional<Link> &device,
+    auto add = [&](hl_hook_id hook, PairNetns where, const std::optional<Link> &device,
                    const char *at) {
         if (device) out.push_back({hook, where, *device, fmt::format("{} ({})", device->name, at)});
     };
-    if (layout.nics == Place::guest) add(HL_HOOK_EGRESS, Place::guest, members.master, "egress");
-    if (layout.has_failover && places.has(inside))
-        add(HL_HOOK_INNER, inside, places.rtnl(inside).link(Ifindex{ends.inner}), "inner end");
+    if (layout.nics == PairNetns::guest)
+        add(HL_HOOK_EGRESS, PairNetns::guest, members.master, "egress");
+    if (layout.has_failover && namespaces.has(inside))
+        add(HL_HOOK_INNER, inside, namespaces.rtnl(inside).link(Ifindex{ends.inner}), "inner end");
     add(HL_HOOK_INGRESS_STANDBY, layout.nics, members.standby, "ingress");
     add(HL_HOOK_INGRESS_PRIMARY, layout.nics, members.primary, "ingress");
     return out;
@@ -70,22 +72,23 @@ bool hides_frames(const Pair &pair, const HookSite &site) {
            has_other_filters(number(site.device.index), Direction::egress);
 }
 
-void keep_hooks(Pair &pair, Places &places, const Members &members, const Note &note) {
-    for (const HookSite &site : hook_sites(pair, places, members)) {
+void repair_hooks(Pair &pair, PairNamespaces &namespaces, const Members &members,
+                  const Note &note) {
+    for (const HookSite &site : hook_sites(pair, namespaces, members)) {
         try {
-            places.at(site.where, [&] { keep_hook(pair, site, note); });
+            namespaces.at(site.where, [&] { repair_hook(pair, site, note); });
         } catch (const Error &error) {
             if (note) note(error.what());
         }
     }
 }
 
-void find_idle_qdiscs(std::vector<Problem> &out, const Pair &pair, Places &places,
+void find_idle_qdiscs(std::vector<Problem> &out, const Pair &pair, PairNamespaces &namespaces,
                       const Members &members, const PairStatus &status) {
     // Elsewhere the failover device's own qdisc runs, and the NICs' are ours alone.
-    if (pair.layout().nics != Place::guest || !members.standby || !members.master) return;
+    if (pair.layout().nics != PairNetns::guest || !members.standby || !members.master) return;
     if (status.primary_active && !members.primary) return;
-    Rtnl &rtnl = places.rtnl(Place::guest);
+    Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
     const Link &active = status.primary_active ? *members.primary : *members.standby;
     std::vector<const Link *> owners{&*members.master};
     if (members.standby->index != members.master->index) owners.push_back(&*members.standby);
@@ -101,7 +104,7 @@ void find_idle_qdiscs(std::vector<Problem> &out, const Pair &pair, Places &place
 
 void find_idle_filters(std::vector<Problem> &out, const Pair &pair, const Members &members) {
     // Elsewhere the standby is the master, or has left its filters behind.
-    if (pair.layout().nics != Place::guest || !pair.layout().has_failover) return;
+    if (pair.layout().nics != PairNetns::guest || !pair.layout().has_failover) return;
     if (!members.standby || !members.master || !has_filters(*members.standby)) return;
     out.push_back(
         {fmt::format("the tc filters of {} do not see the frames of {}", members.standby->name,

@@ -13,23 +13,23 @@ namespace hitless {
 
 /// A device on which a program of a pair should run now.
 struct HookSite {
-    hl_hook_place hook;
-    Place where;
+    hl_hook_id hook;
+    PairNetns where;
     Link device;
     std::string shown; ///< "eth0 (egress)"
 };
-std::vector<HookSite> hook_sites(const Pair &, Places &, const Members &);
+std::vector<HookSite> hook_sites(const Pair &, PairNamespaces &, const Members &);
 
 /// Frames that ours leads away do not come by filters that others made in clsact after it. In the
-/// namespace of the device, as keep_hooks() sees to.
+/// namespace of the device, as repair_hooks() sees to.
 bool hides_frames(const Pair &, const HookSite &);
 
 /// Attaches again what somebody took off, and moves ours behind filters that others made after it.
 /// `note` hears of either, and of what cannot be done.
-void keep_hooks(Pair &, Places &, const Members &, const Note &note);
+void repair_hooks(Pair &, PairNamespaces &, const Members &, const Note &note);
 
 /// Root qdiscs that frames pass by though their owner believes otherwise.
-void find_idle_qdiscs(std::vector<Problem> &, const Pair &, Places &, const Members &,
+void find_idle_qdiscs(std::vector<Problem> &, const Pair &, PairNamespaces &, const Members &,
                       const PairStatus &);
 
 /// Filters of others on a standby that is not the master.

@@ -27,24 +27,24 @@ void leave_primary(Pair &pair, Rtnl &rtnl) {
     Announcer announcer;
     announcer.learn(rtnl, stations(rtnl.links(), master_of(state), mac_of(state.mac)),
                     policy_of(state).announce);
-    announcer.tell();
+    announcer.send();
     sleep_until(now() + drain);
 }
 
 /// Detaches in the order that keeps frames flowing.
-void take_off(const std::string &dir, Rtnl &rtnl) {
+void disassemble(const std::string &dir, Rtnl &rtnl) {
     Pair pair = Pair::open_remains(dir);
-    Places places(rtnl, pair.state().failover.netns);
+    PairNamespaces namespaces(rtnl, pair.state().failover.netns);
     leave_primary(pair, rtnl);
-    take_off(pair, places);
+    disassemble(pair, namespaces);
 }
 
 /// Also what is incomplete or of another version: removing its pins frees its tcx links all the
 /// same. Returns why its settings could not be given back, if so.
-std::string take_apart(const std::string &dir, Rtnl &rtnl) {
+std::string detach_pinned(const std::string &dir, Rtnl &rtnl) {
     std::string why;
     try {
-        take_off(dir, rtnl);
+        disassemble(dir, rtnl);
     } catch (const Error &error) {
         if (error.code() != ENOENT && error.code() != EPROTO) throw;
         why = error.code() == EPROTO ? "was made by another version of hitless" : "was incomplete";
@@ -63,13 +63,13 @@ uint64_t namespace_of(const std::string &stage) {
 }
 
 /// What another version has in a private namespace only that version can give back.
-void check_can_take_apart(const StateDir &dir, const std::string &name) {
+void check_detachable(const StateDir &dir, const std::string &name) {
     try {
         PairRecord readable(dir.path(name));
     } catch (const Error &error) {
         if (error.code() != EPROTO) return;
-        for (const std::string &netns : grounds())
-            if (is_ground_of(netns, name))
+        for (const std::string &netns : private_netns_names())
+            if (is_private_netns_of(netns, name))
                 throw Error(EPROTO, fmt::format("detach the pair {}", name),
                             fmt::format("{}; and addresses, routes and NICs are in the network "
                                         "namespace {} as that version put them there",
@@ -84,7 +84,7 @@ bool is_of(const std::string &dir, const std::string &ifname, const std::optiona
         PairRecord pair(dir);
         const hl_pair &state = pair.state();
         if (link) return state.failover.outer == number(link->index);
-        return pair.layout().nics == Place::hidden && ifname == state.standby_id.ifname;
+        return pair.layout().nics == PairNetns::hidden && ifname == state.standby_id.ifname;
     } catch (const Error &) {
         return false; // one that cannot be opened is found by its directory's name alone
     }
@@ -96,7 +96,7 @@ bool is_in_use(const StateDir &dir, const std::string &netns) {
         try {
             return netns == PairRecord(dir.path(name)).state().failover.netns;
         } catch (const Error &) {
-            return is_ground_of(netns, name);
+            return is_private_netns_of(netns, name);
         }
     });
 }
@@ -105,7 +105,7 @@ bool is_in_use(const StateDir &dir, const std::string &netns) {
 bool is_stranger(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     try {
         Pair pair = Pair::open(dir.path(name));
-        return pair.layout().nics == Place::guest && !find(rtnl, pair, HL_ROLE_STANDBY);
+        return pair.layout().nics == PairNetns::guest && !find_nic(rtnl, pair, HL_ROLE_STANDBY);
     } catch (const Error &) {
         return false; // its name is all that is known
     }
@@ -117,7 +117,7 @@ bool has_owner(const StateDir &dir, const OwnFilter &filter) {
     for (const std::string &name : own_pairs(dir)) {
         try {
             PairRecord pair(dir.path(name));
-            if (pair.layout().nics == Place::hidden) continue; // with numbers of their own
+            if (pair.layout().nics == PairNetns::hidden) continue; // with numbers of their own
             for (const hl_hook &hook : pair.state().hook)
                 if (hook.kind == HL_HOOK_CLSACT && hook.ifindex == filter.ifindex) return true;
         } catch (const Error &error) {
@@ -183,18 +183,19 @@ bool clear_stage(StateDir &dir, Rtnl &rtnl) {
         uint64_t whose = namespace_of(dir.stage());
         found = whose == own || whose == 0;
         if (found)
-            take_apart(dir.stage(), rtnl);
+            detach_pinned(dir.stage(), rtnl);
         else
             dir.set_stage_aside(whose);
     }
     for (const std::string &name : dir.stages_aside()) {
         if (StateDir::cookie_in(name) != own) continue;
-        take_apart(dir.path(name), rtnl);
+        detach_pinned(dir.path(name), rtnl);
         found = true;
     }
     remove_remains(dir);
     found |= clear_filters(dir, rtnl);
-    return sweep_grounds(rtnl, [&](const std::string &netns) { return is_in_use(dir, netns); }) ||
+    return remove_unused_private_netns(
+               rtnl, [&](const std::string &netns) { return is_in_use(dir, netns); }) ||
            found;
 }
 
@@ -205,18 +206,18 @@ void clear_predecessor(StateDir &dir, Rtnl &rtnl, const AttachRequest &request) 
     if (access(dir.path(name).c_str(), F_OK) < 0) return;
     try {
         Pair pair = Pair::open(dir.path(name));
-        Places places(rtnl, pair.state().failover.netns);
-        if (look(places, pair).standby) return;
+        PairNamespaces namespaces(rtnl, pair.state().failover.netns);
+        if (read_members(namespaces, pair).standby) return;
     } catch (const Error &error) {
         if (error.code() != ENOENT) return; // of another version: attaching will say so
     }
-    dismantle(dir, rtnl, name, request.note);
+    detach_pair(dir, rtnl, name, request.note);
 }
 
-void dismantle(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
+void detach_pair(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     clear_stage(dir, rtnl);
-    check_can_take_apart(dir, name);
-    std::string why = take_apart(dir.withdraw(name), rtnl);
+    check_detachable(dir, name);
+    std::string why = detach_pinned(dir.unpublish(name), rtnl);
     if (note && !why.empty())
         note(fmt::format(
             "the pair {} {}: it is detached, but the settings of its NICs were not "

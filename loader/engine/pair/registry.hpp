@@ -39,6 +39,6 @@ void clear_predecessor(StateDir &, Rtnl &, const AttachRequest &);
 /// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
 /// another ABI version: then `note` hears what was not given back. Refuses what would lose settings
 /// or NICs in a private namespace. Under the lock.
-void dismantle(StateDir &, Rtnl &, const std::string &name, const Note &note);
+void detach_pair(StateDir &, Rtnl &, const std::string &name, const Note &note);
 
 } // namespace hitless

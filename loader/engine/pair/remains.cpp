@@ -16,7 +16,7 @@ Remains find_remains(const StateDir &dir) {
     found.pins = dir.pairs();
     for (const std::string &stage : dir.stages_aside())
         found.pins.push_back(stage);
-    found.netns = PrivateNetns::named(ground_prefix);
+    found.netns = PrivateNetns::named(private_netns_prefix);
     found.files = files_of_namespaces(dir);
 
     std::set<uint64_t> others;

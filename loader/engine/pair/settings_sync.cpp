@@ -76,7 +76,8 @@ void follow_mtu(Rtnl &rtnl, const Link &master, const Link &nic) {
     if (master.mtu == nic.mtu) return;
     try {
         rtnl.change(nic.index, nic.name, {.mtu = master.mtu});
-    } catch (const Error &) { // NOLINT(bugprone-empty-catch): settle() vetoes if it carries less
+    } catch (
+        const Error &) { // NOLINT(bugprone-empty-catch): apply_policy() vetoes if it carries less
     }
 }
 
@@ -161,15 +162,16 @@ void save_settings(hl_saved &to, const Link &nic) {
     to = saved;
 }
 
-void prepare_nic(Pair &pair, Places &places, hl_role role, const Link &master, const Link &nic) {
+void prepare_nic(Pair &pair, PairNamespaces &namespaces, hl_role role, const Link &master,
+                 const Link &nic) {
     hl_saved &saved = saved_of(pair.state(), role);
-    Rtnl &rtnl = places.rtnl(pair.layout().nics);
+    Rtnl &rtnl = namespaces.rtnl(pair.layout().nics);
     // The NIC has the master's MAC: left alone, the kernel would give it the same link-local
     // address and fail duplicate detection on one of the two.
     rtnl.change_addr_gen_mode(nic, IN6_ADDR_GEN_MODE_NONE);
     attempt(saved, rtnl, nic, {.arp_ignore = answer_nothing}, HL_SYNC_ARP);
     give_mac(saved, rtnl, master, nic);
-    follow_filters(saved, places, rtnl, master, nic);
+    follow_filters(saved, namespaces, rtnl, master, nic);
     if (!nic.up) rtnl.change(nic.index, nic.name, {.up = true});
     Link silent = nic;
     silent.arp_ignore = answer_nothing;
@@ -177,32 +179,33 @@ void prepare_nic(Pair &pair, Places &places, hl_role role, const Link &master, c
     follow(saved, rtnl, master, silent);
 }
 
-void follow_master(Pair &pair, Places &places, const Members &members) {
+void follow_master(Pair &pair, PairNamespaces &namespaces, const Members &members) {
     if (!members.master) return;
     hl_pair &state = pair.state();
     const Link &master = *members.master;
-    Rtnl &rtnl = places.rtnl(pair.layout().nics);
+    Rtnl &rtnl = namespaces.rtnl(pair.layout().nics);
     bool new_mac = mac_of(state.mac) != master.mac;
     std::memcpy(state.mac, master.mac.bytes.data(), sizeof(state.mac)); // the echo rule needs it
     each_follower(state, members, [&](hl_saved &saved, const Link &nic) {
         if (new_mac) follow_mac(saved, rtnl, master, nic);
-        places.at(pair.layout().nics, [&] { follow(saved, rtnl, master, nic); });
+        namespaces.at(pair.layout().nics, [&] { follow(saved, rtnl, master, nic); });
     });
 }
 
-void follow_filters(Pair &pair, Places &places, const Members &members) {
+void follow_filters(Pair &pair, PairNamespaces &namespaces, const Members &members) {
     if (!members.master) return;
-    Place where = pair.layout().nics;
+    PairNetns where = pair.layout().nics;
     each_follower(pair.state(), members, [&](hl_saved &saved, const Link &nic) {
-        places.at(where,
-                  [&] { follow_filters(saved, places, places.rtnl(where), *members.master, nic); });
+        namespaces.at(where, [&] {
+            follow_filters(saved, namespaces, namespaces.rtnl(where), *members.master, nic);
+        });
     });
 }
 
-void give_settings_back(hl_saved &kept, Rtnl &rtnl, const hl_identity &id, const Link &nic) {
+void restore_settings(hl_saved &kept, Rtnl &rtnl, const hl_identity &id, const Link &nic) {
     const hl_saved saved = kept;
     if (!saved.valid) return;
-    give_filters_back(kept, rtnl, nic);
+    restore_filters(kept, rtnl, nic);
     if (saved.lro_off) Ethtool().set_feature(nic.name, lro, true);
     // Down before our program leaves, so that no frame reaches a stack that is not its own.
     if (!saved.up) rtnl.change(nic.index, nic.name, {.up = false});

@@ -11,7 +11,7 @@ constexpr Instant learn_again = std::chrono::seconds(5),
 
 } // namespace
 
-void Herald::learn(const Pair &pair, Rtnl &rtnl) {
+void FlipAnnouncer::learn(const Pair &pair, Rtnl &rtnl) {
     const hl_pair &state = pair.state();
     own_ = mac_of(state.mac);
     how_ = policy_of(state).announce;
@@ -21,33 +21,33 @@ void Herald::learn(const Pair &pair, Rtnl &rtnl) {
     learnt_ = now();
 }
 
-void Herald::look_again(const Pair &pair, const std::vector<Link> &links) {
+void FlipAnnouncer::update_stations(const Pair &pair, const std::vector<Link> &links) {
     others_ = stations(links, master_of(pair.state()), mac_of(pair.state().mac));
     others_.erase(others_.begin());
     learnt_ = {};
 }
 
-void Herald::prepare(const Pair &pair, Rtnl &rtnl, const Notice &notice) {
+void FlipAnnouncer::refresh(const Pair &pair, Rtnl &rtnl, const EarlyNotice &notice) {
     if (watch_.netdev() != pair.state().primary.netdev) {
         watch_ = {}; // the kernel keeps one entry an address
-        watch_ = Notice::Watch(notice, pair);
+        watch_ = EarlyNotice::Watch(notice, pair);
     }
-    Instant good_for = announcer_.knows_somebody() ? learn_again : learn_first;
+    Instant good_for = announcer_.has_neighbour() ? learn_again : learn_first;
     bool asked_otherwise = own_ != mac_of(pair.state().mac) || how_ != pair.state().announce;
     if (asked_otherwise || now() - learnt_ >= good_for) learn(pair, rtnl);
 }
 
-void Herald::tell(const Pair &pair, Rtnl &rtnl) {
+void FlipAnnouncer::announce(const Pair &pair, Rtnl &rtnl) {
     if (pair.view().flips() == told_) return;
     if (!announcer_.learnt()) learn(pair, rtnl);
-    tell_at_once(pair);
+    announce_now(pair);
 }
 
-void Herald::tell_at_once(const Pair &pair) {
+void FlipAnnouncer::announce_now(const Pair &pair) {
     uint64_t flips = pair.view().flips();
     if (flips == told_ || !announcer_.learnt()) return;
     told_ = flips;
-    announcer_.tell();
+    announcer_.send();
 }
 
 } // namespace hitless

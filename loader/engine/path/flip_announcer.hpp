@@ -9,21 +9,21 @@
 
 namespace hitless {
 
-class Herald {
+class FlipAnnouncer {
   public:
     /// Flips so far are history.
-    explicit Herald(const Pair &pair) : told_(pair.view().flips()) {}
+    explicit FlipAnnouncer(const Pair &pair) : told_(pair.view().flips()) {}
 
     /// In quiet times: learns whom to tell, every few seconds, and has the present primary watched.
-    void prepare(const Pair &, Rtnl &, const Notice &);
+    void refresh(const Pair &, Rtnl &, const EarlyNotice &);
     /// The links have changed: who speaks is learnt anew.
-    void look_again(const Pair &, const std::vector<Link> &);
+    void update_stations(const Pair &, const std::vector<Link> &);
     /// If there was a flip since: tells, whoever flipped.
-    void tell(const Pair &, Rtnl &);
+    void announce(const Pair &, Rtnl &);
     /// The same, from what was learnt before; later when that is nothing.
-    void tell_at_once(const Pair &);
+    void announce_now(const Pair &);
     /// This notice is about our primary.
-    bool concerns(const hl_notice &notice) const { return watch_.netdev() == notice.netdev; }
+    bool is_about(const hl_notice &notice) const { return watch_.netdev() == notice.netdev; }
 
   private:
     void learn(const Pair &, Rtnl &);
@@ -34,7 +34,7 @@ class Herald {
     std::vector<Station> others_; ///< on the master
     hl_announce how_ = HL_ANNOUNCE_AUTO;
     Announcer announcer_;
-    Notice::Watch watch_;
+    EarlyNotice::Watch watch_;
 };
 
 } // namespace hitless

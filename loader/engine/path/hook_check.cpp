@@ -27,25 +27,25 @@ bool wait_for(int fd, Done done) {
     return true;
 }
 
-int home_of(const Pair &pair, const Places &places) {
-    return pair.layout().nics == Place::hidden ? places.fd(Place::hidden) : -1;
+int home_of(const Pair &pair, const PairNamespaces &namespaces) {
+    return pair.layout().nics == PairNetns::hidden ? namespaces.fd(PairNetns::hidden) : -1;
 }
 
 } // namespace
 
-CallCheck::CallCheck(const Pair &pair, Places &places, const Members &members)
-    : pair_(pair), places_(places), members_(members), prober_(home_of(pair, places)) {
+HookCheck::HookCheck(const Pair &pair, PairNamespaces &namespaces, const Members &members)
+    : pair_(pair), namespaces_(namespaces), members_(members), prober_(home_of(pair, namespaces)) {
     const hl_pair &state = pair.state();
-    prober_.learn(places.rtnl(Place::guest), master_of(state), mac_of(state.mac));
+    prober_.learn(namespaces.rtnl(PairNetns::guest), master_of(state), mac_of(state.mac));
 }
 
-CallCheck::~CallCheck() {
+HookCheck::~HookCheck() {
     bool primary = pair_.view().veto() == 0 && members_.primary;
     if (asked_)
         prober_.ask((primary ? members_.primary : members_.standby)->index, !primary, now());
 }
 
-uint64_t CallCheck::count(std::initializer_list<hl_counter> which) const {
+uint64_t HookCheck::count(std::initializer_list<hl_counter> which) const {
     hl_counters all = pair_.counters();
     uint64_t sum = 0;
     for (hl_counter one : which)
@@ -55,32 +55,32 @@ uint64_t CallCheck::count(std::initializer_list<hl_counter> which) const {
 
 /// A frame that neither ours nor the device has counted was dropped by somebody's policy, who may
 /// do so; another kind of frame tells more.
-Called CallCheck::on_the_way_out() {
+Reached HookCheck::check_egress() {
     const Link &master = *members_.master;
-    if (!master.up) return Called::unknown;
-    Rtnl &rtnl = places_.rtnl(Place::guest);
+    if (!master.up) return Reached::unknown;
+    Rtnl &rtnl = namespaces_.rtnl(PairNetns::guest);
     auto sent = [&] { return count({HL_COUNT_TX_PRIMARY, HL_COUNT_TX_STANDBY}); };
     auto by_device = [&] {
         std::optional<Link> now = rtnl.link(master.index);
         return now ? now->tx_packets : 0;
     };
-    Called out = Called::unknown;
+    Reached out = Reached::unknown;
     for (unsigned ways = std::min(most_ways, std::max(1U, prober_.ways())); ways; ways--) {
         uint64_t ours = sent(), all = by_device();
-        if (!prober_.ask_as_guest(master.index, master.mac, now())) return Called::unknown;
+        if (!prober_.ask_as_guest(master.index, master.mac, now())) return Reached::unknown;
         if (wait_for(prober_.fd(), [&] { return sent() != ours; }))
-            out = Called::yes;
+            out = Reached::yes;
         else if (by_device() != all)
-            return Called::no;
+            return Reached::no;
         prober_.next_target();
     }
     return out;
 }
 
-bool CallCheck::some_leave_past() {
+bool HookCheck::frames_bypass_egress() {
     constexpr uint64_t few = 3; // questions of a controller's in between
     if (members_.standby->index != members_.master->index || pair_.view().veto()) return false;
-    Rtnl &rtnl = places_.rtnl(Place::guest);
+    Rtnl &rtnl = namespaces_.rtnl(PairNetns::guest);
     auto past = [&] { // grows by what its driver was given and ours did not send there
         std::optional<Link> standby = rtnl.link(members_.standby->index);
         return (standby ? standby->tx_packets : 0) - count({HL_COUNT_TX_STANDBY});
@@ -92,21 +92,21 @@ bool CallCheck::some_leave_past() {
     return pair_.view().flips() == flips && grown > few && grown < UINT64_MAX / 2;
 }
 
-const Link &CallCheck::nic(hl_role role) const {
+const Link &HookCheck::nic(hl_role role) const {
     return role == HL_ROLE_PRIMARY ? *members_.primary : *members_.standby;
 }
 
 /// As the device itself counts.
-uint64_t CallCheck::received(hl_role role) const {
-    std::optional<Link> now = places_.rtnl(pair_.layout().nics).link(nic(role).index);
+uint64_t HookCheck::received(hl_role role) const {
+    std::optional<Link> now = namespaces_.rtnl(pair_.layout().nics).link(nic(role).index);
     return now ? now->rx_packets : 0;
 }
 
-Called CallCheck::on_the_way_in(hl_role role) {
-    if (!nic(role).usable()) return Called::unknown;
+Reached HookCheck::check_ingress(hl_role role) {
+    if (!nic(role).usable()) return Reached::unknown;
     bool strayed = false; // an answer reached the guest's stack at the NIC, past ours
     bool is_master = nic(role).index == members_.master->index;
-    Ifindex here = pair_.layout().nics == Place::guest ? nic(role).index : Ifindex::none;
+    Ifindex here = pair_.layout().nics == PairNetns::guest ? nic(role).index : Ifindex::none;
     auto heard = [&](const Prober::Answer &answer) {
         strayed |= answer.came_by == here && !is_master;
     };
@@ -120,11 +120,11 @@ Called CallCheck::on_the_way_in(hl_role role) {
         asked_ = true;
         prober_.ask(nic(role).index, role == HL_ROLE_STANDBY, now());
         wait_for(prober_.fd(), [&] { return called() || strayed; });
-        if (called()) return Called::yes;
+        if (called()) return Reached::yes;
         prober_.next_target();
     }
-    if (strayed || (received(role) != theirs && drops() == dropped)) return Called::no;
-    return Called::unknown;
+    if (strayed || (received(role) != theirs && drops() == dropped)) return Reached::no;
+    return Reached::unknown;
 }
 
 } // namespace hitless

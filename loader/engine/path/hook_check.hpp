@@ -10,24 +10,24 @@
 
 namespace hitless {
 
-enum class Called {
+enum class Reached {
     yes,
     no,      ///< frames pass ours by
     unknown, ///< no frame could be had
 };
 
-class CallCheck {
+class HookCheck {
   public:
-    CallCheck(const Pair &, Places &, const Members &);
-    ~CallCheck(); ///< moves the network's tables back to the path in use
-    CallCheck(const CallCheck &) = delete;
-    CallCheck &operator=(const CallCheck &) = delete;
+    HookCheck(const Pair &, PairNamespaces &, const Members &);
+    ~HookCheck(); ///< moves the network's tables back to the path in use
+    HookCheck(const HookCheck &) = delete;
+    HookCheck &operator=(const HookCheck &) = delete;
 
-    Called on_the_way_out();
+    Reached check_egress();
     /// Some frames pass ours by: they leave by the standby while the primary is in use. Looks for a
     /// moment; false where that cannot be seen, since the standby is not the master.
-    bool some_leave_past();
-    Called on_the_way_in(hl_role);
+    bool frames_bypass_egress();
+    Reached check_ingress(hl_role);
 
   private:
     uint64_t count(std::initializer_list<hl_counter>) const;
@@ -35,7 +35,7 @@ class CallCheck {
     uint64_t received(hl_role) const;
 
     const Pair &pair_;
-    Places &places_;
+    PairNamespaces &namespaces_;
     const Members &members_;
     Prober prober_;
     bool asked_ = false;

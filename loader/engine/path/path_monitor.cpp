@@ -14,19 +14,19 @@ constexpr Instant learn_again = std::chrono::seconds(5),
 /// there did not see it (another's ahead of it ended the chain), so the guest's own frames get lost
 /// there. Such an answer proves nothing.
 bool went_past(const hl_pair &state, Ifindex came_by) {
-    if (layout_of(static_cast<hl_model>(state.model)).nics == Place::hidden) return false;
+    if (layout_of(static_cast<hl_model>(state.model)).nics == PairNetns::hidden) return false;
     return came_by != master_of(state) && (came_by == Ifindex{state.primary_id.ifindex} ||
                                            came_by == Ifindex{state.standby_id.ifindex});
 }
 
 } // namespace
 
-Vigil::Vigil(const Pair &pair, const Places &places)
-    : prober_(pair.layout().nics == Place::hidden && places.has(Place::hidden)
-                  ? places.fd(Place::hidden)
+PathMonitor::PathMonitor(const Pair &pair, const PairNamespaces &namespaces)
+    : prober_(pair.layout().nics == PairNetns::hidden && namespaces.has(PairNetns::hidden)
+                  ? namespaces.fd(PairNetns::hidden)
                   : -1) {}
 
-void Vigil::rest() {
+void PathMonitor::stop() {
     prover_ = {};
     primary_ = Ifindex::none;
     usable_ = false;
@@ -34,32 +34,33 @@ void Vigil::rest() {
     again_.reset();
 }
 
-void Vigil::observe(Pair &pair, Places &places, const Members &members, Observation &seen) {
+void PathMonitor::observe(Pair &pair, PairNamespaces &namespaces, const Members &members,
+                          Observation &seen) {
     const Link &primary = *members.primary;
     const hl_pair &state = pair.state();
     if (primary_ != primary.index) answers_ = true;
     if (!answers_) answers_ = answers_on_bus(primary.bus);
     primary_ = primary.index;
     usable_ = seen.usable && answers_;
-    step(pair, places);
+    step(pair, namespaces);
     seen.answers = answers_;
     seen.completes = completes_;
-    seen.path = prover_.belief();
+    seen.path = prover_.verdict();
     if (state.reselect != HL_RESELECT_BETTER) return;
-    places.at(pair.layout().nics, [&] {
+    namespaces.at(pair.layout().nics, [&] {
         std::optional<uint32_t> theirs = link_speed(members.standby->name),
                                 its = link_speed(primary.name);
         seen.faster = !theirs || !its || *its > *theirs;
     });
 }
 
-bool Vigil::tick(Pair &pair, Places &places) {
-    Belief before = prover_.belief();
-    step(pair, places);
-    return prover_.belief() != before || !answers_;
+bool PathMonitor::tick(Pair &pair, PairNamespaces &namespaces) {
+    PathVerdict before = prover_.verdict();
+    step(pair, namespaces);
+    return prover_.verdict() != before || !answers_;
 }
 
-void Vigil::step(Pair &pair, Places &places) {
+void PathMonitor::step(Pair &pair, PairNamespaces &namespaces) {
     hl_pair &state = pair.state();
     Probing how = policy_of(state).probing;
     prober_.read([&](const Prober::Answer &answer) {
@@ -74,33 +75,33 @@ void Vigil::step(Pair &pair, Places &places) {
     if (usable_ && how.interval.count() &&
         at - learnt_ >= (prober_.ways() && !prober_.unresolved() ? learn_again : learn_first)) {
         learnt_ = at;
-        prober_.learn(places.rtnl(Place::guest), master_of(state), mac_of(state.mac));
+        prober_.learn(namespaces.rtnl(PairNetns::guest), master_of(state), mac_of(state.mac));
     }
     hl_counters counted = pair.counters();
-    Prover::Orders orders = prover_.step(how,
-                                         {.usable = usable_,
-                                          .ways = prober_.ways(),
-                                          .veto = pair.view().veto(),
-                                          .sent = counted.frames[HL_COUNT_TX_PRIMARY],
-                                          .received = counted.frames[HL_COUNT_RX_PRIMARY],
-                                          .unresolved = prober_.unresolved(),
-                                          .completes = completes_},
-                                         at);
-    again_ = orders.again;
-    if (orders.suspicious) examine(pair, places);
-    if (orders.next_target) prober_.next_target();
-    if (orders.ask_primary && !prober_.ask(primary_, false, at)) prover_.not_sent(Side::primary);
-    if (orders.ask_standby) prober_.ask(Ifindex{state.standby_id.ifindex}, true, at);
+    Prover::Actions actions = prover_.step(how,
+                                           {.usable = usable_,
+                                            .ways = prober_.ways(),
+                                            .veto = pair.view().veto(),
+                                            .sent = counted.frames[HL_COUNT_TX_PRIMARY],
+                                            .received = counted.frames[HL_COUNT_RX_PRIMARY],
+                                            .unresolved = prober_.unresolved(),
+                                            .completes = completes_},
+                                           at);
+    again_ = actions.again;
+    if (actions.suspicious) examine(pair, namespaces);
+    if (actions.next_target) prober_.next_target();
+    if (actions.ask_primary && !prober_.ask(primary_, false, at)) prover_.not_sent(Side::primary);
+    if (actions.ask_standby) prober_.ask(Ifindex{state.standby_id.ifindex}, true, at);
     if (prover_.evident())
         state.proof = HL_PROOF_ANSWER;
-    else if (prover_.belief() != Belief::proved)
+    else if (prover_.verdict() != PathVerdict::proved)
         state.proof = HL_PROOF_NONE;
-    if (orders.wake_on_frame) pair.view().wake_on_frame(true);
+    if (actions.wake_on_frame) pair.view().wake_on_frame(true);
 }
 
 /// A question was not answered. Is the device still there, and does it send at all?
-void Vigil::examine(Pair &pair, Places &places) {
-    std::optional<Link> primary = places.rtnl(pair.layout().nics).link(primary_);
+void PathMonitor::examine(Pair &pair, PairNamespaces &namespaces) {
+    std::optional<Link> primary = namespaces.rtnl(pair.layout().nics).link(primary_);
     if (!primary) return; // the link event is on its way
     answers_ = answers_on_bus(pair.state().primary_id.bus);
     if (examined_ != prover_.doubted_since()) completed_ = primary->tx_packets;

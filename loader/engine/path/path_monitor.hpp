@@ -10,12 +10,12 @@
 
 namespace hitless {
 
-class Places;
+class PairNamespaces;
 struct Members;
 
-class Vigil {
+class PathMonitor {
   public:
-    Vigil(const Pair &, const Places &);
+    PathMonitor(const Pair &, const PairNamespaces &);
 
     Trust trust;
 
@@ -26,20 +26,20 @@ class Vigil {
 
     /// Fills in what is known of the path, while all members are there. `seen` says what the links
     /// are like.
-    void observe(Pair &, Places &, const Members &, Observation &seen);
+    void observe(Pair &, PairNamespaces &, const Members &, Observation &seen);
     /// There is no primary.
-    void rest();
+    void stop();
     /// Something came in, or it is time. True when policy must be asked.
-    bool tick(Pair &, Places &);
+    bool tick(Pair &, PairNamespaces &);
     /// The driver says that a transmission does not end. Policy must be asked.
-    void hangs() {
+    void report_hang() {
         prover_.refute();
         completes_ = false;
     }
 
   private:
-    void step(Pair &, Places &);
-    void examine(Pair &, Places &);
+    void step(Pair &, PairNamespaces &);
+    void examine(Pair &, PairNamespaces &);
 
     Prober prober_;
     Prover prover_;

@@ -94,7 +94,7 @@ Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     knobs.twin_window_ns = twin_window_ns;
     if (getrandom(&knobs.seed, sizeof(knobs.seed), 0) != sizeof(knobs.seed))
         throw Error(errno, "draw a random seed");
-    bool same_netns = layout_of(options.model).nics == Place::guest;
+    bool same_netns = layout_of(options.model).nics == PairNetns::guest;
     knobs.entrance = same_netns ? options.master : options.inner;
     knobs.entrance_flags = same_netns ? BPF_F_INGRESS : 0;
     load_only(*skeleton, choose(*skeleton, options, liveness));

@@ -63,7 +63,7 @@ xdp_bpf *open_over(const Objects &maps) {
     return skeleton;
 }
 
-bpf_program *program_at(const xdp_bpf &skeleton, hl_hook_place place, hl_liveness liveness,
+bpf_program *program_at(const xdp_bpf &skeleton, hl_hook_id place, hl_liveness liveness,
                         bool has_failover) {
     const Rung of = rung(skeleton, liveness);
     switch (place) {
@@ -116,7 +116,7 @@ void XdpObject::Destroy::operator()(void *skeleton) const {
     xdp_bpf__destroy(static_cast<xdp_bpf *>(skeleton));
 }
 
-XdpObject::XdpObject(const Objects &maps, hl_hook_place place, hl_liveness liveness)
+XdpObject::XdpObject(const Objects &maps, hl_hook_id place, hl_liveness liveness)
     : maps_(maps), skeleton_(open_over(maps)),
       program_(program_at(*static_cast<xdp_bpf *>(skeleton_.get()), place, liveness,
                           static_cast<bool>(maps.ports))) {

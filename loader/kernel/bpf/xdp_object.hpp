@@ -25,7 +25,7 @@ int try_freplace();
 /// The maps outlive the object.
 class XdpObject {
   public:
-    XdpObject(const Objects &maps, hl_hook_place, hl_liveness);
+    XdpObject(const Objects &maps, hl_hook_id, hl_liveness);
     bpf_object *object() const;
     const char *program() const;
     /// What it reads stays as long as the program that was made of it.

@@ -136,7 +136,7 @@ Routes Routes::read(Rtnl &rtnl, Ifindex index) {
     return out;
 }
 
-void Routes::give(Rtnl &rtnl, Ifindex to) const {
+void Routes::add_to(Rtnl &rtnl, Ifindex to) const {
     for (Message route : messages_) {
         nlmsghdr *message = head(route);
         lead_to(message, index_, to);
@@ -146,7 +146,7 @@ void Routes::give(Rtnl &rtnl, Ifindex to) const {
     }
 }
 
-void Routes::take(Rtnl &rtnl, Ifindex from) const {
+void Routes::remove_from(Rtnl &rtnl, Ifindex from) const {
     for (Message route : messages_) {
         nlmsghdr *message = head(route);
         if (is_group(message)) continue; // it was replaced; deleting it would take the others', too

@@ -18,9 +18,9 @@ class Routes {
     static Routes read(Rtnl &, Ifindex);
 
     /// Throws Error; quiet about those that it has.
-    void give(Rtnl &, Ifindex to) const;
+    void add_to(Rtnl &, Ifindex to) const;
     /// Quiet about those that it has not.
-    void take(Rtnl &, Ifindex from) const;
+    void remove_from(Rtnl &, Ifindex from) const;
 
     bool empty() const { return messages_.empty(); }
 

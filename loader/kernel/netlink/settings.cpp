@@ -83,7 +83,7 @@ Settings Settings::read(Rtnl &rtnl, const Link &link) {
     return out;
 }
 
-void Settings::give_sysctls(const std::string &ifname) const {
+void Settings::write_sysctls(const std::string &ifname) const {
     for (const auto &[name, value] : sysctls_) {
         size_t slash = name.find('/');
         std::string path = fmt::format("/proc/sys/net/{}/conf/{}/{}", name.substr(0, slash), ifname,
@@ -94,7 +94,7 @@ void Settings::give_sysctls(const std::string &ifname) const {
     }
 }
 
-void Settings::give_addresses(Rtnl &rtnl, Ifindex to) const {
+void Settings::add_addresses(Rtnl &rtnl, Ifindex to) const {
     for (Message address : addresses_) {
         nlmsghdr *message = head(address);
         message->nlmsg_flags = create | NLM_F_REPLACE;
@@ -126,11 +126,11 @@ void Settings::give_addresses(Rtnl &rtnl, Ifindex to) const {
     }
 }
 
-void Settings::give_routes(Rtnl &rtnl, Ifindex to) const {
-    routes_.give(rtnl, to);
+void Settings::add_routes(Rtnl &rtnl, Ifindex to) const {
+    routes_.add_to(rtnl, to);
 }
 
-void Settings::give_altnames(Rtnl &rtnl, Ifindex to) const {
+void Settings::add_altnames(Rtnl &rtnl, Ifindex to) const {
     if (altnames_.empty()) return;
     std::vector<char> buffer(256 + altnames_.size() * (longest_altname + 8));
     nlmsghdr *request = link_request(buffer.data(), RTM_NEWLINKPROP,
@@ -143,7 +143,7 @@ void Settings::give_altnames(Rtnl &rtnl, Ifindex to) const {
     if (error && error != EEXIST) throw Error(error, "give other names to another device");
 }
 
-void Settings::give_qdisc(Rtnl &rtnl, Ifindex to) const {
+void Settings::add_qdisc(Rtnl &rtnl, Ifindex to) const {
     for (const Message &qdisc : qdiscs_) {
         const auto *old = reinterpret_cast<const nlmsghdr *>(qdisc.data());
         std::vector<char> buffer(qdisc.size() + 64);
@@ -164,8 +164,8 @@ void Settings::give_qdisc(Rtnl &rtnl, Ifindex to) const {
     }
 }
 
-void Settings::take_addresses(Rtnl &rtnl, Ifindex from) const {
-    routes_.take(rtnl, from);
+void Settings::remove_addresses(Rtnl &rtnl, Ifindex from) const {
+    routes_.remove_from(rtnl, from);
     for (Message address : addresses_) {
         nlmsghdr *message = head(address);
         message->nlmsg_type = RTM_DELADDR;

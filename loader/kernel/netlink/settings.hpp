@@ -6,8 +6,8 @@
 // protocols.
 //
 //   Settings settings = Settings::read(rtnl, eth0);   // the caller is in eth0's namespace
-//   settings.give_addresses(rtnl, failover0);
-//   settings.give_routes(rtnl, failover0);
+//   settings.add_addresses(rtnl, failover0);
+//   settings.add_routes(rtnl, failover0);
 #pragma once
 
 #include "loader/kernel/netlink/routes.hpp"
@@ -23,19 +23,19 @@ class Settings {
     static Settings read(Rtnl &, const Link &);
 
     /// Before the device is up: what it does by itself then.
-    void give_sysctls(const std::string &ifname) const;
+    void write_sysctls(const std::string &ifname) const;
     /// Addresses without duplicate detection, and neighbours: it is the same guest. Those that it
     /// has already stay.
-    void give_addresses(Rtnl &, Ifindex to) const;
+    void add_addresses(Rtnl &, Ifindex to) const;
     /// Beside those of other devices, also of equal ones: the old device keeps its own.
-    void give_routes(Rtnl &, Ifindex to) const;
+    void add_routes(Rtnl &, Ifindex to) const;
     /// Other names of the device. They must be free.
-    void give_altnames(Rtnl &, Ifindex to) const;
+    void add_altnames(Rtnl &, Ifindex to) const;
     /// Quiet when the device cannot have it (several queues).
-    void give_qdisc(Rtnl &, Ifindex to) const;
+    void add_qdisc(Rtnl &, Ifindex to) const;
 
     /// Takes the addresses away from a device that has them, and the routes by it.
-    void take_addresses(Rtnl &, Ifindex from) const;
+    void remove_addresses(Rtnl &, Ifindex from) const;
 
     bool empty() const { return addresses_.empty() && routes_.empty(); }
 

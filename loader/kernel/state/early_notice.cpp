@@ -9,19 +9,19 @@
 
 namespace hitless {
 
-void Notice::Free::operator()(notice_bpf *programs) const {
+void EarlyNotice::Free::operator()(notice_bpf *programs) const {
     notice_bpf__destroy(programs);
 }
-void Notice::Free::operator()(ring_buffer *bell) const {
+void EarlyNotice::Free::operator()(ring_buffer *bell) const {
     ring_buffer__free(bell);
 }
 
-Notice::Notice() {
+EarlyNotice::EarlyNotice() {
     LibbpfSilence silence; // what is refused stands in rungs_
     // One refused program fails the whole object.
     if (!load(true) && !load(false)) return;
     auto hear = [](void *self, void *data, size_t size) {
-        const auto *reader = static_cast<Notice *>(self)->reader_;
+        const auto *reader = static_cast<EarlyNotice *>(self)->reader_;
         if (reader && size >= sizeof(hl_notice)) (*reader)(*static_cast<hl_notice *>(data));
         return 0;
     };
@@ -29,10 +29,10 @@ Notice::Notice() {
     if (!bell_) programs_.reset(), links_.clear();
 }
 
-Notice::~Notice() = default;
+EarlyNotice::~EarlyNotice() = default;
 
 /// False when nothing of it is in force.
-bool Notice::load(bool functions) {
+bool EarlyNotice::load(bool functions) {
     programs_.reset(notice_bpf__open());
     if (!programs_) return false;
     auto &progs = programs_->progs;
@@ -49,7 +49,7 @@ bool Notice::load(bool functions) {
     return true;
 }
 
-void Notice::attach(bool functions) {
+void EarlyNotice::attach(bool functions) {
     auto &progs = programs_->progs;
     auto open = [&](const char *tracepoint, const bpf_program *program, int &error) {
         Fd link(bpf_raw_tracepoint_open(tracepoint, bpf_program__fd(program)));
@@ -65,18 +65,18 @@ void Notice::attach(bool functions) {
     open(nullptr, progs.hl_unregistering, rungs_.functions);
 }
 
-int Notice::fd() const {
+int EarlyNotice::fd() const {
     return bell_ ? ring_buffer__epoll_fd(bell_.get()) : -1;
 }
 
-void Notice::read(const std::function<void(const hl_notice &)> &reader) {
+void EarlyNotice::read(const std::function<void(const hl_notice &)> &reader) {
     if (!bell_) return;
     reader_ = &reader;
     ring_buffer__consume(bell_.get());
     reader_ = nullptr;
 }
 
-Notice::Watch::Watch(const Notice &notice, const Pair &pair) {
+EarlyNotice::Watch::Watch(const EarlyNotice &notice, const Pair &pair) {
     uint64_t netdev = pair.state().primary.netdev;
     if (!notice.programs_ || !netdev) return;
     int map = bpf_map__fd(notice.programs_->maps.watched), state = pair.state_fd();
@@ -85,11 +85,11 @@ Notice::Watch::Watch(const Notice &notice, const Pair &pair) {
     netdev_ = netdev;
 }
 
-Notice::Watch::~Watch() {
+EarlyNotice::Watch::~Watch() {
     if (netdev_) bpf_map_delete_elem(map_, &netdev_);
 }
 
-Notice::Watch &Notice::Watch::operator=(Watch &&other) noexcept {
+EarlyNotice::Watch &EarlyNotice::Watch::operator=(Watch &&other) noexcept {
     std::swap(map_, other.map_);
     std::swap(netdev_, other.netdev_);
     return *this;

@@ -4,8 +4,8 @@
 // tracing hooks, loaded by whoever listens and gone with it. They latch the pair's veto word and
 // ring.
 //
-//   Notice notice;                              // takes what the kernel allows, perhaps nothing
-//   auto watch = notice.watch(pair);            // while this object lives
+//   EarlyNotice notice;                              // takes what the kernel allows, perhaps
+//   nothing auto watch = notice.watch(pair);            // while this object lives
 //   // poll(notice.fd()) ... notice.read([&](const hl_notice &) { ... });
 #pragma once
 
@@ -18,7 +18,7 @@ struct notice_bpf;
 
 namespace hitless {
 
-class Notice {
+class EarlyNotice {
   public:
     /// Positive errno of what the kernel refuses, 0 of what is in force.
     struct Rungs {
@@ -26,21 +26,22 @@ class Notice {
         int functions = 0;   ///< still before: carrier loss and removal as they begin
     };
 
-    Notice();
-    ~Notice();
-    Notice(const Notice &) = delete;
-    Notice &operator=(const Notice &) = delete;
+    EarlyNotice();
+    ~EarlyNotice();
+    EarlyNotice(const EarlyNotice &) = delete;
+    EarlyNotice &operator=(const EarlyNotice &) = delete;
 
     const Rungs &rungs() const { return rungs_; }
     /// Readable when there is something to read; -1 when nothing will ever be.
     int fd() const;
     void read(const std::function<void(const hl_notice &)> &);
 
-    /// A primary under watch; no longer when the object goes, which must be before Notice does.
+    /// A primary under watch; no longer when the object goes, which must be before EarlyNotice
+    /// does.
     class Watch {
       public:
         Watch() = default;
-        Watch(const Notice &, const Pair &);
+        Watch(const EarlyNotice &, const Pair &);
         ~Watch();
         Watch(Watch &&other) noexcept { *this = std::move(other); }
         Watch &operator=(Watch &&) noexcept;

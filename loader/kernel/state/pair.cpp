@@ -13,11 +13,11 @@
 namespace hitless {
 namespace {
 
-Direction direction(hl_hook_place place) {
+Direction direction(hl_hook_id place) {
     return place == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
 }
 
-bool is_xdp(hl_hook_place place) {
+bool is_xdp(hl_hook_id place) {
     return place >= HL_HOOK_XDP_INNER;
 }
 
@@ -160,7 +160,7 @@ hl_counters Pair::counters() const {
     return sum;
 }
 
-int Pair::program(hl_hook_place place) const {
+int Pair::program(hl_hook_id place) const {
     switch (place) {
     case HL_HOOK_INGRESS_STANDBY: return objects_.ingress_standby.get();
     case HL_HOOK_INGRESS_PRIMARY: return objects_.ingress_primary.get();
@@ -169,11 +169,11 @@ int Pair::program(hl_hook_place place) const {
     }
 }
 
-std::string Pair::pin(hl_hook_place place) const {
+std::string Pair::pin(hl_hook_id place) const {
     return fmt::format("{}/{}", dir_, hook_pins[place]);
 }
 
-void Pair::attach(hl_hook_place place, const Link &link) {
+void Pair::attach(hl_hook_id place, const Link &link) {
     HookPoint at{number(link.index), direction(place), link.name, link.kind == "netkit",
                  goes_last(place)};
     if (is_xdp(place)) {
@@ -184,7 +184,7 @@ void Pair::attach(hl_hook_place place, const Link &link) {
     state().hook[place] = attach_hook(at, program(place), pin(place));
 }
 
-void Pair::detach(hl_hook_place place) {
+void Pair::detach(hl_hook_id place) {
     if (is_xdp(place))
         detach_xdp(state().hook[place], pin(place));
     else
@@ -192,29 +192,29 @@ void Pair::detach(hl_hook_place place) {
     state().hook[place] = {};
 }
 
-bool Pair::attached(hl_hook_place place) const {
+bool Pair::attached(hl_hook_id place) const {
     if (is_xdp(place)) return xdp_alive(state().hook[place], pin(place));
     return hook_alive(state().hook[place], direction(place), program(place), pin(place));
 }
 
 /// Where it leads frames away that others on that device are to see first. A standby that is the
 /// master keeps what ours passes on; an inner end is nobody else's.
-bool Pair::goes_last(hl_hook_place place) const {
+bool Pair::goes_last(hl_hook_id place) const {
     if (place == HL_HOOK_INGRESS_STANDBY) return state().failover.outer != 0;
     return place == HL_HOOK_EGRESS || place == HL_HOOK_INGRESS_PRIMARY;
 }
 
-bool Pair::passes_over_others(hl_hook_place place) const {
+bool Pair::hides_from_others(hl_hook_id place) const {
     return goes_last(place) &&
            stands_before_others(state().hook[place], direction(place), program(place));
 }
 
-void Pair::yield(hl_hook_place place, const std::string &shown) {
+void Pair::move_behind_others(hl_hook_id place, const std::string &shown) {
     HookPoint at{state().hook[place].ifindex, direction(place), shown, false, true};
     move_behind(at, program(place), pin(place));
 }
 
-std::vector<OtherProgram> Pair::ahead(hl_hook_place place) const {
+std::vector<OtherProgram> Pair::ahead(hl_hook_id place) const {
     return programs_ahead(state().hook[place], direction(place), program(place));
 }
 

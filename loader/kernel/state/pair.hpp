@@ -61,15 +61,15 @@ class Pair {
     void set_failover(const hl_failover &ends) { state().failover = ends; }
 
     /// Hooks: the caller is in the namespace of the device.
-    void attach(hl_hook_place, const Link &);
-    void detach(hl_hook_place);
-    bool attached(hl_hook_place) const;
+    void attach(hl_hook_id, const Link &);
+    void detach(hl_hook_id);
+    bool attached(hl_hook_id) const;
     /// Programs of others stand behind ours, where redirected frames do not come by.
-    bool passes_over_others(hl_hook_place) const;
+    bool hides_from_others(hl_hook_id) const;
     /// Moves ours behind them; no frame passes it meanwhile.
-    void yield(hl_hook_place, const std::string &shown);
+    void move_behind_others(hl_hook_id, const std::string &shown);
     /// Programs of others that see frames before ours does.
-    std::vector<OtherProgram> ahead(hl_hook_place) const;
+    std::vector<OtherProgram> ahead(hl_hook_id) const;
 
     /// The directory was renamed.
     void moved_to(const std::string &dir) { dir_ = dir; }
@@ -78,9 +78,9 @@ class Pair {
     Pair(Objects objects, std::string dir);
     void put(uint32_t place, Ifindex) const;
     bool taken(uint32_t place) const;
-    int program(hl_hook_place) const;
-    bool goes_last(hl_hook_place) const;
-    std::string pin(hl_hook_place) const;
+    int program(hl_hook_id) const;
+    bool goes_last(hl_hook_id) const;
+    std::string pin(hl_hook_id) const;
 
     Objects objects_;
     Mapping mapping_;

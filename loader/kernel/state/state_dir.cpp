@@ -186,7 +186,7 @@ void StateDir::publish(const std::string &name) {
     rename_or_throw(stage(), path(name));
 }
 
-std::string StateDir::withdraw(const std::string &name) {
+std::string StateDir::unpublish(const std::string &name) {
     rename_or_throw(path(name), stage());
     return stage();
 }

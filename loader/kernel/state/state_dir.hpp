@@ -57,7 +57,7 @@ class StateDir {
     std::string make_stage();
     void publish(const std::string &name);
     /// Takes a pair out of sight; its pins are then below the returned directory. Under the lock.
-    std::string withdraw(const std::string &name);
+    std::string unpublish(const std::string &name);
     /// Removes a directory of pins and all in it. What is not pinned elsewhere is freed.
     static void remove(const std::string &dir);
 

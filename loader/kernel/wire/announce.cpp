@@ -41,7 +41,7 @@ std::vector<Station> stations(const std::vector<Link> &links, Ifindex master, co
 void Announcer::learn(Rtnl &rtnl, const std::vector<Station> &stations, hl_announce how) {
     // Protocol 0: sends only, receives nothing.
     if (!out_) out_ = Fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
-    sayings_.clear();
+    announcements_.clear();
     knows_somebody_ = false;
     if (how == HL_ANNOUNCE_NONE) return;
     for (const Station &station : stations) {
@@ -69,14 +69,14 @@ size_t Announcer::learn_one(Rtnl &rtnl, const Station &from, size_t most, hl_ann
         for (size_t i = 0; i < std::min(addresses.size(), most_addresses); i++)
             frames.push_back(broadcast_announcement(from.mac, addresses[i]));
     for (Frame &frame : frames)
-        sayings_.push_back({from.index, std::move(frame)});
+        announcements_.push_back({from.index, std::move(frame)});
     return told;
 }
 
-void Announcer::tell() const {
+void Announcer::send() const {
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
-    for (const auto &[from, frame] : sayings_) {
+    for (const auto &[from, frame] : announcements_) {
         to.sll_ifindex = static_cast<int>(number(from));
         sendto(out_.get(), frame.data(), frame.size(), MSG_DONTWAIT,
                reinterpret_cast<sockaddr *>(&to), sizeof(to));

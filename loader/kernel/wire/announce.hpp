@@ -36,13 +36,13 @@ class Announcer {
     /// namespace.
     void learn(Rtnl &, const std::vector<Station> &, hl_announce how);
     bool learnt() const { return static_cast<bool>(out_); }
-    bool knows_somebody() const { return knows_somebody_; }
+    bool has_neighbour() const { return knows_somebody_; }
     /// Sends through the stations, so by whatever path is active. Failure to send is no error: the
     /// guest's next frame will do the same.
-    void tell() const;
+    void send() const;
 
   private:
-    struct Saying {
+    struct Announcement {
         Ifindex from;
         Frame frame;
     };
@@ -50,7 +50,7 @@ class Announcer {
     size_t learn_one(Rtnl &, const Station &, size_t most_neighbours, hl_announce how);
 
     Fd out_; ///< a packet socket that receives nothing
-    std::vector<Saying> sayings_;
+    std::vector<Announcement> announcements_;
     bool knows_somebody_ = false; ///< the master does
 };
 

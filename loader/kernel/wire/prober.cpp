@@ -332,7 +332,7 @@ bool Prober::ask_as_guest(Ifindex master, const Mac &own, Instant now) {
 /// Each question is answered once. Without a nonce, an answer is to the newest: were it to one that
 /// was lost long ago, answers would seem to take that long.
 template <typename Matches>
-void Prober::settle(Matches matches, Ifindex came_by, const Heard &heard) {
+void Prober::match_answer(Matches matches, Ifindex came_by, const Heard &heard) {
     auto newest = std::find_if(questions_.rbegin(), questions_.rend(), matches);
     if (newest == questions_.rend()) return;
     heard({newest->second_path, newest->asked, came_by});
@@ -349,7 +349,7 @@ void Prober::read_echoes(int socket, bool six, const Heard &heard) {
             six ? static_cast<void *>(&reinterpret_cast<sockaddr_in6 &>(got->from).sin6_addr)
                 : &reinterpret_cast<sockaddr_in &>(got->from).sin_addr;
         if (nonce)
-            settle(
+            match_answer(
                 [&](const Question &q) {
                     return !q.by_claim && q.nonce == *nonce && q.ends.peer_ip.six == six &&
                            !memcmp(q.ends.peer_ip.bytes.data(), ip, six ? 16 : 4);
@@ -363,7 +363,7 @@ void Prober::read_claims(int socket, std::optional<Claim> (*parse)(Bytes), const
     while (std::optional<Received> got = receive(socket, packet)) {
         std::optional<Claim> claim = parse(got->bytes);
         if (claim)
-            settle(
+            match_answer(
                 [&](const Question &q) {
                     return q.by_claim && q.ends.peer_ip == claim->sender_ip &&
                            (claim->sender.empty() || q.ends.peer.empty() ||

@@ -88,7 +88,7 @@ class Prober {
     void read_echoes(int socket, bool six, const Heard &);
     void read_claims(int socket, std::optional<Claim> (*parse)(Bytes), const Heard &);
     template <typename Matches>
-    void settle(Matches matches, Ifindex came_by, const Heard &);
+    void match_answer(Matches matches, Ifindex came_by, const Heard &);
 
     uint16_t id_;
     Fd answers_;            // an epoll set of the sockets below

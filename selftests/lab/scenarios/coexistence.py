@@ -42,7 +42,7 @@ def run(trial):
     sh(WIRES)
     sh("xdp-filter load -m native sby")
     expect(programs("sby") == ["xdpfilt"], "xdp-filter does not load here")
-    sh("hitless attach sby --primary mac --datapath xdp --finished-frames --hold-down 0")
+    sh("hitless attach sby --primary mac --datapath xdp --checksums-complete --hold-down 0")
     sh("ip addr add 10.79.0.2/24 dev fo-sby")
     expect(programs("sby") == ["hl_xdp_inward", "xdpfilt"], f"before ours: {programs('sby')} on sby")
     sh("xdp-filter load -m native pri")
