@@ -68,4 +68,20 @@ struct Link {
     bool usable() const { return up && carrier; }
 };
 
+/// An IPv4 or IPv6 address in network byte order; IPv4 uses the first four bytes.
+struct Address {
+    bool six = false;
+    std::array<uint8_t, 16> bytes{};
+    auto operator<=>(const Address &) const = default;
+};
+
+/// A neighbour whose MAC the kernel knows.
+struct Neighbour {
+    Mac mac;
+    Address ip;
+    bool router = false;
+    bool permanent = false; ///< somebody wrote it down
+    uint32_t confirmed = 0; ///< USER_HZ ticks since it was last known to be there
+};
+
 } // namespace hitless

@@ -12,6 +12,7 @@
 #include "loader/engine/pair/hooks.hpp"
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/pair/settings_sync.hpp"
+#include "loader/engine/path/apply_policy.hpp"
 #include "loader/kernel/events.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/nic/hardware.hpp"

@@ -2,8 +2,10 @@
 #include "loader/engine/controller/managed_pair.hpp"
 #include "loader/core/names.hpp"
 #include "loader/engine/controller/rules.hpp"
-#include "loader/engine/inspect/health.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/failover_xdp.hpp"
+#include "loader/engine/pair/nics.hpp"
+#include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/settings_sync.hpp"
 
 #include <algorithm>

@@ -9,6 +9,7 @@
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/pair/hook_order.hpp"
 #include "loader/engine/path/flip_announcer.hpp"
+#include "loader/engine/path/path_monitor.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/netns/netns.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/controller/rules.hpp"
-#include "loader/engine/inspect/health.hpp"
 #include "loader/engine/pair/detached.hpp"
+#include "loader/engine/pair/own_traffic.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/nic/hardware.hpp"
 

@@ -4,6 +4,7 @@
 // nothing stays (kernel/bpf/probe.hpp). "missing": pairs cannot be made; "degraded": they can, at a
 // price that the finding names.
 #include "loader/engine/inspect/findings.hpp"
+#include "loader/kernel/bpf/capability.hpp"
 #include "loader/kernel/bpf/probe.hpp"
 #include "loader/kernel/state/early_notice.hpp"
 #include "loader/kernel/state/state_dir.hpp"

@@ -2,6 +2,7 @@
 #include "loader/core/names.hpp"
 #include "loader/engine/inspect/findings.hpp"
 #include "loader/engine/inspect/health.hpp"
+#include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/pair/remains.hpp"
 #include "loader/kernel/bpf/probe.hpp"

@@ -4,6 +4,7 @@
 #include "loader/engine/inspect/health.hpp"
 #include "loader/engine/inspect/other_programs.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_renewal.hpp"
 #include "loader/engine/pair/failover_xdp.hpp"
 #include "loader/engine/pair/hooks.hpp"
@@ -197,27 +198,6 @@ PairStatus status(const std::string &standby) {
     StateDir dir;
     Rtnl rtnl;
     return read_status(dir, rtnl, pair_of(dir, rtnl, standby));
-}
-
-void switch_path(const std::string &standby, Target target) {
-    StateDir dir;
-    Rtnl rtnl;
-    Pair pair = Pair::open(dir.path(pair_of(dir, rtnl, standby)));
-    auto when = static_cast<uint64_t>(now().count());
-    // An operator may overrule doubts and earlier decisions, not a NIC that cannot send.
-    constexpr uint64_t hard = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK_DOWN) |
-                              HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(SYNC) | HL_VETO(GONE);
-    switch (target) {
-    case Target::standby: pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when); break;
-    case Target::automatic:
-        pair.view().clear_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
-        break;
-    case Target::primary:
-        pair.view().clear_veto(~hard, HL_ACTOR_OPERATOR, when);
-        pair.state().proof = HL_PROOF_ANSWER; // they vouch for it
-        break;
-    }
-    pair.ring_bell();
 }
 
 } // namespace hitless

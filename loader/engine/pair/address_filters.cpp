@@ -2,6 +2,7 @@
 #include "loader/engine/pair/address_filters.hpp"
 #include "loader/core/error.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/kernel/nic/ethtool.hpp"
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 #include "loader/engine/pair/address_renewal.hpp"
 #include "loader/core/error.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/kernel/netlink/address_lifetimes.hpp"
 #include "loader/kernel/netns/netns.hpp"
 

@@ -2,9 +2,11 @@
 #include "loader/engine/pair/assembly.hpp"
 #include "loader/core/error.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_renewal.hpp"
 #include "loader/engine/pair/failover_device.hpp"
 #include "loader/engine/pair/failover_xdp.hpp"
+#include "loader/engine/pair/nics.hpp"
 #include "loader/kernel/netlink/devices.hpp"
 
 #include <cerrno>

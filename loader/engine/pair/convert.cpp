@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/names.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_renewal.hpp"
 #include "loader/engine/pair/create.hpp"
 #include "loader/engine/pair/registry.hpp"

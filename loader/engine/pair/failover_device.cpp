@@ -2,6 +2,7 @@
 #include "loader/engine/pair/failover_device.hpp"
 #include "loader/core/error.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/kernel/netlink/devices.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/nic/offload.hpp"

@@ -2,6 +2,7 @@
 #include "loader/engine/pair/registry.hpp"
 #include "loader/core/error.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/assembly.hpp"
 #include "loader/engine/pair/failover_device.hpp"
 #include "loader/engine/pair/remains.hpp"

@@ -3,7 +3,9 @@
 #include "loader/core/error.hpp"
 #include "loader/core/pairing.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_filters.hpp"
+#include "loader/engine/path/apply_policy.hpp"
 #include "loader/kernel/nic/ethtool.hpp"
 
 #include <bit>

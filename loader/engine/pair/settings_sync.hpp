@@ -8,6 +8,7 @@
 
 #include "loader/api.hpp"
 #include "loader/engine/members/members.hpp"
+#include "loader/engine/path/apply_policy.hpp"
 
 #include <string>
 #include <vector>

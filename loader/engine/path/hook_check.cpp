@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/path/hook_check.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
 #include <poll.h>

@@ -3,7 +3,7 @@
 #include "loader/core/error.hpp"
 #include "loader/kernel/bpf/hook.hpp"
 #include "loader/kernel/bpf/libbpf_silence.hpp"
-#include "loader/kernel/bpf/object.hpp"
+#include "loader/kernel/bpf/load.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -74,15 +74,6 @@ bool file_has(const std::string &path, std::string_view line) {
 }
 
 } // namespace
-
-bool has_capability(unsigned capability) {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
-    if (syscall(SYS_capget, &header, data) < 0) return false;
-    auto has = [&](unsigned cap) { return (data[cap / 32].effective >> cap % 32 & 1) != 0; };
-    bool included = capability == CAP_BPF || capability == CAP_PERFMON;
-    return has(capability) || (included && has(CAP_SYS_ADMIN));
-}
 
 KernelRelease kernel_release() {
     utsname name{};

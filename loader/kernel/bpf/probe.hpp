@@ -13,9 +13,6 @@
 
 namespace hitless {
 
-/// A capability (CAP_*) that the caller has in effect, by itself or by one that includes it.
-bool has_capability(unsigned capability);
-
 struct KernelRelease {
     std::string text; ///< "6.1.0-28-amd64"
     unsigned major = 0, minor = 0;

@@ -75,7 +75,7 @@ bpf_program *program_at(const xdp_bpf &skeleton, hl_hook_id place, hl_liveness l
 
 } // namespace
 
-int load_forward(Objects &out, hl_liveness liveness) {
+int load_forwarding_programs(Objects &out, hl_liveness liveness) {
     std::unique_ptr<xdp_bpf, decltype(&xdp_bpf__destroy)> skeleton(open_over(out),
                                                                    xdp_bpf__destroy);
     const Rung of = rung(*skeleton, liveness);

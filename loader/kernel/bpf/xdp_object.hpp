@@ -4,7 +4,7 @@
 // programs work on the maps of a pair that tc.bpf.c has made.
 #pragma once
 
-#include "loader/kernel/bpf/object.hpp"
+#include "loader/kernel/bpf/objects.hpp"
 
 #include <memory>
 
@@ -15,7 +15,7 @@ namespace hitless {
 
 /// Loads the tc programs of one rung over the maps in `out`, and adds them and the map of ports to
 /// it. Returns 0 or a positive errno.
-int load_forward(Objects &out, hl_liveness);
+int load_forwarding_programs(Objects &out, hl_liveness);
 
 /// Loads an XDP program and one that replaces it, as libxdp's dispatcher does; 0 or the positive
 /// errno.

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "loader/core/types.hpp"
-#include "loader/kernel/netlink/rtnl.hpp"
 
 #include <functional>
 #include <optional>

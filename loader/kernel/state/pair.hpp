@@ -10,8 +10,9 @@
 #include "loader/core/layout.hpp"
 #include "loader/core/types.hpp"
 #include "loader/kernel/bpf/hook_chain.hpp"
+#include "loader/kernel/bpf/load.hpp"
 #include "loader/kernel/bpf/mapping.hpp"
-#include "loader/kernel/bpf/object.hpp"
+#include "loader/kernel/bpf/objects.hpp"
 #include "maps/pair_view.hpp"
 
 #include <functional>

@@ -1,53 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "loader/kernel/bpf/object.hpp"
+#include "loader/kernel/bpf/load.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/layout.hpp"
+#include "loader/kernel/bpf/capability.hpp"
 #include "loader/kernel/bpf/libbpf_silence.hpp"
-#include "loader/kernel/bpf/probe.hpp"
 #include "loader/kernel/bpf/xdp_object.hpp"
-#include "maps/pair_view.hpp"
 
-#include <algorithm>
-#include <bpf/bpf.h>
 #include <cerrno>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <memory>
 #include <sys/random.h>
 #include <tc.skel.h>
-#include <unistd.h>
 
 namespace hitless {
 namespace {
 
 // Longer than the slower NIC's queue under load, shorter than any protocol's retransmission.
 constexpr uint64_t twin_window_ns = 50'000'000;
-
-struct PinName {
-    const char *name;
-    Fd Objects::*fd;
-};
-constexpr PinName pin_names[] = {
-    {"pair", &Objects::pair},
-    {"nics", &Objects::nics},
-    {"counters", &Objects::counters},
-    {"bell", &Objects::bell},
-    {"twins", &Objects::twins},
-    {"knobs", &Objects::knobs},
-    {"ports", &Objects::ports},
-    {"egress", &Objects::egress},
-    {"ingress_primary", &Objects::ingress_primary},
-    {"ingress_standby", &Objects::ingress_standby},
-    {"bounce", &Objects::bounce},
-    {"resolve", &Objects::resolve},
-    {"ring", &Objects::ring},
-};
-
-/// Some models lack it.
-bool is_optional(const PinName &pin) {
-    return pin.fd == &Objects::ports || pin.fd == &Objects::bounce;
-}
 
 struct DestroySkeleton {
     void operator()(tc_bpf *skeleton) const { tc_bpf__destroy(skeleton); }
@@ -104,7 +74,7 @@ Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
 /// The programs on the NICs: of this object, or of the failover device's.
 int take_programs(Objects &out, tc_bpf &skeleton, const LoadOptions &options,
                   hl_liveness liveness) {
-    if (options.datapath == HL_DATAPATH_XDP) return load_forward(out, liveness);
+    if (options.datapath == HL_DATAPATH_XDP) return load_forwarding_programs(out, liveness);
     const Programs chosen = choose(skeleton, options, liveness);
     out.egress = duplicate(bpf_program__fd(chosen.egress));
     out.ingress_primary = duplicate(bpf_program__fd(chosen.ingress_primary));
@@ -132,19 +102,6 @@ int take(Objects &out, tc_bpf &skeleton, const LoadOptions &options, hl_liveness
     return take_programs(out, skeleton, options, liveness);
 }
 
-template <typename MayLack>
-Objects open_all(const std::string &dir, MayLack may_lack) {
-    Objects out;
-    for (const PinName &pin : pin_names) {
-        try {
-            out.*pin.fd = open_pin(dir, pin.name);
-        } catch (const Error &error) {
-            if (error.code() != ENOENT || !may_lack(pin)) throw;
-        }
-    }
-    return out;
-}
-
 [[noreturn]] void load_failed(int error) {
     // Without CAP_PERFMON the verifier knows no helper that reads kernel memory: EINVAL, not EPERM.
     bool allowed =
@@ -156,18 +113,6 @@ Objects open_all(const std::string &dir, MayLack may_lack) {
 }
 
 } // namespace
-
-Fd duplicate(int fd) {
-    Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-    if (!out) throw Error(errno, "keep the BPF objects", "`ulimit -n 1024` raises the limit");
-    return out;
-}
-
-void hold_maps(int program_fd, const Fd &nics) {
-    if (int error = bpf_prog_bind_map(program_fd, nics.get(), nullptr))
-        throw Error(-error, "bind a program to the map that it reads",
-                    "the kernel must be 5.10 or later");
-}
 
 Loaded load_objects(const LoadOptions &options) {
     LibbpfSilence silence; // what fails comes back as an Error
@@ -185,35 +130,6 @@ Loaded load_objects(const LoadOptions &options) {
         if (!is_lack(error)) break;
     }
     load_failed(error);
-}
-
-Fd open_pin(const std::string &dir, const char *name) {
-    std::string path = fmt::format("{}/{}", dir, name);
-    Fd out(bpf_obj_get(path.c_str()));
-    if (!out)
-        throw Error(errno, fmt::format("open {}", path),
-                    errno == ENOENT ? fmt::format("the pair is incomplete: `hitless detach {}` "
-                                                  "removes it",
-                                                  dir.substr(dir.rfind('/') + 1))
-                                    : "run as root");
-    return out;
-}
-
-Objects open_objects(const std::string &dir) {
-    return open_all(dir, is_optional);
-}
-
-Objects open_remaining_objects(const std::string &dir) {
-    return open_all(dir, [](const PinName &) { return true; });
-}
-
-void pin_objects(const Objects &objects, const std::string &dir) {
-    for (const PinName &pin : pin_names) {
-        if (!(objects.*pin.fd)) continue; // which some models lack
-        std::string path = dir + "/" + pin.name;
-        if (bpf_obj_pin((objects.*pin.fd).get(), path.c_str()) < 0)
-            throw Error(errno, fmt::format("pin {}", path));
-    }
 }
 
 } // namespace hitless

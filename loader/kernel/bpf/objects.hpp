@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The kernel objects of one pair as file descriptors: freshly loaded from the BPF object that is
-// built into the library, or found again in a directory of pins. Both come out the same.
+// The maps and programs of one pair as file descriptors: freshly loaded (load.hpp) or found again
+// in a directory of pins. Both come out the same.
 #pragma once
 
 #include "loader/kernel/fd.hpp"
 #include "maps/hitless_abi.h"
 
-#include <optional>
 #include <string>
 
 namespace hitless {
@@ -20,23 +19,8 @@ struct Objects {
     Fd resolve, ring;                            // run by us
 };
 
-struct LoadOptions {
-    uint32_t master = 0; ///< ifindex in the caller's namespace
-    uint32_t inner = 0;  ///< the failover device's inner end; 0: there is none
-    hl_model model = HL_MODEL_TWO;
-    hl_datapath datapath = HL_DATAPATH_TC;
-    std::optional<hl_liveness> liveness; ///< none: the best that this kernel takes
-};
-
-struct Loaded {
-    Objects objects;
-    hl_liveness liveness;
-};
-
+/// Another descriptor of the same object. Throws EMFILE.
 Fd duplicate(int fd);
-
-/// Loads the programs, taking the first rung of liveness that the kernel accepts.
-Loaded load_objects(const LoadOptions &);
 
 /// Has a program keep the maps that it reads without the kernel's knowing: by the addresses of
 /// their slots (bpf/lib/alive.h). Otherwise they would be freed under a program that outlives its

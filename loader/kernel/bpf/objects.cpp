@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/bpf/objects.hpp"
+#include "loader/core/error.hpp"
+
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace hitless {
+namespace {
+
+struct PinName {
+    const char *name;
+    Fd Objects::*fd;
+};
+constexpr PinName pin_names[] = {
+    {"pair", &Objects::pair},
+    {"nics", &Objects::nics},
+    {"counters", &Objects::counters},
+    {"bell", &Objects::bell},
+    {"twins", &Objects::twins},
+    {"knobs", &Objects::knobs},
+    {"ports", &Objects::ports},
+    {"egress", &Objects::egress},
+    {"ingress_primary", &Objects::ingress_primary},
+    {"ingress_standby", &Objects::ingress_standby},
+    {"bounce", &Objects::bounce},
+    {"resolve", &Objects::resolve},
+    {"ring", &Objects::ring},
+};
+
+/// Some models lack it.
+bool is_optional(const PinName &pin) {
+    return pin.fd == &Objects::ports || pin.fd == &Objects::bounce;
+}
+
+template <typename MayLack>
+Objects open_all(const std::string &dir, MayLack may_lack) {
+    Objects out;
+    for (const PinName &pin : pin_names) {
+        try {
+            out.*pin.fd = open_pin(dir, pin.name);
+        } catch (const Error &error) {
+            if (error.code() != ENOENT || !may_lack(pin)) throw;
+        }
+    }
+    return out;
+}
+
+} // namespace
+
+Fd duplicate(int fd) {
+    Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (!out) throw Error(errno, "keep the BPF objects", "`ulimit -n 1024` raises the limit");
+    return out;
+}
+
+void hold_maps(int program_fd, const Fd &nics) {
+    if (int error = bpf_prog_bind_map(program_fd, nics.get(), nullptr))
+        throw Error(-error, "bind a program to the map that it reads",
+                    "the kernel must be 5.10 or later");
+}
+
+Fd open_pin(const std::string &dir, const char *name) {
+    std::string path = fmt::format("{}/{}", dir, name);
+    Fd out(bpf_obj_get(path.c_str()));
+    if (!out)
+        throw Error(errno, fmt::format("open {}", path),
+                    errno == ENOENT ? fmt::format("the pair is incomplete: `hitless detach {}` "
+                                                  "removes it",
+                                                  dir.substr(dir.rfind('/') + 1))
+                                    : "run as root");
+    return out;
+}
+
+Objects open_objects(const std::string &dir) {
+    return open_all(dir, is_optional);
+}
+
+Objects open_remaining_objects(const std::string &dir) {
+    return open_all(dir, [](const PinName &) { return true; });
+}
+
+void pin_objects(const Objects &objects, const std::string &dir) {
+    for (const PinName &pin : pin_names) {
+        if (!(objects.*pin.fd)) continue; // which some models lack
+        std::string path = dir + "/" + pin.name;
+        if (bpf_obj_pin((objects.*pin.fd).get(), path.c_str()) < 0)
+            throw Error(errno, fmt::format("pin {}", path));
+    }
+}
+
+} // namespace hitless
