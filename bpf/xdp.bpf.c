@@ -7,6 +7,7 @@
  *
  * Shares every map with tc.bpf.c. The gate stands alone, before the standby of a pair of two.
  */
+#include "bpf/lib/ladder.h"
 #include "bpf/lib/pair.h"
 
 /* The NICs by enum hl_role, and the inner end. As with `nics`, the kernel takes an entry out when its
@@ -76,16 +77,6 @@ static __always_inline int xdp_inward_primary(struct xdp_md *xdp, enum hl_livene
 static __always_inline int xdp_inward_standby(struct xdp_md *xdp, enum hl_liveness by) {
 	return xdp_inward(xdp, HL_ROLE_STANDBY, by);
 }
-
-/* One program a rung: kernels without bpf_rdonly_cast refuse whatever mentions it. */
-#define RUNG(section, context, place, name, by)                                                    \
-	SEC(section) int hl_##place##_##name(struct context *ctx) {                                \
-		return place(ctx, by);                                                             \
-	}
-#define LADDER(section, context, place)                                                            \
-	RUNG(section, context, place, cast, HL_LIVENESS_CAST)                                      \
-	RUNG(section, context, place, probe_read, HL_LIVENESS_PROBE_READ)                          \
-	RUNG(section, context, place, netlink, HL_LIVENESS_NETLINK)
 
 LADDER("tc", __sk_buff, outward)
 LADDER("tc", __sk_buff, inward_primary)

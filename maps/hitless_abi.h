@@ -16,30 +16,38 @@
 #define HL_ABI_VERSION 6u
 
 /*
- * Reasons not to use the primary, one bit each: X(NAME, bit, "name", kind, "what it means").
- *   hard  the primary cannot carry frames
- *   firm  somebody decided against it
- *   soft  only a doubt: the primary is still used when the standby is down
- * Each writer owns its bits and touches no other (docs/datapath.md has the owners).
+ * Reasons not to use the primary, one bit each:
+ *   X(NAME, bit, "name", kind, "writer", OVERRULED, "what it means")
+ * kind
+ *   HARD  the primary cannot carry frames
+ *   FIRM  somebody decided against it
+ *   SOFT  only a doubt: the primary is still used when the standby is down
+ * writer: who sets and clears the bit; nobody touches another's.
+ * OVERRULED: YES where `hitless switch primary` clears it. What the primary cannot do it does not.
  */
 #define HL_VETO_LIST(X)                                                                            \
-	X(ABSENT, 0, "absent", HARD, "no primary is attached")                                     \
-	X(DOWN_SEEN, 1, "down-seen", HARD, "a frame found the primary down")                       \
-	X(LINK_DOWN, 2, "link-down", HARD, "the kernel reports the primary down")                  \
-	X(UNPROVEN, 3, "unproven", SOFT, "the path has not been proved")                           \
-	X(HOLD_DOWN, 4, "hold-down", SOFT, "the primary returned too recently to be trusted")      \
-	X(OPERATOR, 5, "operator", FIRM, "an operator chose the standby")                          \
-	X(HOST, 6, "host", FIRM, "the host asked for the standby")                                 \
-	X(BLACK_HOLE, 7, "black-hole", FIRM, "frames are sent but nothing returns")                \
-	X(TX_HANG, 8, "tx-hang", FIRM, "the primary completes no transmission")                    \
-	X(MTU, 9, "mtu", FIRM, "the primary cannot carry the master's MTU")                        \
-	X(MAC, 10, "mac", FIRM, "the primary's MAC differs from the master's")                     \
-	X(SYNC, 11, "sync", FIRM, "the primary could not be configured like the master") \
-	X(GONE, 12, "gone", HARD, "the primary's slot is empty though its device still stands")    \
-	X(STICKY, 13, "sticky", SOFT, "the standby is kept until it fails")
+	X(ABSENT, 0, "absent", HARD, "controller, attach", NO, "no primary is attached")           \
+	X(DOWN_SEEN, 1, "down-seen", HARD, "datapath sets, controller clears", NO,                 \
+	  "a frame found the primary down")                                                        \
+	X(LINK_DOWN, 2, "link-down", HARD, "controller", NO, "the kernel reports the primary down") \
+	X(UNPROVEN, 3, "unproven", SOFT, "controller", YES, "the path has not been proved")        \
+	X(HOLD_DOWN, 4, "hold-down", SOFT, "controller", YES,                                      \
+	  "the primary returned too recently to be trusted")                                       \
+	X(OPERATOR, 5, "operator", FIRM, "hitless switch", YES, "an operator chose the standby")   \
+	X(HOST, 6, "host", FIRM, "host agent", YES, "the host asked for the standby")              \
+	X(BLACK_HOLE, 7, "black-hole", FIRM, "controller", YES,                                    \
+	  "frames are sent but nothing returns")                                                   \
+	X(TX_HANG, 8, "tx-hang", FIRM, "controller", YES, "the primary completes no transmission") \
+	X(MTU, 9, "mtu", FIRM, "controller", NO, "the primary cannot carry the master's MTU")      \
+	X(MAC, 10, "mac", FIRM, "controller", NO, "the primary's MAC differs from the master's")   \
+	X(SYNC, 11, "sync", FIRM, "controller", NO,                                                \
+	  "the primary could not be configured like the master")                                   \
+	X(GONE, 12, "gone", HARD, "controller", NO,                                                \
+	  "the primary's slot is empty though its device still stands")                            \
+	X(STICKY, 13, "sticky", SOFT, "controller", YES, "the standby is kept until it fails")
 
 enum hl_veto_bit {
-#define X(name, bit, text, kind, meaning) HL_VETO_BIT_##name = (bit),
+#define X(name, bit, text, kind, writer, overruled, meaning) HL_VETO_BIT_##name = (bit),
 	HL_VETO_LIST(X)
 #undef X
 };
@@ -47,7 +55,18 @@ enum hl_veto_bit {
 #define HL_VETO_BITS 32 /* room for more; a power of two */
 
 #define HL_VETO(name) (1ull << HL_VETO_BIT_##name)
-#define HL_VETO_SOFT (HL_VETO(UNPROVEN) | HL_VETO(HOLD_DOWN) | HL_VETO(STICKY))
+
+/* The columns as masks. */
+enum hl_veto_kind { HL_KIND_HARD, HL_KIND_FIRM, HL_KIND_SOFT };
+enum hl_veto_overruled { HL_OVERRULED_NO, HL_OVERRULED_YES };
+#define HL_IF_SOFT(name, bit, text, kind, writer, overruled, meaning)                              \
+	| (HL_KIND_##kind == HL_KIND_SOFT ? 1ull << (bit) : 0)
+#define HL_IF_OVERRULED(name, bit, text, kind, writer, overruled, meaning)                         \
+	| (HL_OVERRULED_##overruled == HL_OVERRULED_YES ? 1ull << (bit) : 0)
+#define HL_VETO_SOFT (0ull HL_VETO_LIST(HL_IF_SOFT))
+#define HL_VETO_OVERRULED (0ull HL_VETO_LIST(HL_IF_OVERRULED))
+/* Somebody wants the standby, and the primary is not to blame. */
+#define HL_VETO_CHOSEN (HL_VETO(OPERATOR) | HL_VETO(HOST))
 
 /* What the datapath counts, each frame (as the stack sees it: a GSO frame is one) under one name. */
 #define HL_COUNTER_LIST(X)                                                                         \
@@ -383,23 +402,68 @@ struct hl_knobs {
 
 #ifdef __cplusplus
 #define HL_ASSERT(c) static_assert(c, #c)
-#define HL_OFFSETOF(t, f) __builtin_offsetof(t, f)
 #else
 #define HL_ASSERT(c) _Static_assert(c, #c)
+#endif
 #define HL_OFFSETOF(t, f) __builtin_offsetof(t, f)
+
+/* BPF has no store that orders earlier ones before it (until 6.15); its JIT keeps the order of stores on x86,
+ * and a reader on another architecture may for a moment take an old slot for the new one. */
+#ifdef __bpf__
+#define HL_PUBLISH(word, value)                                                                    \
+	do {                                                                                       \
+		__asm__ volatile("" ::: "memory");                                                 \
+		*(volatile __u64 *)&(word) = (value);                                              \
+	} while (0)
+#else
+#define HL_PUBLISH(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELEASE)
 #endif
 
+/* Fills the slot of the flip log that a writer has claimed by adding 1 to hl_pair::flips: `seq` is the
+ * number before. */
+static inline void hl_write_flip(struct hl_pair *pair, __u64 seq, __u64 time_ns, __u64 before, __u64 after,
+				 __u32 actor)
+{
+	struct hl_flip *slot = &pair->flip[seq & (HL_FLIPS - 1)];
+
+	HL_PUBLISH(slot->seq, 0);
+	slot->time_ns = time_ns;
+	slot->veto_before = before;
+	slot->veto_after = after;
+	slot->actor = actor;
+	slot->lost = 0;
+	HL_PUBLISH(slot->seq, seq + 1);
+}
+
+/* What crosses between BPF, processes and versions of us: change a size or an offset, and the version. */
+HL_ASSERT(sizeof(struct hl_counters) == 64);
 HL_ASSERT(sizeof(struct hl_nic) == 24);
-HL_ASSERT(sizeof(struct hl_notice) == 16);
 HL_ASSERT(sizeof(struct hl_identity) == 72);
 HL_ASSERT(sizeof(struct hl_saved) == 68);
+HL_ASSERT(sizeof(struct hl_failover) == 64);
 HL_ASSERT(sizeof(struct hl_travelled) == 32);
-HL_ASSERT(sizeof(struct hl_note) == 16);
+HL_ASSERT(sizeof(struct hl_hook) == 8);
 HL_ASSERT(sizeof(struct hl_flip) == 40);
+HL_ASSERT(sizeof(struct hl_note) == 16);
+HL_ASSERT(sizeof(struct hl_notice) == 16);
+HL_ASSERT(sizeof(struct hl_knobs) == 32);
+HL_ASSERT(sizeof(struct hl_pair) == 3840);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, veto) == 0);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, primary) == 8);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, standby) == 32);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, mac) == 56);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, magic) == 64);
-HL_ASSERT(HL_OFFSETOF(struct hl_pair, flips) % 64 == 0);
-HL_ASSERT(HL_OFFSETOF(struct hl_pair, flip) == HL_OFFSETOF(struct hl_pair, flips) + 64);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, abi_version) == 68);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, netns_cookie) == 104);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, failover) == 120);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, standby_id) == 184);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, primary_saved) == 328);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, hook) == 464);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, selector_arg) == 520);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, travelled) == 648);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, flips) == 704);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, flip) == 768);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, note) == 3328);
 HL_ASSERT((HL_FLIPS & (HL_FLIPS - 1)) == 0);
 HL_ASSERT(sizeof(struct hl_pair) <= 4096);
 

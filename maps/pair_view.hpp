@@ -21,14 +21,21 @@ namespace hitless {
 struct VetoReason {
     uint64_t bit;
     std::string_view name;
+    hl_veto_kind kind;
+    std::string_view writer; ///< who sets and clears it
+    bool overruled;          ///< `hitless switch primary` clears it
     std::string_view meaning;
 };
 
 inline constexpr VetoReason veto_reasons[] = {
-#define X(name, bit, text, kind, meaning) {1ull << (bit), text, meaning},
+#define X(name, bit, text, kind, writer, overruled, meaning)                                       \
+    {1ull << (bit), text, HL_KIND_##kind, writer, HL_OVERRULED_##overruled == HL_OVERRULED_YES,    \
+     meaning},
     HL_VETO_LIST(X)
 #undef X
 };
+
+inline constexpr std::string_view veto_kind_names[] = {"hard", "firm", "soft"};
 
 struct CounterName {
     std::string_view name;
@@ -145,15 +152,7 @@ class PairView {
     }
 
     void record_flip(uint64_t before, uint64_t after, hl_actor who, uint64_t now_ns) {
-        uint64_t seq = word(pair_->flips).fetch_add(1);
-        hl_flip &slot = pair_->flip[seq % HL_FLIPS];
-        word(slot.seq).store(0, std::memory_order_release);
-        slot.time_ns = now_ns;
-        slot.veto_before = before;
-        slot.veto_after = after;
-        slot.actor = who;
-        slot.lost = 0;
-        word(slot.seq).store(seq + 1, std::memory_order_release);
+        hl_write_flip(pair_, word(pair_->flips).fetch_add(1), now_ns, before, after, who);
     }
 
     hl_pair *pair_;

@@ -24,7 +24,7 @@ class Boot : public PairTest {
     /// With its addresses; where a controller makes a failover device at once, that has them.
     void standby_comes(bool controller_runs = true) {
         bed().standby().add();
-        const bool takes_over = controller_runs && pair().layout().has_failover;
+        const bool takes_over = controller_runs && pair().model_row().has_failover;
         if (takes_over) {
             ASSERT_TRUE(until([&] { return !pair().active().empty(); }));
         }

@@ -78,7 +78,7 @@ TEST_P(Bypass, AProgramThatEndsTheChainOnThePrimary) {
 
 // Nothing that the guest sends comes by ours.
 TEST_P(Bypass, AProgramThatEndsTheChainOnTheWayOut) {
-    if (pair().layout().nics == PairNetns::hidden) GTEST_SKIP() << "ours is behind the device";
+    if (pair().model_row().nics == PairNetns::hidden) GTEST_SKIP() << "ours is behind the device";
     start();
     const Fd program = tc_program(tcx_pass, 0, "their_pass");
     {
@@ -100,7 +100,7 @@ TEST_P(Bypass, AProgramThatEndsTheChainOnTheWayOut) {
 
 // Of some frames only: seen while they flow.
 TEST_P(Bypass, AProgramThatEndsTheChainForSomeFrames) {
-    if (pair().layout().has_failover) GTEST_SKIP() << "seen where the standby is the master";
+    if (pair().model_row().has_failover) GTEST_SKIP() << "seen where the standby is the master";
     start();
     const Fd program = tc_program(tcx_pass, watched_port, "their_pass");
     const Fd link =
@@ -151,7 +151,7 @@ TEST_P(Bypass, OursMovesBehindAProgramThatComesLater) {
             },
             5s);
     };
-    if (pair().layout().nics == PairNetns::guest) {
+    if (pair().model_row().nics == PairNetns::guest) {
         EXPECT_TRUE(
             ours_is_last(bed().guest(), pair().master(), TcxSide::egress, witness_out.get()));
     }

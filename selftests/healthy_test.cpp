@@ -54,6 +54,7 @@ class Healthy : public PairTest {
 
 TEST_P(Healthy, AddressesOnThePrimaryAreRefusedWithTheWayOut) {
     guest("ip link set primary up; ip addr add 10.77.0.2/24 dev primary");
+    ASSERT_TRUE(bed().addresses_ready("primary")) << "or `ip addr` changes by itself";
     const std::string before = guest("ip addr; ip route; ip -d link");
     const Outcome refused = pair().cli({"attach", "standby", "--primary", "primary"});
     EXPECT_EQ(refused.code, 1) << refused.shown();
@@ -218,7 +219,7 @@ TEST_P(HealthyModels, ANicThatCarriesLessThanItsMasterIsNamed) {
     const std::string there = pair().private_netns();
     const std::string in = there.empty() ? "" : "ip netns exec " + there + " ";
     for (const std::string nic : {"primary", "standby"})
-        if (nic == "primary" || pair().layout().has_failover)
+        if (nic == "primary" || pair().model_row().has_failover)
             expect_named(nic + " carries frames up to 1500",
                          in + "ip link set " + nic + " mtu 9000");
     pair().start_controller();
@@ -227,7 +228,7 @@ TEST_P(HealthyModels, ANicThatCarriesLessThanItsMasterIsNamed) {
 
 TEST_P(HealthyModels, TheStandbysOwnSettingsAreWatched) {
     start();
-    if (!pair().layout().has_failover) GTEST_SKIP() << "the standby is the master";
+    if (!pair().model_row().has_failover) GTEST_SKIP() << "the standby is the master";
     const std::string there = pair().private_netns();
     const std::string in = there.empty() ? "" : "ip netns exec " + there + " ";
     guest(in + "ip link set standby allmulticast off");
@@ -243,14 +244,14 @@ TEST_P(HealthyModels, ADeadPairIsNamed) {
     EXPECT_TRUE(until([&] { return problems().find("no path") != std::string::npos; }))
         << problems();
     EXPECT_EQ(pair().cli({"status"}).code, 2);
-    if (pair().layout().has_failover) {
+    if (pair().model_row().has_failover) {
         EXPECT_NE(problems().find("keeps its carrier"), std::string::npos) << problems();
     }
 }
 
 /// Whether the guest's own device has carrier.
 TEST_P(HealthyModels, ItsCarrierFollowsWhenThatIsAskedFor) {
-    if (!pair().layout().has_failover) GTEST_SKIP() << "the standby is the master";
+    if (!pair().model_row().has_failover) GTEST_SKIP() << "the standby is the master";
     pair().primary().admin(true);
     ASSERT_NO_FATAL_FAILURE(pair().attach({"--hold-down", "20", "--carrier", "follow"}));
     const auto has_carrier = [&] {

@@ -111,7 +111,7 @@ TEST_P(Models, CapturesAreComplete) {
     pair().attach();
     for (const char *path : {"primary", "standby"}) {
         ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
-        const bool beside = pair().layout().nics == PairNetns::guest;
+        const bool beside = pair().model_row().nics == PairNetns::guest;
         const std::string sent_on = beside ? path : pair().master();
         PacketSocket capture =
             in_netns(bed().guest(), [&] { return PacketSocket(pair().master()); });
@@ -145,7 +145,7 @@ TEST_P(Models, AHotAddedPrimaryIsTakenAtOnce) {
     bed().primary().add();
     ASSERT_TRUE(pair().becomes("primary")) << pair().controller().out();
     EXPECT_EQ(pair().controller().out().find("moved to hitless-") != std::string::npos,
-              pair().layout().nics == PairNetns::hidden)
+              pair().model_row().nics == PairNetns::hidden)
         << pair().controller().out();
     fmt::print("  {}", pair().controller().out());
     EXPECT_TRUE(Traffic(bed(), 2000).pass(200));
@@ -246,7 +246,7 @@ TEST_P(HiddenNics, APrimaryMayHaveAnyName) {
     pair().primary().remove();
     pair().attach();
     bed().primary().add();
-    const char *name = pair().layout().takes_name ? "another" : "standby";
+    const char *name = pair().model_row().takes_name ? "another" : "standby";
     ip_batch(bed().guest().name(), fmt::format("link set dev primary name {}\n", name));
     pair().start_controller();
     EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();

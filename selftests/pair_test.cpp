@@ -3,6 +3,7 @@
 
 #include "loader/api.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
 #include "testbed/spawn.hpp"
 
@@ -40,7 +41,7 @@ std::string name_of(const Setting &with) {
 Pair::Pair(Setting with, unsigned mtu)
     : with_(with), bed_(std::make_unique<Testbed>(TestbedSpec{with.kind, with.kind, mtu})) {
     for (Nic *nic : {&bed_->standby(), &bed_->primary()})
-        if (layout().nics == PairNetns::hidden) nic->may_hide([this] { return private_netns(); });
+        if (model_row().nics == PairNetns::hidden) nic->may_hide([this] { return private_netns(); });
     primary().add();
 }
 
@@ -49,7 +50,7 @@ std::string Pair::model() const {
 }
 
 std::string Pair::private_netns() const {
-    if (layout().nics != PairNetns::hidden) return "";
+    if (model_row().nics != PairNetns::hidden) return "";
     return in_netns(guest(), [] {
         const std::vector<PairStatus> pairs = hitless::status();
         return pairs.empty() ? std::string() : pairs.front().netns;

@@ -6,7 +6,7 @@
 //   TEST_P(Switch, ...) { attach(); Traffic traffic(bed()); ... cli({"switch", ...}); }
 #pragma once
 
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "selftests/needs.hpp"
 #include "selftests/process.hpp"
 #include "selftests/traffic.hpp"
@@ -47,11 +47,11 @@ class Pair {
     const Netns &guest() const { return bed_->guest(); }
     Nic &primary() { return bed_->primary(); }
     NicKind kind() const { return with_.kind; }
-    const Layout &layout() const { return layout_of(with_.model); }
+    const ModelRow &model_row() const { return hitless::model_row(with_.model); }
     std::string model() const;
     /// The device whose addresses the guest uses, once attached.
     std::string master() const {
-        return layout().has_failover && !layout().takes_name ? "fo-standby" : "standby";
+        return model_row().has_failover && !model_row().takes_name ? "fo-standby" : "standby";
     }
     /// The namespace in which the pair's NICs are; "" while it is the guest's.
     std::string private_netns() const;

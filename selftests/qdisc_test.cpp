@@ -314,7 +314,7 @@ class Shaper : public Qdisc {
         const Outcome doctor = pair().cli({"doctor"});
         EXPECT_NE(doctor.out.find("qdisc tbf of " + dev), std::string::npos) << doctor.shown();
     }
-    bool runs_own_qdisc() { return pair().layout().nics == PairNetns::hidden; }
+    bool runs_own_qdisc() { return pair().model_row().nics == PairNetns::hidden; }
 };
 
 TEST_P(Shaper, ThatWasThereBefore) {

@@ -25,7 +25,7 @@ class Renewal : public PairTest {
         spawn({"ip", "-n", pair_->guest().name(), "addr", "replace", address, "dev", dev,
                "valid_lft", life, "preferred_lft", life});
     }
-    bool moves() const { return pair_->layout().has_failover; }
+    bool moves() const { return pair_->model_row().has_failover; }
     Outcome attach_once() const {
         return pair_->cli({"attach", "standby", "--primary", "mac", "--hold-down", "20", "--model",
                            pair_->model()});

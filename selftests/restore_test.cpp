@@ -92,7 +92,7 @@ class Restore : public PairTest {
 TEST_P(Restore, PrimaryThatWasDown) {
     ASSERT_TRUE(bed().addresses_ready());
     // What has been up once has a queueing discipline, until it moves: the kernel's doing.
-    if (pair().layout().nics == PairNetns::guest) {
+    if (pair().model_row().nics == PairNetns::guest) {
         bed().guest().sysctl("net/ipv6/conf/primary/disable_ipv6", "1");
         bed().primary().admin(true);
         bed().primary().admin(false);

@@ -98,7 +98,7 @@ TEST_P(XdpFilter, OfTheGenericKindOnTheGuestsDeviceSeesEveryFrame) {
 TEST_P(XdpFilter, OnAFailoverDevicesDriverIsNamed) {
     start();
     const Fd filter = xdp_program(true, filtered_port);
-    if (!pair().layout().has_failover) GTEST_SKIP() << "there is no failover device";
+    if (!pair().model_row().has_failover) GTEST_SKIP() << "there is no failover device";
     if (!set_xdp(bed().guest(), pair().master(), filter.get()))
         GTEST_SKIP() << "a netkit takes none: " << strerror(errno);
     ASSERT_GT(received(), 0U) << "the filter sees frames";

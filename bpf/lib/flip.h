@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Leaving the primary from inside the kernel, and writing it down. maps/pair_view.hpp is the same in
- * C++ for the writers in userspace. */
+/* Leaving the primary from inside the kernel. PairView::set_veto() is what writers in userspace do. */
 #ifndef HL_FLIP_H
 #define HL_FLIP_H
 
@@ -9,20 +8,6 @@
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
-
-static __always_inline void record_flip(struct hl_pair *of, __u64 before, __u64 after, enum hl_actor actor) {
-	__u64 seq = __sync_fetch_and_add(&of->flips, 1);
-	struct hl_flip *slot = &of->flip[seq & (HL_FLIPS - 1)];
-
-	slot->seq = 0;
-	slot->time_ns = bpf_ktime_get_boot_ns();
-	slot->veto_before = before;
-	slot->veto_after = after;
-	slot->actor = actor;
-	slot->lost = 0;
-	barrier();
-	slot->seq = seq + 1;
-}
 
 /* Called by every CPU that finds the primary dead; true on the one that sets the bit first. It records
  * the flip, and its caller rings a bell. */
@@ -33,7 +18,9 @@ static __noinline int latch(struct hl_pair *of, enum hl_veto_bit bit) {
 	if (before & reason) return 0;
 	of->note[bit & (HL_VETO_BITS - 1)] =
 		(struct hl_note){.time_ns = bpf_ktime_get_boot_ns(), .actor = HL_ACTOR_DATAPATH};
-	if (!before) record_flip(of, before, reason, HL_ACTOR_DATAPATH);
+	if (!before)
+		hl_write_flip(of, __sync_fetch_and_add(&of->flips, 1), bpf_ktime_get_boot_ns(), before, reason,
+			      HL_ACTOR_DATAPATH);
 	return 1;
 }
 

@@ -127,6 +127,19 @@ class Cursor {
     size_t positionals_ = 0;
 };
 
+/// The reasons against a primary, for the man pages and the test of the documentation.
+nlohmann::ordered_json vetoes() {
+    nlohmann::ordered_json out = nlohmann::ordered_json::array();
+    for (size_t bit = 0; const VetoReason &reason : veto_reasons)
+        out.push_back({{"bit", bit++},
+                       {"name", reason.name},
+                       {"kind", veto_kind_names[reason.kind]},
+                       {"writer", reason.writer},
+                       {"overruled", reason.overruled},
+                       {"meaning", reason.meaning}});
+    return out;
+}
+
 void complete(const CommandText &root, std::vector<std::string> words, Env &env) {
     // bash makes three words of --option=value.
     std::string last = words.empty() || words.back() == "=" ? "" : words.back();
@@ -156,10 +169,13 @@ Run setup_complete(CLI::App &app) {
     app.add_option("words", options->words, "the words after `hitless`, behind a --");
     return [options, &app](Env &env) {
         CommandText root = describe(*app.get_parent());
-        if (options->tree)
-            env.out << to_text(to_json(root)) << '\n';
-        else
+        if (options->tree) {
+            nlohmann::ordered_json tree = to_json(root);
+            tree["vetoes"] = vetoes();
+            env.out << to_text(tree) << '\n';
+        } else {
             complete(root, options->words, env);
+        }
         return exit_ok;
     };
 }

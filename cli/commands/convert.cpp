@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
 #include "loader/api.hpp"
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>

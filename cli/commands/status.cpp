@@ -2,6 +2,7 @@
 #include "cli/command.hpp"
 #include "cli/output/json.hpp"
 #include "cli/output/pairs_table.hpp"
+#include "loader/core/models.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>

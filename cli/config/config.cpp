@@ -3,7 +3,7 @@
 #include "cli/config/policy.hpp"
 #include "cli/config/toml.hpp"
 #include "loader/core/error.hpp"
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "loader/kernel/fd.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/config/model.hpp"
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 
 #include <CLI/CLI.hpp>
 

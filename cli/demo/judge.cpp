@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/demo/judge.hpp"
 #include "cli/demo/story.hpp"
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "testbed/flow.hpp"
 
 #include <fmt/format.h>
@@ -15,8 +15,8 @@ Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
     const bool queues = spec.nic == testbed::NicKind::tap;
     // On two cables, frames sent before and after a flip race each other: the network's doing.
     Bound bound{.reordered = queues || row.event != planned_event};
-    const bool interrupted =
-        layout_of(spec.model).nics == PairNetns::hidden || spec.datapath == HL_DATAPATH_XDP;
+    const bool interrupted = model_row(spec.model, spec.datapath).nics == PairNetns::hidden ||
+                             spec.datapath == HL_DATAPATH_XDP;
     if (toll == Toll::move && interrupted) {
         bound.up_lost = frames_in(row.up.longest_gap_ns, spec.rate);
         bound.down_lost = frames_in(row.down.longest_gap_ns, spec.rate);

@@ -6,6 +6,7 @@
 #include "cli/demo/witness.hpp"
 #include "cli/output/json.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/models.hpp"
 #include "testbed/until.hpp"
 #include "testbed/urgent.hpp"
 

@@ -2,7 +2,7 @@
 #include "cli/demo/stage.hpp"
 #include "cli/output/json.hpp"
 #include "loader/core/error.hpp"
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "testbed/spawn.hpp"
 
 #include <cerrno>
@@ -74,7 +74,7 @@ Path Stage::path() const {
 }
 
 std::string Stage::private_netns() const {
-    if (layout_of(spec_.model).nics != PairNetns::hidden) return {};
+    if (model_row(spec_.model, spec_.datapath).nics != PairNetns::hidden) return {};
     const std::optional<PairStatus> now = pair();
     return now ? now->netns : std::string();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/output/json.hpp"
 #include "cli/config/policy.hpp"
+#include "loader/core/models.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
 #include <nlohmann/json.hpp>

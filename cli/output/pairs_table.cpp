@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/output/pairs_table.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
 
 #include <cerrno>

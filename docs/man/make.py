@@ -49,13 +49,24 @@ def synopsis(command):
     return " ".join(words)
 
 
-def page(name, command, version):
+def vetoes(tree):
+    """The reasons against a primary, from the list that the datapath is compiled with."""
+    entries = []
+    for veto in tree["vetoes"]:
+        end = "" if veto["overruled"] else "; *hitless switch primary* does not overrule it"
+        entries.append(f"*{veto['name']}* ({veto['kind']}, by {plain(veto['writer'])})\n"
+                       f"\t{plain(veto['meaning'][:1].upper() + veto['meaning'][1:])}{end}.\n")
+    return "\n".join(entries)
+
+
+def page(name, command, version, reasons):
     body = HERE / f"{name}.scd"
     text = body.read_text() if body.exists() else f"# DESCRIPTION\n\n{plain(command['help'])}.\n\n@OPTIONS@"
     text = text.split("-->\n", 1)[-1].strip()
     commands = "".join(f"*hitless-{plain(sub['name'])}*(8)\n\t{plain(sub['help'])}\n\n"
                        for sub in command["subcommands"])
     text = text.replace("@OPTIONS@", options(command).strip()).replace("@COMMANDS@", commands.strip())
+    text = text.replace("@VETOES@", reasons.strip())
     return (f"{name}(8) \"\" \"hitless {version}\"\n\n# NAME\n\n{name} - {plain(command['help'])}\n\n"
             f"# SYNOPSIS\n\n{synopsis(command)}\n\n{text}\n" +
             ("\n# SEE ALSO\n\n*hitless*(8)\n" if name != "hitless" and "# SEE ALSO" not in text else ""))
@@ -68,10 +79,11 @@ def other(name, section, version):
 
 def main(hitless, version, folder):
     tree = json.loads(subprocess.run([hitless, "complete", "--tree"], check=True, capture_output=True).stdout)
-    pages = {("hitless", 8): page("hitless", tree, version)}
+    reasons = vetoes(tree)
+    pages = {("hitless", 8): page("hitless", tree, version, reasons)}
     for command in tree["subcommands"]:
         name = f"hitless-{command['name']}"
-        pages[name, 8] = page(name, command, version)
+        pages[name, 8] = page(name, command, version, reasons)
     for name, section in OTHERS.items():
         pages[name, section] = other(name, section, version)
     folder = pathlib.Path(folder)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/capi/options.hpp"
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/capi/records.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
 
 namespace hitless {

@@ -15,16 +15,6 @@ std::vector<std::string_view> reason_names(uint64_t veto) {
     return out;
 }
 
-std::string_view model_name(hl_model model) {
-    switch (model) {
-    case HL_MODEL_ONE: return "one";
-    case HL_MODEL_TWO: return "two";
-    case HL_MODEL_THREE: return "three";
-    case HL_MODEL_HIDDEN: return "hidden";
-    }
-    return "?";
-}
-
 std::string_view datapath_name(hl_datapath datapath) {
     return datapath == HL_DATAPATH_XDP ? "xdp" : "tc";
 }

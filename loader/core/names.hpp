@@ -15,7 +15,6 @@ namespace hitless {
 /// The names of the reasons in a veto word.
 std::vector<std::string_view> reason_names(uint64_t veto);
 
-std::string_view model_name(hl_model);
 std::string_view datapath_name(hl_datapath);
 /// Of a word in memory that others write, too: what is no actor is nobody.
 constexpr hl_actor actor_of(uint32_t word) {

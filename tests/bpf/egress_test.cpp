@@ -25,7 +25,7 @@ struct Veto {
 };
 
 const Veto vetoes[] = {
-#define X(name, bit, text, kind, meaning) {#name, HL_VETO(name)},
+#define X(name, ...) {#name, HL_VETO(name)},
     HL_VETO_LIST(X)
 #undef X
 };

@@ -22,6 +22,7 @@ class Man(Case):
         subprocess.run(["python3", MAKE, HITLESS, "1.2.3", cls.folder], check=True)
         tree = subprocess.run([HITLESS, "complete", "--tree"], check=True, capture_output=True).stdout
         cls.commands = json.loads(tree)["subcommands"]
+        cls.vetoes = json.loads(tree)["vetoes"]
 
     def shown(self, page):
         done = subprocess.run(["mandoc", "-T", "ascii", f"{self.folder}/{page}"], check=True,
@@ -50,6 +51,17 @@ class Man(Case):
         self.assertGreater(len(codes), 6)
         for code in codes:
             self.assertRegex(text, rf"(?m)^ +{code}$")
+
+    def test_every_reason_is_in_the_page_and_in_the_documentation(self):
+        text = self.shown("hitless-explain.8").split("REASONS")[1]
+        with open(os.path.join(HERE, "..", "..", "docs", "datapath.md")) as page:
+            table = [line.strip() for line in page if line.startswith("|")]
+        self.assertGreater(len(self.vetoes), 10)
+        for veto in self.vetoes:
+            with self.subTest(veto["name"]):
+                self.assertRegex(text, rf"(?m)^ +{veto['name']} \({veto['kind']}, by ")
+                self.assertIn(f"| {veto['bit']} | `{veto['name']}`: {veto['meaning']} | {veto['kind']} | "
+                              f"{veto['writer']} | {'yes' if veto['overruled'] else 'no'} |", table)
 
     def test_every_subcommand_has_a_text_by_a_person(self):
         for command in self.commands:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/controller/managed_pair.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
 #include "loader/engine/controller/rules.hpp"
 #include "loader/engine/members/record.hpp"
@@ -18,7 +19,7 @@ void take_primary(ManagedPair &managed, const Link &standby, const Link &primary
                   const Link &master, const Note &note) {
     Instant took = install_nic(managed.pair, managed.namespaces, HL_ROLE_PRIMARY, primary, master);
     std::string moved;
-    if (managed.pair.layout().nics == PairNetns::hidden)
+    if (managed.pair.model().nics == PairNetns::hidden)
         moved = fmt::format(", moved to {} in {:.1f} ms", managed.pair.state().failover.netns,
                             static_cast<double>(took.count()) / 1e6);
     if (note) note(fmt::format("{}: {} is the primary{}", standby.name, primary.name, moved));

@@ -43,7 +43,7 @@ struct ManagedPair {
         : pair(std::move(adopted)), namespaces(guest, pair.state().failover.netns),
           bell(pair.bell_fd()), path_monitor(pair, namespaces), counted(pair.view().flips()),
           flip_announcer(pair) {
-        if (pair.layout().nics == PairNetns::hidden && namespaces.has(PairNetns::hidden))
+        if (pair.model().nics == PairNetns::hidden && namespaces.has(PairNetns::hidden))
             namespaces.at(PairNetns::hidden, [&] { private_links.emplace(); });
     }
 
@@ -51,7 +51,7 @@ struct ManagedPair {
     bool owns(Ifindex index) const {
         const hl_pair &state = pair.state();
         if (state.failover.outer == number(index)) return true;
-        return pair.layout().nics == PairNetns::guest &&
+        return pair.model().nics == PairNetns::guest &&
                (state.standby_id.ifindex == number(index) ||
                 state.primary_id.ifindex == number(index));
     }

@@ -15,7 +15,7 @@ using Problems = std::vector<Problem>;
 
 /// Where a NIC is: a command that mends it must be run there.
 std::string command_there(const PairStatus &status, const Pair &pair, const std::string &command) {
-    if (command.empty() || pair.layout().nics == PairNetns::guest) return command;
+    if (command.empty() || pair.model().nics == PairNetns::guest) return command;
     return fmt::format("ip netns exec {} {}", status.netns, command);
 }
 
@@ -39,7 +39,7 @@ void find_nic_problems(Problems &out, const Pair &pair, PairNamespaces &namespac
                        const PairStatus &status) {
     const hl_pair &state = pair.state();
     const hl_saved &saved = role == HL_ROLE_PRIMARY ? state.primary_saved : state.standby_saved;
-    PairNetns where = pair.layout().nics;
+    PairNetns where = pair.model().nics;
     Problems found;
     namespaces.at(where, [&] {
         Rtnl &rtnl = namespaces.rtnl(where);
@@ -73,7 +73,6 @@ std::string up_again(const PairStatus &status, const Pair &pair, const NicStatus
 /// A pair with one path is no pair. What the primary's own loss means, its vetoes say.
 void find_no_fallback(Problems &out, const Pair &pair, const PairStatus &status,
                       const Link &master) {
-    constexpr uint64_t decided = HL_VETO(OPERATOR) | HL_VETO(HOST);
     const NicStatus &standby = status.standby, &primary = status.primary;
     if (!standby.works()) {
         std::string what =
@@ -81,16 +80,16 @@ void find_no_fallback(Problems &out, const Pair &pair, const PairStatus &status,
                 ? fmt::format("no fallback: the standby {} {}", standby.ifname, trouble(standby))
                 : fmt::format("no path: the standby {} {}, and the primary {} {}: frames get lost",
                               standby.ifname, trouble(standby), primary.ifname, trouble(primary));
-        if (!pair.layout().has_failover && standby.up)
+        if (!pair.model().has_failover && standby.up)
             what += fmt::format("; while {} has no carrier its IPv6 addresses stay tentative and "
                                 "routing daemons pass it over",
                                 master.name);
-        else if (pair.layout().has_failover && !primary.works() && master.carrier)
+        else if (pair.model().has_failover && !primary.works() && master.carrier)
             what += fmt::format("; {} keeps its carrier all the same, so routing daemons do not "
                                 "notice",
                                 master.name);
         out.push_back({what, up_again(status, pair, standby)});
-    } else if (status.veto && !(status.veto & ~decided) && !primary.works()) {
+    } else if (status.veto && !(status.veto & ~HL_VETO_CHOSEN) && !primary.works()) {
         out.push_back({fmt::format("no fallback: the standby is in use, and the primary {} {}",
                                    primary.ifname, trouble(primary)),
                        up_again(status, pair, primary)});
@@ -145,7 +144,7 @@ void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
     const Link &master = *members.master;
     if (members.primary && status.primary.known)
         find_nic_problems(out, pair, namespaces, master, *members.primary, HL_ROLE_PRIMARY, status);
-    if (pair.layout().has_failover)
+    if (pair.model().has_failover)
         find_nic_problems(out, pair, namespaces, master, *members.standby, HL_ROLE_STANDBY, status);
     if (!members.primary) find_untaken(out, pair, namespaces, members);
     find_no_fallback(out, pair, status, master);

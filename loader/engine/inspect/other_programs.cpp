@@ -41,7 +41,7 @@ class Others {
     }
     /// What a command about a NIC begins with.
     std::string in_its_namespace() const {
-        bool apart = pair_.layout().nics == PairNetns::hidden;
+        bool apart = pair_.model().nics == PairNetns::hidden;
         return apart ? fmt::format("ip netns exec {} ", pair_.state().failover.netns) : "";
     }
 
@@ -54,7 +54,7 @@ class Others {
 std::optional<OtherXdp> Others::xdp_on(hl_role role) {
     hl_hook_id place = role == HL_ROLE_PRIMARY ? HL_HOOK_XDP_PRIMARY : HL_HOOK_XDP_STANDBY;
     if (!nic(role)) return std::nullopt;
-    return namespaces_.at(pair_.layout().nics, [&]() -> std::optional<OtherXdp> {
+    return namespaces_.at(pair_.model().nics, [&]() -> std::optional<OtherXdp> {
         auto found = xdp_program(number(nic(role)->index));
         if (!found || (pair_.state().hook[place].kind && pair_.attached(place)))
             return std::nullopt;
@@ -111,7 +111,7 @@ void Others::find_uncalled() {
 void Others::find_uneven_xdp() {
     // Frames that are led into the standby itself pass what stands there in the kernel's generic
     // way.
-    bool into_standby = !pair_.layout().has_failover && !pair_.state().failover.outer;
+    bool into_standby = !pair_.model().has_failover && !pair_.state().failover.outer;
     std::optional<OtherXdp> has[HL_ROLES] = {xdp_on(HL_ROLE_PRIMARY), xdp_on(HL_ROLE_STANDBY)};
     if (!members_.primary) return;
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {

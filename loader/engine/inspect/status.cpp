@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/api.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
 #include "loader/engine/inspect/health.hpp"
 #include "loader/engine/inspect/other_programs.hpp"
@@ -78,7 +79,7 @@ std::string mend_hook(const HookSite &site, const Pair &pair, const PairStatus &
     Direction d = site.hook == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
     std::string room = make_room({number(site.device.index), d, site.device.name});
     if (!room.empty()) return room;
-    return pair.layout().has_failover && !controlled ? "hitless run" : attach_again(status);
+    return pair.model().has_failover && !controlled ? "hitless run" : attach_again(status);
 }
 
 /// Programs of ours that are gone, and what of others on the master does not come by frames that
@@ -119,7 +120,7 @@ Problems find_problems(const Pair &pair, PairNamespaces &namespaces, const Membe
              "hitless run"});
     };
     if (!pair.resolved(HL_ROLE_STANDBY)) was_away("the standby " + status.standby.ifname);
-    if (pair.layout().has_failover && !pair.resolved(HL_PORT_MASTER))
+    if (pair.model().has_failover && !pair.resolved(HL_PORT_MASTER))
         was_away("the failover device");
     if (status.primary.present && !status.primary.known)
         out.push_back({fmt::format("the primary {} was away and nobody has taken it back",
@@ -165,7 +166,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.name = out.standby.present ? out.standby.ifname : name;
     out.counters = pair.counters();
     out.primary_active = primary_active(out);
-    if (pair.layout().has_failover && members.master) out.failover = members.master->name;
+    if (pair.model().has_failover && members.master) out.failover = members.master->name;
     out.problems = find_problems(pair, namespaces, members, out);
     return out;
 }
@@ -173,8 +174,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
 } // namespace
 
 bool PairStatus::healthy() const {
-    uint64_t decided = HL_VETO(OPERATOR) | HL_VETO(HOST);
-    return problems.empty() && (primary_active || (veto & ~decided) == 0);
+    return problems.empty() && (primary_active || (veto & ~HL_VETO_CHOSEN) == 0);
 }
 
 std::vector<PairStatus> status(std::vector<Error> *unreadable) {

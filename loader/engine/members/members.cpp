@@ -14,7 +14,7 @@ std::optional<Link> find_master(Rtnl &guest, const Pair &pair) {
     std::optional<Link> link = guest.link(Ifindex{pair.state().failover.outer});
     bool our_kind = link && (link->kind == "veth" || link->kind == "netkit");
     if (pair.resolved(HL_PORT_MASTER)) return our_kind ? link : std::nullopt;
-    bool in_sight = pair.layout().nics == PairNetns::guest; // and may have come back
+    bool in_sight = pair.model().nics == PairNetns::guest; // and may have come back
     return our_kind && in_sight && link->mac == mac_of(pair.state().mac) ? link : std::nullopt;
 }
 
@@ -22,24 +22,24 @@ std::optional<Link> find_master(Rtnl &guest, const Pair &pair) {
 
 Members read_members(PairNamespaces &namespaces, const Pair &pair) {
     Members out;
-    if (!namespaces.has(pair.layout().nics)) return out;
-    Rtnl &nics = namespaces.rtnl(pair.layout().nics);
+    if (!namespaces.has(pair.model().nics)) return out;
+    Rtnl &nics = namespaces.rtnl(pair.model().nics);
     out.standby = find_nic(nics, pair, HL_ROLE_STANDBY);
     out.primary = find_nic(nics, pair, HL_ROLE_PRIMARY);
-    out.master = pair.layout().has_failover ? find_master(namespaces.rtnl(PairNetns::guest), pair)
-                                            : out.standby;
+    out.master = pair.model().has_failover ? find_master(namespaces.rtnl(PairNetns::guest), pair)
+                                           : out.standby;
     return out;
 }
 
 Candidates candidates(PairNamespaces &namespaces, const Pair &pair, const Members &members) {
     Candidates out{namespaces.rtnl(PairNetns::guest).links(), 0};
     std::erase_if(out.links, [&](const Link &link) {
-        return pair.layout().has_failover && number(link.index) == pair.state().failover.outer;
+        return pair.model().has_failover && number(link.index) == pair.state().failover.outer;
     });
     learn_hardware(out.links);
     out.present = out.links.size();
     if (!members.primary) return out;
-    if (pair.layout().nics == PairNetns::guest) {
+    if (pair.model().nics == PairNetns::guest) {
         auto at = std::ranges::find(out.links, members.primary->index, &Link::index);
         out.present = static_cast<size_t>(at - out.links.begin());
         return out;
@@ -52,7 +52,7 @@ Candidates candidates(PairNamespaces &namespaces, const Pair &pair, const Member
 
 Link seen_from_guest(const Pair &pair, const Link &standby) {
     Link out = standby;
-    if (pair.layout().nics == PairNetns::hidden) out.index = Ifindex::none;
+    if (pair.model().nics == PairNetns::hidden) out.index = Ifindex::none;
     return out;
 }
 

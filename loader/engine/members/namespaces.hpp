@@ -4,7 +4,7 @@
 // one. Each is spoken to by its own netlink socket; what must be done inside is.
 #pragma once
 
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/netns/private_netns.hpp"
 

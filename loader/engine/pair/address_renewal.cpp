@@ -45,7 +45,7 @@ void tell(const Note &note, const TimedAddress &address, const std::string &now_
 
 } // namespace
 
-void check_renewal(Rtnl &rtnl, const Link &from, const Layout &layout, const Note &note) {
+void check_renewal(Rtnl &rtnl, const Link &from, const ModelRow &model, const Note &note) {
     std::vector<TimedAddress> timed = timed_addresses(rtnl, from);
     if (timed.empty()) return;
     std::vector<PacketListener> listeners = packet_listeners(from.index);
@@ -57,14 +57,14 @@ void check_renewal(Rtnl &rtnl, const Link &from, const Layout &layout, const Not
                                 "model two, in which nothing moves",
                                 end_them(listeners)));
     for (const TimedAddress &address : timed)
-        tell(note, address, layout.takes_name ? from.name : "the failover device");
+        tell(note, address, model.takes_name ? from.name : "the failover device");
 }
 
 void note_renewal(const StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     if (!note) return;
     try {
         PairRecord pair(dir.path(name));
-        if (!pair.layout().has_failover) return;
+        if (!pair.model().has_failover) return;
         std::optional<Link> master = rtnl.link(master_of(pair.state()));
         if (!master) return;
         for (const TimedAddress &address : timed_addresses(rtnl, *master))

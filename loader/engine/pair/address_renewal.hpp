@@ -5,7 +5,7 @@
 #pragma once
 
 #include "loader/api.hpp"
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/state/state_dir.hpp"
 
@@ -15,7 +15,7 @@ namespace hitless {
 
 /// Before the addresses of `from` travel: refuses when a process on a packet socket there renews
 /// them; `note` hears of addresses that somebody must renew on the failover device.
-void check_renewal(Rtnl &, const Link &from, const Layout &, const Note &note);
+void check_renewal(Rtnl &, const Link &from, const ModelRow &, const Note &note);
 
 /// Before a pair ends: what must be renewed on the standby then, and who was it till now.
 void note_renewal(const StateDir &, Rtnl &, const std::string &name, const Note &note);

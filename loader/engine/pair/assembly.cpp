@@ -120,7 +120,7 @@ void take_name(Pair &pair, PairNamespaces &namespaces, const Link &standby,
 /// The standby leaves the guest's namespace, and its settings with it.
 void install_apart(Pair &pair, PairNamespaces &namespaces, const Link &standby) {
     Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
-    bool takes_name = pair.layout().takes_name;
+    bool takes_name = pair.model().takes_name;
     Settings settings = Settings::read(rtnl, standby);
     pair.state().travelled = first_to_end(rtnl, standby);
     attach_inner(pair, namespaces);
@@ -140,7 +140,7 @@ void install_apart(Pair &pair, PairNamespaces &namespaces, const Link &standby) 
 } // namespace
 
 void install_failover_device(Pair &pair, PairNamespaces &namespaces, const Link &standby) {
-    if (pair.layout().nics == PairNetns::guest)
+    if (pair.model().nics == PairNetns::guest)
         install_beside(pair, namespaces, standby);
     else
         install_apart(pair, namespaces, standby);
@@ -160,7 +160,7 @@ void disassemble(Pair &pair, PairNamespaces &namespaces) {
         settings = Settings::read(namespaces.rtnl(PairNetns::guest), *master);
         pair.state().standby_saved.up = master->up; // as it is now, like all that travels
     }
-    if (pair.layout().nics == PairNetns::guest)
+    if (pair.model().nics == PairNetns::guest)
         restore_beside(pair, namespaces, settings);
     else
         restore_apart(pair, namespaces, settings);

@@ -12,7 +12,7 @@ namespace hitless {
 
 /// Which are made of tc and a private namespace (engine/pair/failover_device.hpp).
 inline bool has_private_netns(const Pair &pair) {
-    return pair.state().failover.netns[0];
+    return pair.model().inner == PairNetns::hidden;
 }
 
 /// The failover device takes the standby's place. Throws, and leaves it to disassemble() to undo

@@ -4,33 +4,29 @@
 namespace hitless {
 namespace {
 
-PairNetns netns_of_inner(const Pair &pair) {
-    return pair.state().failover.netns[0] ? PairNetns::hidden : PairNetns::guest;
-}
-
 void set_inner(const Pair &pair, PairNamespaces &namespaces, bool up) {
     std::optional<Link> inner = inner_end(pair, namespaces);
     if (inner && inner->up != up)
-        namespaces.rtnl(netns_of_inner(pair)).change(inner->index, inner->name, {.up = up});
+        namespaces.rtnl(pair.model().inner).change(inner->index, inner->name, {.up = up});
 }
 
 } // namespace
 
 std::optional<Link> inner_end(const Pair &pair, PairNamespaces &namespaces) {
-    PairNetns where = netns_of_inner(pair);
+    PairNetns where = pair.model().inner;
     if (!pair.state().failover.inner || !namespaces.has(where)) return std::nullopt;
     return namespaces.rtnl(where).link(Ifindex{pair.state().failover.inner});
 }
 
 void follow_carrier(Pair &pair, PairNamespaces &namespaces, const Members &members) {
-    if (!pair.layout().has_failover) return;
+    if (!pair.model().has_failover) return;
     bool any = (members.primary && members.primary->usable()) ||
                (members.standby && members.standby->usable());
     set_inner(pair, namespaces, any || pair.state().carrier != HL_CARRIER_FOLLOW);
 }
 
 void restore_carrier(Pair &pair, PairNamespaces &namespaces) {
-    if (pair.layout().has_failover) set_inner(pair, namespaces, true);
+    if (pair.model().has_failover) set_inner(pair, namespaces, true);
 }
 
 } // namespace hitless

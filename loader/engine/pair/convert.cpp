@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
@@ -14,7 +15,7 @@
 namespace hitless {
 namespace {
 
-std::string why_not(const Layout &from, const Layout &to) {
+std::string why_not(const ModelRow &from, const ModelRow &to) {
     if (from.nics != to.nics)
         return "its NICs would move between network namespaces, which takes each down";
     if (from.takes_name != to.takes_name)
@@ -31,11 +32,11 @@ void check_convertible(const Pair &pair, const ConvertRequest &request) {
                         : "it has a gate, which is for the model two",
                     fmt::format("`hitless detach {}`, and attach it anew", request.standby));
     if (request.gap) return;
-    const Layout &to = layout_of(request.model);
+    const ModelRow &to = model_row(request.model);
     throw Error(
         EBUSY,
         fmt::format("convert {} to the model {}", request.standby, model_name(request.model)),
-        fmt::format("not without losing frames: {}", why_not(pair.layout(), to)),
+        fmt::format("not without losing frames: {}", why_not(pair.model(), to)),
         "with --gap it is done all the same; TCP connections survive");
 }
 
@@ -57,9 +58,9 @@ AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
     out.primary = selector_of(state);
     out.policy = policy_of(state);
     out.liveness = static_cast<hl_liveness>(state.liveness);
-    out.model = pair.layout().model;
+    out.model = pair.model().model;
     if (std::optional<Link> outer = rtnl.link(master_of(state)))
-        if (pair.layout().has_failover && !pair.layout().takes_name) out.failover = outer->name;
+        if (pair.model().has_failover && !pair.model().takes_name) out.failover = outer->name;
     return out;
 }
 
@@ -94,12 +95,12 @@ Instant convert(const ConvertRequest &request) {
         Pair pair = Pair::open(dir.path(name));
         if (pair.state().model == request.model && !request.gap) return Instant{0};
         check_convertible(pair, request);
-        const Layout &to = layout_of(request.model);
+        const ModelRow &to = model_row(request.model);
         std::optional<Link> master = rtnl.link(master_of(pair.state()));
         // Before the old pair ends, not after.
         if (to.has_failover && master) check_renewal(rtnl, *master, to, {});
         before = request_of(pair, rtnl);
-        chosen = pair.view().veto() & (HL_VETO(OPERATOR) | HL_VETO(HOST));
+        chosen = pair.view().veto() & HL_VETO_CHOSEN;
     }
     AttachRequest after = before;
     after.model = request.model;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/pair/create.hpp"
 #include "loader/api.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
@@ -91,7 +92,7 @@ Link find_standby(Rtnl &rtnl, const std::vector<Link> &links, const AttachReques
                     "`ip link` lists those of this network namespace");
     auto known = std::ranges::find(links, named->index, &Link::index);
     const Link &standby = known == links.end() ? *named : *known;
-    check_standby(standby, !layout_of(request.model).has_failover);
+    check_standby(standby, !model_row(request.model, request.datapath).has_failover);
     return standby;
 }
 
@@ -119,7 +120,7 @@ void check_free(const StateDir &dir, const Link &nic) {
         if (state.failover.outer == number(nic.index))
             throw Error(EEXIST, action, fmt::format("it is the failover device of {}", owner),
                         shows);
-        if (pair->layout().nics == PairNetns::hidden) continue; // with numbers of their own
+        if (pair->model().nics == PairNetns::hidden) continue; // with numbers of their own
         if (state.standby_id.ifindex == number(nic.index))
             throw Error(EEXIST, action, "it is the standby of a pair already", shows);
         if (state.primary_id.ifindex == number(nic.index))
@@ -132,7 +133,7 @@ void check_free(const StateDir &dir, const Link &nic) {
 void exclude_failover_devices(const StateDir &dir, std::vector<Link> &links) {
     for (const std::string &name : own_pairs(dir)) {
         std::optional<PairRecord> pair = read_record(dir.path(name), false);
-        if (!pair || !pair->layout().has_failover) continue;
+        if (!pair || !pair->model().has_failover) continue;
         const hl_failover &ends = pair->state().failover;
         std::erase_if(links, [&](const Link &link) {
             bool here = link.index == Ifindex{ends.inner} && !ends.netns[0];
@@ -203,12 +204,12 @@ void prove_path(Pair &pair, PairNamespaces &namespaces, PathMonitor &path_monito
 
 void check_datapath(const AttachRequest &request, const Link &standby, const Link *primary) {
     bool xdp = request.datapath == HL_DATAPATH_XDP;
-    if (xdp && request.model != HL_MODEL_THREE)
+    if (!find_model(request.model, request.datapath))
         throw Error(EINVAL, fmt::format("make the model {} by XDP", model_name(request.model)),
                     "XDP sends frames out of a device and never into one: it needs a failover "
                     "device beside the NICs",
                     "use the model three");
-    if (request.gate && (xdp || request.model != HL_MODEL_TWO))
+    if (request.gate && !model_row(request.model, request.datapath).may_have_gate)
         throw Error(EINVAL, fmt::format("put the gate on {}", standby.name),
                     "it is for the model two by tc", "leave it out");
     if (request.gate) check_gate(standby);
@@ -243,7 +244,7 @@ void assemble(Pair &pair, PairNamespaces &namespaces, const AttachRequest &reque
     if (primary) attach_nic_xdp(pair, HL_ROLE_PRIMARY, *primary);
     apply_policy(pair, namespaces, path_monitor,
                  HL_ACTOR_OPERATOR); // the up-delay runs while the last hook goes on
-    if (!pair.layout().has_failover) pair.attach(HL_HOOK_EGRESS, standby);
+    if (!pair.model().has_failover) pair.attach(HL_HOOK_EGRESS, standby);
     if (!request.gate && !xdp) return;
     prove_path(pair, namespaces, path_monitor,
                false); // XDP comes to the standby while the primary carries
@@ -255,7 +256,8 @@ void assemble(Pair &pair, PairNamespaces &namespaces, const AttachRequest &reque
 /// Other people's qdiscs and filters may leave no place for ours.
 void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
                  const Link *primary) {
-    bool moves = layout_of(request.model).nics == PairNetns::hidden;
+    const ModelRow &model = model_row(request.model, request.datapath);
+    bool moves = model.nics == PairNetns::hidden;
     for (const Link *nic : {&standby, primary}) {
         if (!nic) continue;
         if (moves)
@@ -263,7 +265,7 @@ void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
         else
             check_hook({number(nic->index), Direction::ingress, nic->name});
     }
-    if (request.model == HL_MODEL_TWO)
+    if (!model.has_failover) // the standby is the master
         check_hook({number(standby.index), Direction::egress, standby.name});
 }
 
@@ -285,15 +287,15 @@ NewPair create_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     check_datapath(request, standby, primary);
     check_hooks(rtnl, request, standby, primary);
 
-    const Layout &layout = layout_of(request.model);
-    if (layout.has_failover) check_nothing_stands_on(standby, links);
-    if (layout.has_failover && request.datapath == HL_DATAPATH_TC)
-        check_renewal(rtnl, standby, layout, request.note);
-    std::optional<FailoverDevice> ground;
+    const ModelRow &model = model_row(request.model, request.datapath);
+    if (model.has_failover) check_nothing_stands_on(standby, links);
+    if (model.has_failover && model.inner == PairNetns::hidden)
+        check_renewal(rtnl, standby, model, request.note);
+    std::optional<FailoverDevice> failover;
     hl_failover ends{};
-    if (layout.has_failover) {
-        ground.emplace(rtnl, request, standby);
-        ends = ground->ends();
+    if (model.has_failover) {
+        failover.emplace(rtnl, request, standby);
+        ends = failover->ends();
     }
     LoadOptions load{.master = ends.outer ? ends.outer : number(standby.index),
                      .inner = ends.inner,
@@ -305,7 +307,7 @@ NewPair create_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     describe_pair(pair, standby, request.primary, request.policy);
     PathMonitor path_monitor(pair, staging.namespaces);
     assemble(pair, staging.namespaces, request, standby, primary, path_monitor);
-    if (ground) ground->keep();
+    if (failover) failover->keep();
     staging.commit(pair_name(standby.index));
     forget_detached(dir, standby);
     return {std::move(pair), std::move(staging.namespaces), std::move(path_monitor),

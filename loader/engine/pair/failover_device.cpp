@@ -72,20 +72,20 @@ std::string failover_name(const std::string &standby) {
 
 FailoverDevice::FailoverDevice(Rtnl &guest, const AttachRequest &request, const Link &standby)
     : guest_(guest) {
-    const Layout &layout = layout_of(request.model);
+    const ModelRow &model = model_row(request.model, request.datapath);
     std::string name = request.failover.empty() ? failover_name(standby.name) : request.failover;
     if (name.empty() || name.size() > longest_name || name.find('/') != std::string::npos)
         throw Error(EINVAL, fmt::format("make the failover device {}", name),
                     fmt::format("its name must have 1 to {} letters, no slash", longest_name),
                     "choose another: --failover NAME");
-    if (request.datapath == HL_DATAPATH_XDP) {
+    if (model.inner == PairNetns::guest) {
         make_in_guest(request, name, standby);
         return;
     }
     std::string netns = make_netns(standby);
     try {
         copy_text(ends_.netns, netns);
-        make_in_private_netns(layout, name, standby);
+        make_in_private_netns(model, name, standby);
     } catch (const Error &) {
         PairNamespaces namespaces(guest, netns);
         remove_private_netns(namespaces, netns);
@@ -128,23 +128,23 @@ void FailoverDevice::make_in_guest(const AttachRequest &request, const std::stri
     }
 }
 
-void FailoverDevice::make_in_private_netns(const Layout &layout, const std::string &name,
+void FailoverDevice::make_in_private_netns(const ModelRow &model, const std::string &name,
                                            const Link &standby) {
     PairNamespaces namespaces(guest_, ends_.netns);
     NewDevices wanted;
-    wanted.outer = layout.takes_name ? waiting_name : name;
+    wanted.outer = model.takes_name ? waiting_name : name;
     wanted.inner = inner_name;
     wanted.mac = standby.mac;
     wanted.mtu = standby.mtu;
     wanted.inner_index = Ifindex{inner_number};
-    if (layout.takes_name) wanted.outer_index = Ifindex{outer_number};
-    wanted.netkit = layout.may_be_netkit;
+    if (model.takes_name) wanted.outer_index = Ifindex{outer_number};
+    wanted.netkit = model.may_be_netkit;
     Rtnl &hidden = namespaces.rtnl(PairNetns::hidden);
     make_best_devices(
-        hidden, namespaces.fd(layout.takes_name ? PairNetns::hidden : PairNetns::guest), wanted);
+        hidden, namespaces.fd(model.takes_name ? PairNetns::hidden : PairNetns::guest), wanted);
     hidden.change(wanted.inner_index, inner_name, {.up = true});
     ends_.inner = inner_number;
-    if (!layout.takes_name) ends_.outer = number(must_find(guest_, name).index);
+    if (!model.takes_name) ends_.outer = number(must_find(guest_, name).index);
 }
 
 Link waiting_device(PairNamespaces &namespaces) {

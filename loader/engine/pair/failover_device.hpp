@@ -28,7 +28,7 @@ class FailoverDevice {
 
   private:
     void make_in_guest(const AttachRequest &, const std::string &name, const Link &standby);
-    void make_in_private_netns(const Layout &, const std::string &name, const Link &standby);
+    void make_in_private_netns(const ModelRow &, const std::string &name, const Link &standby);
 
     Rtnl &guest_;
     hl_failover ends_{};

@@ -2,6 +2,7 @@
 #include "loader/engine/pair/hooks.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/names.hpp"
+#include "loader/engine/pair/carrier.hpp"
 #include "loader/kernel/netlink/qdisc.hpp"
 
 #include <cerrno>
@@ -24,6 +25,18 @@ void repair_hook(Pair &pair, const HookSite &site, const Note &note) {
         return;
     }
     if (note) note(fmt::format("{}: our program {}", site.shown, done));
+}
+
+/// The device that a row means, as it is now.
+std::optional<Link> find_device(const Pair &pair, PairNamespaces &namespaces,
+                                const Members &members, const HookRow &row) {
+    switch (row.device) {
+    case PairDevice::master: return members.master;
+    case PairDevice::standby: return members.standby;
+    case PairDevice::primary: return members.primary;
+    case PairDevice::inner: return inner_end(pair, namespaces);
+    }
+    return std::nullopt;
 }
 
 bool has_filters(const Link &nic) {
@@ -50,20 +63,16 @@ std::string remedy(const PairStatus &pair, const std::string &qdisc, const Link 
 
 std::vector<HookSite> hook_sites(const Pair &pair, PairNamespaces &namespaces,
                                  const Members &members) {
-    const Layout &layout = pair.layout();
-    const hl_failover &ends = pair.state().failover;
-    PairNetns inside = ends.netns[0] ? PairNetns::hidden : PairNetns::guest;
     std::vector<HookSite> out;
-    auto add = [&](hl_hook_id hook, PairNetns where, const std::optional<Link> &device,
-                   const char *at) {
-        if (device) out.push_back({hook, where, *device, fmt::format("{} ({})", device->name, at)});
-    };
-    if (layout.nics == PairNetns::guest)
-        add(HL_HOOK_EGRESS, PairNetns::guest, members.master, "egress");
-    if (layout.has_failover && namespaces.has(inside))
-        add(HL_HOOK_INNER, inside, namespaces.rtnl(inside).link(Ifindex{ends.inner}), "inner end");
-    add(HL_HOOK_INGRESS_STANDBY, layout.nics, members.standby, "ingress");
-    add(HL_HOOK_INGRESS_PRIMARY, layout.nics, members.primary, "ingress");
+    for (const HookRow &row : pair.model().hooks) {
+        if (row.slot == ProgramSlot::xdp) continue; // find_native_problems() looks at these
+        std::optional<Link> device = find_device(pair, namespaces, members, row);
+        if (!device) continue;
+        const char *at = row.hook == HL_HOOK_EGRESS  ? "egress"
+                         : row.hook == HL_HOOK_INNER ? "inner end"
+                                                     : "ingress";
+        out.push_back({row.hook, row.where, *device, fmt::format("{} ({})", device->name, at)});
+    }
     return out;
 }
 
@@ -86,7 +95,7 @@ void repair_hooks(Pair &pair, PairNamespaces &namespaces, const Members &members
 void find_idle_qdiscs(std::vector<Problem> &out, const Pair &pair, PairNamespaces &namespaces,
                       const Members &members, const PairStatus &status) {
     // Elsewhere the failover device's own qdisc runs, and the NICs' are ours alone.
-    if (pair.layout().nics != PairNetns::guest || !members.standby || !members.master) return;
+    if (pair.model().nics != PairNetns::guest || !members.standby || !members.master) return;
     if (status.primary_active && !members.primary) return;
     Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
     const Link &active = status.primary_active ? *members.primary : *members.standby;
@@ -104,7 +113,7 @@ void find_idle_qdiscs(std::vector<Problem> &out, const Pair &pair, PairNamespace
 
 void find_idle_filters(std::vector<Problem> &out, const Pair &pair, const Members &members) {
     // Elsewhere the standby is the master, or has left its filters behind.
-    if (pair.layout().nics != PairNetns::guest || !pair.layout().has_failover) return;
+    if (pair.model().nics != PairNetns::guest || !pair.model().has_failover) return;
     if (!members.standby || !members.master || !has_filters(*members.standby)) return;
     out.push_back(
         {fmt::format("the tc filters of {} do not see the frames of {}", members.standby->name,

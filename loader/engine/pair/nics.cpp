@@ -63,7 +63,7 @@ std::optional<Link> find_to_release(PairNamespaces &namespaces, const Pair &pair
 Instant install_nic(Pair &pair, PairNamespaces &namespaces, hl_role role, const Link &nic,
                     const Link &master) {
     Instant start = now();
-    PairNetns where = pair.layout().nics;
+    PairNetns where = pair.model().nics;
     hl_identity &id = id_of(pair.state(), role);
     describe_nic(id, nic);
     save_settings(saved_of(pair.state(), role), nic);
@@ -82,7 +82,7 @@ Instant install_nic(Pair &pair, PairNamespaces &namespaces, hl_role role, const 
 
 void retake_primary(Pair &pair, PairNamespaces &namespaces, const Link &primary,
                     const Link &master) {
-    namespaces.at(pair.layout().nics, [&] {
+    namespaces.at(pair.model().nics, [&] {
         pair.resolve(HL_ROLE_PRIMARY, primary.index);
         if (!pair.attached(HL_HOOK_INGRESS_PRIMARY)) pair.attach(HL_HOOK_INGRESS_PRIMARY, primary);
         prepare_nic(pair, namespaces, HL_ROLE_PRIMARY, master, primary);
@@ -91,13 +91,13 @@ void retake_primary(Pair &pair, PairNamespaces &namespaces, const Link &primary,
 
 void retake_standby(Pair &pair, PairNamespaces &namespaces, const Link &standby) {
     if (pair.resolved(HL_ROLE_STANDBY)) return;
-    namespaces.at(pair.layout().nics, [&] { pair.resolve(HL_ROLE_STANDBY, standby.index); });
+    namespaces.at(pair.model().nics, [&] { pair.resolve(HL_ROLE_STANDBY, standby.index); });
 }
 
 void retake_failover(Pair &pair, PairNamespaces &namespaces) {
-    if (!pair.layout().has_failover) return;
+    if (!pair.model().has_failover) return;
     const hl_failover &ends = pair.state().failover;
-    PairNetns nics = pair.layout().nics;
+    PairNetns nics = pair.model().nics;
     bool joined = pair.state().datapath == HL_DATAPATH_XDP; // both ends are where the NICs are
     auto take = [&](hl_port port, uint32_t index) {
         if (pair.resolved(port) || !namespaces.rtnl(nics).link(Ifindex{index})) return;

@@ -85,7 +85,7 @@ bool is_of(const std::string &dir, const std::string &ifname, const std::optiona
         PairRecord pair(dir);
         const hl_pair &state = pair.state();
         if (link) return state.failover.outer == number(link->index);
-        return pair.layout().nics == PairNetns::hidden && ifname == state.standby_id.ifname;
+        return pair.model().nics == PairNetns::hidden && ifname == state.standby_id.ifname;
     } catch (const Error &) {
         return false; // one that cannot be opened is found by its directory's name alone
     }
@@ -106,7 +106,7 @@ bool is_in_use(const StateDir &dir, const std::string &netns) {
 bool is_stranger(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     try {
         Pair pair = Pair::open(dir.path(name));
-        return pair.layout().nics == PairNetns::guest && !find_nic(rtnl, pair, HL_ROLE_STANDBY);
+        return pair.model().nics == PairNetns::guest && !find_nic(rtnl, pair, HL_ROLE_STANDBY);
     } catch (const Error &) {
         return false; // its name is all that is known
     }
@@ -118,7 +118,7 @@ bool has_owner(const StateDir &dir, const OwnFilter &filter) {
     for (const std::string &name : own_pairs(dir)) {
         try {
             PairRecord pair(dir.path(name));
-            if (pair.layout().nics == PairNetns::hidden) continue; // with numbers of their own
+            if (pair.model().nics == PairNetns::hidden) continue; // with numbers of their own
             for (const hl_hook &hook : pair.state().hook)
                 if (hook.kind == HL_HOOK_CLSACT && hook.ifindex == filter.ifindex) return true;
         } catch (const Error &error) {

@@ -167,7 +167,7 @@ void save_settings(hl_saved &to, const Link &nic) {
 void prepare_nic(Pair &pair, PairNamespaces &namespaces, hl_role role, const Link &master,
                  const Link &nic) {
     hl_saved &saved = saved_of(pair.state(), role);
-    Rtnl &rtnl = namespaces.rtnl(pair.layout().nics);
+    Rtnl &rtnl = namespaces.rtnl(pair.model().nics);
     // The NIC has the master's MAC: left alone, the kernel would give it the same link-local
     // address and fail duplicate detection on one of the two.
     rtnl.change_addr_gen_mode(nic, IN6_ADDR_GEN_MODE_NONE);
@@ -185,18 +185,18 @@ void follow_master(Pair &pair, PairNamespaces &namespaces, const Members &member
     if (!members.master) return;
     hl_pair &state = pair.state();
     const Link &master = *members.master;
-    Rtnl &rtnl = namespaces.rtnl(pair.layout().nics);
+    Rtnl &rtnl = namespaces.rtnl(pair.model().nics);
     bool new_mac = mac_of(state.mac) != master.mac;
     std::memcpy(state.mac, master.mac.bytes.data(), sizeof(state.mac)); // the echo rule needs it
     each_follower(state, members, [&](hl_saved &saved, const Link &nic) {
         if (new_mac) follow_mac(saved, rtnl, master, nic);
-        namespaces.at(pair.layout().nics, [&] { follow(saved, rtnl, master, nic); });
+        namespaces.at(pair.model().nics, [&] { follow(saved, rtnl, master, nic); });
     });
 }
 
 void follow_filters(Pair &pair, PairNamespaces &namespaces, const Members &members) {
     if (!members.master) return;
-    PairNetns where = pair.layout().nics;
+    PairNetns where = pair.model().nics;
     each_follower(pair.state(), members, [&](hl_saved &saved, const Link &nic) {
         namespaces.at(where, [&] {
             follow_filters(saved, namespaces, namespaces.rtnl(where), *members.master, nic);

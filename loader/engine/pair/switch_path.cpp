@@ -10,16 +10,13 @@ void switch_path(const std::string &standby, Target target) {
     Rtnl rtnl;
     Pair pair = Pair::open(dir.path(pair_of(dir, rtnl, standby)));
     auto when = static_cast<uint64_t>(now().count());
-    // An operator may overrule doubts and earlier decisions, not a NIC that cannot send.
-    constexpr uint64_t hard = HL_VETO(ABSENT) | HL_VETO(DOWN_SEEN) | HL_VETO(LINK_DOWN) |
-                              HL_VETO(MTU) | HL_VETO(MAC) | HL_VETO(SYNC) | HL_VETO(GONE);
     switch (target) {
     case Target::standby: pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when); break;
     case Target::automatic:
         pair.view().clear_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
         break;
     case Target::primary:
-        pair.view().clear_veto(~hard, HL_ACTOR_OPERATOR, when);
+        pair.view().clear_veto(HL_VETO_OVERRULED, HL_ACTOR_OPERATOR, when);
         pair.state().proof = HL_PROOF_ANSWER; // they vouch for it
         break;
     }

@@ -29,7 +29,7 @@ bool wait_for(int fd, Done done) {
 }
 
 int home_of(const Pair &pair, const PairNamespaces &namespaces) {
-    return pair.layout().nics == PairNetns::hidden ? namespaces.fd(PairNetns::hidden) : -1;
+    return pair.model().nics == PairNetns::hidden ? namespaces.fd(PairNetns::hidden) : -1;
 }
 
 } // namespace
@@ -99,7 +99,7 @@ const Link &HookCheck::nic(hl_role role) const {
 
 /// As the device itself counts.
 uint64_t HookCheck::received(hl_role role) const {
-    std::optional<Link> now = namespaces_.rtnl(pair_.layout().nics).link(nic(role).index);
+    std::optional<Link> now = namespaces_.rtnl(pair_.model().nics).link(nic(role).index);
     return now ? now->rx_packets : 0;
 }
 
@@ -107,7 +107,7 @@ Reached HookCheck::check_ingress(hl_role role) {
     if (!nic(role).usable()) return Reached::unknown;
     bool strayed = false; // an answer reached the guest's stack at the NIC, past ours
     bool is_master = nic(role).index == members_.master->index;
-    Ifindex here = pair_.layout().nics == PairNetns::guest ? nic(role).index : Ifindex::none;
+    Ifindex here = pair_.model().nics == PairNetns::guest ? nic(role).index : Ifindex::none;
     auto heard = [&](const Prober::Answer &answer) {
         strayed |= answer.came_by == here && !is_master;
     };

@@ -15,7 +15,7 @@ constexpr Instant learn_again = std::chrono::seconds(5),
 /// there did not see it (another's ahead of it ended the chain), so the guest's own frames get lost
 /// there. Such an answer proves nothing.
 bool went_past(const hl_pair &state, Ifindex came_by) {
-    if (layout_of(static_cast<hl_model>(state.model)).nics == PairNetns::hidden) return false;
+    if (model_row(state).nics == PairNetns::hidden) return false;
     return came_by != master_of(state) && (came_by == Ifindex{state.primary_id.ifindex} ||
                                            came_by == Ifindex{state.standby_id.ifindex});
 }
@@ -23,7 +23,7 @@ bool went_past(const hl_pair &state, Ifindex came_by) {
 } // namespace
 
 PathMonitor::PathMonitor(const Pair &pair, const PairNamespaces &namespaces)
-    : prober_(pair.layout().nics == PairNetns::hidden && namespaces.has(PairNetns::hidden)
+    : prober_(pair.model().nics == PairNetns::hidden && namespaces.has(PairNetns::hidden)
                   ? namespaces.fd(PairNetns::hidden)
                   : -1) {}
 
@@ -48,7 +48,7 @@ void PathMonitor::observe(Pair &pair, PairNamespaces &namespaces, const Members 
     seen.completes = completes_;
     seen.path = prover_.verdict();
     if (state.reselect != HL_RESELECT_BETTER) return;
-    namespaces.at(pair.layout().nics, [&] {
+    namespaces.at(pair.model().nics, [&] {
         std::optional<uint32_t> theirs = link_speed(members.standby->name),
                                 its = link_speed(primary.name);
         seen.faster = !theirs || !its || *its > *theirs;
@@ -70,7 +70,7 @@ void PathMonitor::step(Pair &pair, PairNamespaces &namespaces) {
     });
     // Where frames enter a failover device by redirect_peer the kernel still shows them to sockets
     // of the NIC, and that would cost each of them.
-    prober_.watch(usable_ && !pair.layout().has_failover ? primary_ : Ifindex::none);
+    prober_.watch(usable_ && !pair.model().has_failover ? primary_ : Ifindex::none);
     if (prober_.strayed()) prover_.refute();
     Instant at = now();
     if (usable_ && how.interval.count() &&
@@ -102,7 +102,7 @@ void PathMonitor::step(Pair &pair, PairNamespaces &namespaces) {
 
 /// A question was not answered. Is the device still there, and does it send at all?
 void PathMonitor::examine(Pair &pair, PairNamespaces &namespaces) {
-    std::optional<Link> primary = namespaces.rtnl(pair.layout().nics).link(primary_);
+    std::optional<Link> primary = namespaces.rtnl(pair.model().nics).link(primary_);
     if (!primary) return; // the link event is on its way
     answers_ = answers_on_bus(pair.state().primary_id.bus);
     if (examined_ != prover_.doubted_since()) completed_ = primary->tx_packets;

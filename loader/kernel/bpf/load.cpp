@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/bpf/load.hpp"
 #include "loader/core/error.hpp"
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "loader/kernel/bpf/capability.hpp"
 #include "loader/kernel/bpf/libbpf_silence.hpp"
+#include "loader/kernel/bpf/programs.hpp"
 #include "loader/kernel/bpf/xdp_object.hpp"
 
 #include <cerrno>
@@ -24,36 +25,6 @@ struct DestroySkeleton {
 };
 using Skeleton = std::unique_ptr<tc_bpf, DestroySkeleton>;
 
-/// The programs of tc.bpf.c that a pair runs; null where it has none there.
-struct Programs {
-    bpf_program *egress = nullptr, *ingress_primary = nullptr, *ingress_standby = nullptr,
-                *bounce = nullptr;
-};
-
-Programs choose(const tc_bpf &skeleton, const LoadOptions &options, hl_liveness liveness) {
-    if (options.datapath == HL_DATAPATH_XDP) return {}; // of the other object
-    auto find = [&](const char *name, const char *rung) {
-        std::string full = fmt::format("hl_{}{}", name, rung);
-        return bpf_object__find_program_by_name(skeleton.obj, full.c_str());
-    };
-    constexpr const char *rungs[] = {"_cast", "_probe_read", "_netlink"};
-    const char *rung = rungs[liveness];
-    const Layout &layout = layout_of(options.model);
-    if (!layout.has_failover)
-        return {find("egress", rung), find("ingress_primary", rung),
-                skeleton.progs.hl_ingress_standby};
-    return {find("outward", rung), find("enter_primary", rung), find("enter_standby", rung),
-            layout.bounces ? skeleton.progs.hl_bounce : nullptr};
-}
-
-void load_only(const tc_bpf &skeleton, const Programs &wanted) {
-    bpf_program *program = nullptr;
-    bpf_object__for_each_program(program, skeleton.obj) bpf_program__set_autoload(program, false);
-    for (bpf_program *one : {wanted.egress, wanted.ingress_primary, wanted.ingress_standby,
-                             wanted.bounce, skeleton.progs.hl_resolve, skeleton.progs.hl_ring})
-        if (one) bpf_program__set_autoload(one, true);
-}
-
 /// Opened and configured for one rung; the programs of others are left out.
 Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     Skeleton skeleton(tc_bpf__open());
@@ -64,23 +35,15 @@ Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     knobs.twin_window_ns = twin_window_ns;
     if (getrandom(&knobs.seed, sizeof(knobs.seed), 0) != sizeof(knobs.seed))
         throw Error(errno, "draw a random seed");
-    bool same_netns = layout_of(options.model).nics == PairNetns::guest;
+    const ModelRow &model = model_row(options.model, options.datapath);
+    bool same_netns = model.nics == PairNetns::guest;
     knobs.entrance = same_netns ? options.master : options.inner;
     knobs.entrance_flags = same_netns ? BPF_F_INGRESS : 0;
-    load_only(*skeleton, choose(*skeleton, options, liveness));
+    select_nothing(skeleton->obj);
+    bpf_program__set_autoload(skeleton->progs.hl_resolve, true);
+    bpf_program__set_autoload(skeleton->progs.hl_ring, true);
+    if (options.datapath == HL_DATAPATH_TC) select_programs(skeleton->obj, model, liveness);
     return skeleton;
-}
-
-/// The programs on the NICs: of this object, or of the failover device's.
-int take_programs(Objects &out, tc_bpf &skeleton, const LoadOptions &options,
-                  hl_liveness liveness) {
-    if (options.datapath == HL_DATAPATH_XDP) return load_forwarding_programs(out, liveness);
-    const Programs chosen = choose(skeleton, options, liveness);
-    out.egress = duplicate(bpf_program__fd(chosen.egress));
-    out.ingress_primary = duplicate(bpf_program__fd(chosen.ingress_primary));
-    out.ingress_standby = duplicate(bpf_program__fd(chosen.ingress_standby));
-    if (chosen.bounce) out.bounce = duplicate(bpf_program__fd(chosen.bounce));
-    return 0;
 }
 
 /// Every program on a device, of whichever object.
@@ -99,7 +62,10 @@ int take(Objects &out, tc_bpf &skeleton, const LoadOptions &options, hl_liveness
     out.knobs = duplicate(bpf_map__fd(skeleton.maps.rodata_knobs));
     out.resolve = duplicate(bpf_program__fd(skeleton.progs.hl_resolve));
     out.ring = duplicate(bpf_program__fd(skeleton.progs.hl_ring));
-    return take_programs(out, skeleton, options, liveness);
+    const ModelRow &model = model_row(options.model, options.datapath);
+    if (options.datapath == HL_DATAPATH_XDP) return load_forwarding_programs(out, model, liveness);
+    keep_programs(out, skeleton.obj, model, liveness);
+    return 0;
 }
 
 [[noreturn]] void load_failed(int error) {

@@ -50,6 +50,19 @@ Objects open_all(const std::string &dir, MayLack may_lack) {
 
 } // namespace
 
+Fd &slot_of(Objects &objects, ProgramSlot slot) {
+    switch (slot) {
+    case ProgramSlot::bounce: return objects.bounce;
+    case ProgramSlot::ingress_primary: return objects.ingress_primary;
+    case ProgramSlot::ingress_standby: return objects.ingress_standby;
+    default: return objects.egress;
+    }
+}
+
+const Fd &slot_of(const Objects &objects, ProgramSlot slot) {
+    return slot_of(const_cast<Objects &>(objects), slot);
+}
+
 Fd duplicate(int fd) {
     Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!out) throw Error(errno, "keep the BPF objects", "`ulimit -n 1024` raises the limit");

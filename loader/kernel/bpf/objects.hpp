@@ -4,6 +4,7 @@
 // in a directory of pins. Both come out the same.
 #pragma once
 
+#include "loader/core/models.hpp"
 #include "loader/kernel/fd.hpp"
 #include "maps/hitless_abi.h"
 
@@ -18,6 +19,10 @@ struct Objects {
     Fd bounce;                                   // on an inner end, in the model three by tc
     Fd resolve, ring;                            // run by us
 };
+
+/// Where a tc program is kept.
+Fd &slot_of(Objects &, ProgramSlot);
+const Fd &slot_of(const Objects &, ProgramSlot);
 
 /// Another descriptor of the same object. Throws EMFILE.
 Fd duplicate(int fd);

@@ -15,7 +15,7 @@ namespace hitless {
 
 /// Loads the tc programs of one rung over the maps in `out`, and adds them and the map of ports to
 /// it. Returns 0 or a positive errno.
-int load_forwarding_programs(Objects &out, hl_liveness);
+int load_forwarding_programs(Objects &out, const ModelRow &, hl_liveness);
 
 /// Loads an XDP program and one that replaces it, as libxdp's dispatcher does; 0 or the positive
 /// errno.
@@ -25,7 +25,7 @@ int try_freplace();
 /// The maps outlive the object.
 class XdpObject {
   public:
-    XdpObject(const Objects &maps, hl_hook_id, hl_liveness);
+    XdpObject(const Objects &maps, const HookRow &, hl_liveness);
     bpf_object *object() const;
     const char *program() const;
     /// What it reads stays as long as the program that was made of it.

@@ -13,12 +13,12 @@
 namespace hitless {
 namespace {
 
-Direction direction(hl_hook_id place) {
-    return place == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
+Direction direction(hl_hook_id hook) {
+    return hook == HL_HOOK_EGRESS ? Direction::egress : Direction::ingress;
 }
 
-bool is_xdp(hl_hook_id place) {
-    return place >= HL_HOOK_XDP_INNER;
+bool is_xdp(hl_hook_id hook) {
+    return hook >= HL_HOOK_XDP_INNER;
 }
 
 /// Runs the resolver; returns its errno, positive.
@@ -105,20 +105,20 @@ bool has_pinned_hook(const std::string &dir, Ifindex device) {
 }
 
 /// Into the maps where programs look: tc's, and XDP's where it has one.
-void Pair::put(uint32_t place, Ifindex index) const {
+void Pair::put(uint32_t key, Ifindex index) const {
     for (const Fd *map : {&objects_.nics, &objects_.ports}) {
         if (!*map) continue;
-        bpf_map_delete_elem(map->get(), &place);
-        if (index != Ifindex::none && bpf_map_update_elem(map->get(), &place, &index, BPF_ANY) < 0)
+        bpf_map_delete_elem(map->get(), &key);
+        if (index != Ifindex::none && bpf_map_update_elem(map->get(), &key, &index, BPF_ANY) < 0)
             throw Error(errno,
                         fmt::format("tell the datapath of network device {}", number(index)));
     }
 }
 
-bool Pair::taken(uint32_t place) const {
+bool Pair::taken(uint32_t key) const {
     uint32_t ifindex = 0;
     if (!objects_.nics) return true; // remains may lack it; then the number is believed
-    return bpf_map_lookup_elem(objects_.nics.get(), &place, &ifindex) == 0;
+    return bpf_map_lookup_elem(objects_.nics.get(), &key, &ifindex) == 0;
 }
 
 void Pair::resolve(hl_role role, Ifindex index) const {
@@ -160,62 +160,60 @@ hl_counters Pair::counters() const {
     return sum;
 }
 
-int Pair::program(hl_hook_id place) const {
-    switch (place) {
-    case HL_HOOK_INGRESS_STANDBY: return objects_.ingress_standby.get();
-    case HL_HOOK_INGRESS_PRIMARY: return objects_.ingress_primary.get();
-    case HL_HOOK_INNER: return objects_.bounce ? objects_.bounce.get() : objects_.egress.get();
-    default: return objects_.egress.get();
-    }
+int Pair::program(hl_hook_id hook) const {
+    const HookRow *row = model().hook(hook);
+    return slot_of(objects_, row ? row->slot : ProgramSlot::egress).get();
 }
 
-std::string Pair::pin(hl_hook_id place) const {
-    return fmt::format("{}/{}", dir_, hook_pins[place]);
+std::string Pair::pin(hl_hook_id hook) const {
+    return fmt::format("{}/{}", dir_, hook_pins[hook]);
 }
 
-void Pair::attach(hl_hook_id place, const Link &link) {
-    HookPoint at{number(link.index), direction(place), link.name, link.kind == "netkit",
-                 goes_last(place)};
-    if (is_xdp(place)) {
-        XdpObject object(objects_, place, static_cast<hl_liveness>(state().liveness));
-        state().hook[place] = attach_xdp(at, object, !objects_.ports, pin(place));
+void Pair::attach(hl_hook_id hook, const Link &link) {
+    HookPoint at{number(link.index), direction(hook), link.name, link.kind == "netkit",
+                 goes_last(hook)};
+    if (is_xdp(hook)) {
+        const HookRow *row = model().hook(hook);
+        if (!row)
+            throw Error(EINVAL, fmt::format("attach an XDP program to {}", link.name),
+                        "its model has none there", "");
+        XdpObject object(objects_, *row, static_cast<hl_liveness>(state().liveness));
+        state().hook[hook] = attach_xdp(at, object, !objects_.ports, pin(hook));
         return;
     }
-    state().hook[place] = attach_hook(at, program(place), pin(place));
+    state().hook[hook] = attach_hook(at, program(hook), pin(hook));
 }
 
-void Pair::detach(hl_hook_id place) {
-    if (is_xdp(place))
-        detach_xdp(state().hook[place], pin(place));
+void Pair::detach(hl_hook_id hook) {
+    if (is_xdp(hook))
+        detach_xdp(state().hook[hook], pin(hook));
     else
-        detach_hook(state().hook[place], direction(place), pin(place));
-    state().hook[place] = {};
+        detach_hook(state().hook[hook], direction(hook), pin(hook));
+    state().hook[hook] = {};
 }
 
-bool Pair::attached(hl_hook_id place) const {
-    if (is_xdp(place)) return xdp_alive(state().hook[place], pin(place));
-    return hook_alive(state().hook[place], direction(place), program(place), pin(place));
+bool Pair::attached(hl_hook_id hook) const {
+    if (is_xdp(hook)) return xdp_alive(state().hook[hook], pin(hook));
+    return hook_alive(state().hook[hook], direction(hook), program(hook), pin(hook));
 }
 
-/// Where it leads frames away that others on that device are to see first. A standby that is the
-/// master keeps what ours passes on; an inner end is nobody else's.
-bool Pair::goes_last(hl_hook_id place) const {
-    if (place == HL_HOOK_INGRESS_STANDBY) return state().failover.outer != 0;
-    return place == HL_HOOK_EGRESS || place == HL_HOOK_INGRESS_PRIMARY;
+bool Pair::goes_last(hl_hook_id hook) const {
+    const HookRow *row = model().hook(hook);
+    return row && row->last;
 }
 
-bool Pair::hides_from_others(hl_hook_id place) const {
-    return goes_last(place) &&
-           stands_before_others(state().hook[place], direction(place), program(place));
+bool Pair::hides_from_others(hl_hook_id hook) const {
+    return goes_last(hook) &&
+           stands_before_others(state().hook[hook], direction(hook), program(hook));
 }
 
-void Pair::move_behind_others(hl_hook_id place, const std::string &shown) {
-    HookPoint at{state().hook[place].ifindex, direction(place), shown, false, true};
-    move_behind(at, program(place), pin(place));
+void Pair::move_behind_others(hl_hook_id hook, const std::string &shown) {
+    HookPoint at{state().hook[hook].ifindex, direction(hook), shown, false, true};
+    move_behind(at, program(hook), pin(hook));
 }
 
-std::vector<OtherProgram> Pair::ahead(hl_hook_id place) const {
-    return programs_ahead(state().hook[place], direction(place), program(place));
+std::vector<OtherProgram> Pair::ahead(hl_hook_id hook) const {
+    return programs_ahead(state().hook[hook], direction(hook), program(hook));
 }
 
 void BellReader::Free::operator()(ring_buffer *ring) const {

@@ -7,7 +7,7 @@
 //   pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, now().count());
 #pragma once
 
-#include "loader/core/layout.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/types.hpp"
 #include "loader/kernel/bpf/hook_chain.hpp"
 #include "loader/kernel/bpf/load.hpp"
@@ -57,7 +57,7 @@ class Pair {
 
     hl_counters counters() const;
 
-    const Layout &layout() const { return layout_of(static_cast<hl_model>(state().model)); }
+    const ModelRow &model() const { return model_row(state()); }
 
     void set_failover(const hl_failover &ends) { state().failover = ends; }
 
@@ -77,8 +77,8 @@ class Pair {
 
   private:
     Pair(Objects objects, std::string dir);
-    void put(uint32_t place, Ifindex) const;
-    bool taken(uint32_t place) const;
+    void put(uint32_t key, Ifindex) const;
+    bool taken(uint32_t key) const;
     int program(hl_hook_id) const;
     bool goes_last(hl_hook_id) const;
     std::string pin(hl_hook_id) const;
@@ -94,7 +94,7 @@ class PairRecord {
     /// Throws as Pair::open() does.
     explicit PairRecord(const std::string &dir);
     const hl_pair &state() const { return *mapping_.get(); }
-    const Layout &layout() const { return layout_of(static_cast<hl_model>(state().model)); }
+    const ModelRow &model() const { return model_row(state()); }
 
   private:
     Mapping mapping_;
