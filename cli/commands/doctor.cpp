@@ -2,6 +2,7 @@
 #include "cli/command.hpp"
 #include "cli/config/config.hpp"
 #include "cli/output/json.hpp"
+#include "loader/core/shell_quoted.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
@@ -35,10 +36,10 @@ Finding examine_configuration(const std::string &file) {
             out.detail = fmt::format("{} pairs are named, {} of them match nothing now",
                                      options.pairs.size(), idle_rules(options).size());
     } catch (const Error &error) {
-        out = {
-            Finding::Grade::missing, out.what,
-            fmt::format("{}; `hitless run` does not start with it", error.what()),
-            fmt::format("mend it, then: hitless run --check{}{}", given ? " --config " : "", file)};
+        out = {Finding::Grade::missing, out.what,
+               fmt::format("{}; `hitless run` does not start with it", error.what()),
+               fmt::format("mend it, then: hitless run --check{}{}", given ? " --config " : "",
+                           shell_quoted(file))};
     }
     return out;
 }

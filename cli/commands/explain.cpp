@@ -4,6 +4,7 @@
 #include "cli/command.hpp"
 #include "cli/output/json.hpp"
 #include "loader/api.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
 #include <algorithm>
@@ -26,7 +27,7 @@ std::string ago(Instant then) {
 std::string way_out(const PairStatus &pair, uint64_t bit) {
     const std::string &primary = pair.primary.ifname;
     auto command = [&](const char *path) {
-        return fmt::format("`hitless switch {} {}`", pair.name, path);
+        return fmt::format("`hitless switch {} {}`", shell_quoted(pair.name), path);
     };
     bool kept = controller_pid().has_value();
     std::string controller =
@@ -38,7 +39,8 @@ std::string way_out(const PairStatus &pair, uint64_t bit) {
     case HL_VETO(DOWN_SEEN):
     case HL_VETO(LINK_DOWN):
         if (pair.primary.present && !pair.primary.up)
-            return fmt::format("`ip link set {} up`, then {} takes it back", primary, controller);
+            return fmt::format("`ip link set {} up`, then {} takes it back", shell_quoted(primary),
+                               controller);
         return fmt::format("{} takes it back when it has carrier again", controller);
     case HL_VETO(UNPROVEN):
         return fmt::format("{} lifts it; {} overrules it", controller, command("primary"));
@@ -49,11 +51,13 @@ std::string way_out(const PairStatus &pair, uint64_t bit) {
     case HL_VETO(HOST):
         return fmt::format("the host withdraws it; {} overrules it", command("primary"));
     case HL_VETO(MTU):
-        return fmt::format("`ip link set {} mtu {}`: {} refuses to carry longer frames",
-                           pair.failover.empty() ? pair.standby.ifname : pair.failover,
-                           pair.primary.mtu, primary);
+        return fmt::format(
+            "`ip link set {} mtu {}`: {} refuses to carry longer frames",
+            shell_quoted(pair.failover.empty() ? pair.standby.ifname : pair.failover),
+            pair.primary.mtu, primary);
     case HL_VETO(MAC):
-        return fmt::format("`ip link set {} address {}`", primary, pair.standby.mac.text());
+        return fmt::format("`ip link set {} address {}`", shell_quoted(primary),
+                           pair.standby.mac.text());
     default: return fmt::format("{} lifts it when it is over", controller);
     }
 }
@@ -74,7 +78,7 @@ void explain_path(const PairStatus &pair, Env &env) {
         env.out << fmt::format(
             "  Frames leave by the primary {}: nobody objects and it is alive.\n"
             "  What would change it: its loss, or `hitless switch {} standby`.\n",
-            pair.primary.ifname, pair.name);
+            pair.primary.ifname, shell_quoted(pair.name));
         if (!pair.proved) env.out << "  It was never proved: nobody has answered by it yet.\n";
         return;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/command.hpp"
 #include "cli/output/json.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
 #include <cerrno>
@@ -43,7 +44,7 @@ int wait_for(const Options &options, Env &env) {
                            "`hitless status {}` shows more\n",
                            options.standby, pair.primary_active ? "primary" : "standby",
                            options.timeout_s, fmt::join(reason_names(pair.veto), ", "),
-                           options.standby);
+                           shell_quoted(options.standby));
     return exit_failed;
 }
 

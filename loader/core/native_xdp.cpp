@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/native_xdp.hpp"
+#include "loader/core/shell_quoted.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -22,7 +23,7 @@ Refusal no_native(const NicAbilities &nic) {
 Refusal too_long(const NicAbilities &nic, const char *what) {
     return {fmt::format("its driver {} {} XDP frames in one piece only, and MTU {} needs several",
                         nic.driver, what, nic.mtu),
-            fmt::format("ip link set {} mtu {}", nic.name, longest_in_one_piece)};
+            fmt::format("ip link set {} mtu {}", shell_quoted(nic.name), longest_in_one_piece)};
 }
 
 } // namespace
@@ -39,10 +40,10 @@ std::optional<Refusal> why_no_native_receive(const NicAbilities &nic, bool finis
             "`ethtool -K OTHER-END tx off txvlan off`, then attach with --checksums-complete"};
     if (nic.strips_vlan && !one_of(nic.driver, {"veth", "tun"}))
         return Refusal{"it takes VLAN tags out of received frames, and XDP would lose them",
-                       fmt::format("ethtool -K {} rxvlan off", nic.name)};
+                       fmt::format("ethtool -K {} rxvlan off", shell_quoted(nic.name))};
     if (nic.merges)
         return Refusal{"it merges received frames (LRO), and XDP would lose them",
-                       fmt::format("ethtool -K {} lro off", nic.name)};
+                       fmt::format("ethtool -K {} lro off", shell_quoted(nic.name))};
     if (nic.mtu > longest_in_one_piece && nic.xdp && !nic.xdp->receive_pieces)
         return too_long(nic, "receives");
     return std::nullopt;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/pairing.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -228,7 +229,8 @@ bool is_passthrough(const Link &link) {
                 fmt::format("their roles are reversed: {} is the passthrough NIC, and {} the "
                             "paravirtual one that is always there",
                             standby.name, primary.name),
-                fmt::format("hitless attach {} --primary {}", primary.name, standby.name));
+                fmt::format("hitless attach {} --primary {}", shell_quoted(primary.name),
+                            shell_quoted(standby.name)));
 }
 
 } // namespace
@@ -259,9 +261,10 @@ std::string describe_master(const Link &link) {
 std::string leave_master(const Link &link) {
     // These three give no device back when they are asked by netlink.
     if (link.master_kind.empty()) return no_failover_feature;
-    if (link.master_kind == "openvswitch") return fmt::format("ovs-vsctl del-port {}", link.name);
+    if (link.master_kind == "openvswitch")
+        return fmt::format("ovs-vsctl del-port {}", shell_quoted(link.name));
     if (link.master_kind == "hsr") return "remove the HSR device";
-    return fmt::format("ip link set {} nomaster", link.name);
+    return fmt::format("ip link set {} nomaster", shell_quoted(link.name));
 }
 
 std::string why_unpaired(const Link &standby, std::span<const Link> links) {
@@ -331,7 +334,8 @@ void check_pair(const Link &standby, const Link &primary) {
         throw Error(
             EINVAL, action,
             fmt::format("their MACs differ ({} and {})", standby.mac.text(), primary.mac.text()),
-            fmt::format("ip link set {} address {}", primary.name, standby.mac.text()));
+            fmt::format("ip link set {} address {}", shell_quoted(primary.name),
+                        standby.mac.text()));
 }
 
 } // namespace hitless

@@ -45,6 +45,7 @@ CALLS = {
     "Mac::text": "hitless_nic.mac",
     "parse_liveness": "hitless_attach_options.liveness",
     "model_name": "hitless_pair.model",
+    "shell_quoted": "- for commands that are printed",
     "model_named": "hitless_attach_options.model",
     "datapath_name": "hitless_pair.datapath",
     "reason_names": "hitless_reason.name",

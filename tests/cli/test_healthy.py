@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What `status` and its kin say when something is wrong, and that their text is only text."""
 import json
+import shlex
 import unittest
 
 from bed import MAC, NetCase, sh, wait_until
@@ -38,6 +39,21 @@ class Text(NetCase):
         sh(f"ip link set sby down && ip link set sby name '{name}' && ip link set '{name}' up")
         self.expect(0, "attach", name, "--primary", "pri")
         self.assertIn(name, self.expect(0, "explain").stdout)
+
+
+class Pasted(NetCase):
+    """What `status` advises is pasted into a shell, whatever the NIC is called."""
+    NAME = "a;b'$x"
+
+    def test_remedies_hold_for_names_that_mean_something_to_a_shell(self):
+        quoted = shlex.quote(self.NAME)
+        sh(f"ip link set pri down && ip link set pri name {quoted} && ip link set {quoted} up")
+        self.expect(0, "attach", "sby", "--primary", self.NAME)
+        for harm, word in (("ip addr add 192.0.2.9/24", "addresses of its own"), ("ip link set mtu 1400", "1400")):
+            sh(f"{harm} dev {quoted}")
+            problem = next(p for p in self.status(2)[0]["problems"] if word in p)
+            sh(problem.rsplit("; ", 1)[1])
+            self.status(0)
 
 
 class OwnTraffic(NetCase):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """SIGHUP: another configuration takes over, a wrong one does not, and frames flow on."""
 import os
+import re
 import signal
 import unittest
 
@@ -45,8 +46,12 @@ class Reload(NetCase):
         process = self.start()
         self.write(20, "model = 'three'")
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "hitless convert sby --model three" in self.said(process), "it says so")
+        said = "{}: stays of the model two: `hitless (convert .*)`".format("sby")
+        hint = wait_until(lambda: re.search(said, self.said(process)), "it says so").group(1)
         self.assertEqual(self.status()[0]["model"], "two")
+        self.expect(0, *hint.split())
+        self.assertEqual(self.status(0, 2)[0]["model"], "three", hint)
+        self.assertIsNone(process.poll())
 
     def test_a_better_primary_takes_over(self):
         sh("ip link add best address 02:00:00:00:00:01 type veth peer name best_far && ip link set best down")

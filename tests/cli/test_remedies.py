@@ -78,7 +78,7 @@ ELSEWHERE = {
     "hitless attach {} --primary NAME chooses one": "several passthrough NICs of one MAC; NAME is for people to choose",
     "modprobe -a sch_ingress cls_bpf": "kernels load them by themselves; where that is switched off",
     "it was detached; `hitless attach` makes the pair again": "needs a paravirtual NIC; the lab's attach is the same",
-    "{}: stays of the model {}: `hitless convert {} --model {}`": "refused without --gap, which is the user's to say",
+    "{}: stays of the model {}: `hitless convert {} --model {} --gap`": "tests/cli/test_reload.py",
     "nmcli device set {} managed no": DISTRO,
     "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
     "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":

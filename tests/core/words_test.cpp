@@ -3,6 +3,7 @@
 // The words of the project: addresses, errors, and the selector of a primary.
 #include "loader/core/error.hpp"
 #include "loader/core/pairing.hpp"
+#include "loader/core/shell_quoted.hpp"
 
 #include <cerrno>
 #include <gtest/gtest.h>
@@ -47,6 +48,17 @@ TEST(Error, ACauseInWordsStandsInThePlaceOfErrno) {
     Error error(EINVAL, "pair eth0 with eth0", "standby and primary are one device", "name two");
     EXPECT_STREQ(error.what(), "pair eth0 with eth0: standby and primary are one device; name two");
     EXPECT_EQ(error.code(), EINVAL);
+}
+
+TEST(ShellQuoted, IsOneWordOfAShell) {
+    for (const char *plain : {"eth0", "ens3f0np0", "eth0.100", "/run/hitless", "a:b@c-d_e+f=g%h,i"})
+        EXPECT_EQ(shell_quoted(plain), plain);
+    EXPECT_EQ(shell_quoted("a;b"), "'a;b'");
+    EXPECT_EQ(shell_quoted("$x"), "'$x'");
+    EXPECT_EQ(shell_quoted("*"), "'*'");
+    EXPECT_EQ(shell_quoted("a b"), "'a b'");
+    EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
+    EXPECT_EQ(shell_quoted(""), "''");
 }
 
 struct Form {

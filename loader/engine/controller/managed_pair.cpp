@@ -2,6 +2,7 @@
 #include "loader/engine/controller/managed_pair.hpp"
 #include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/controller/rules.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/failover_xdp.hpp"
@@ -64,13 +65,17 @@ void log_unapplied(const ManagedPair &managed, const Controller::Options &option
     const AttachRequest *rule = rule_of(options, state.standby_id.ifname);
     if (!rule || !options.log) return;
     const char *name = state.standby_id.ifname;
-    if (rule->model != state.model)
-        options.log(fmt::format("{}: stays of the model {}: `hitless convert {} --model {}`", name,
-                                model_name(static_cast<hl_model>(state.model)), name,
-                                model_name(rule->model)));
-    if (rule->datapath != state.datapath)
+    // By XDP or with a gate there is one model, and `convert` refuses.
+    bool bound = state.datapath == HL_DATAPATH_XDP || state.hook[HL_HOOK_XDP_STANDBY].kind;
+    const char *kept = rule->datapath != state.datapath ? "datapath" : nullptr;
+    if (rule->model != state.model && bound) kept = "model";
+    if (rule->model != state.model && !bound)
+        options.log(fmt::format("{}: stays of the model {}: `hitless convert {} --model {} --gap`",
+                                name, model_name(static_cast<hl_model>(state.model)),
+                                shell_quoted(name), model_name(rule->model)));
+    if (kept)
         options.log(
-            fmt::format("{}: keeps its datapath until it is detached and attached again", name));
+            fmt::format("{}: keeps its {} until it is detached and attached again", name, kept));
 }
 
 void update_primary(ManagedPair &managed, const Members &members, const Note &note) {

@@ -3,6 +3,7 @@
 // Whoever names NICs by their MAC alone (systemd's .link files, netplan's set-name, udev rules)
 // means both NICs of a pair: the first to come gets the name, the other one an error ("File
 // exists"), and the names may be swapped after the next boot.
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/inspect/findings.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/nic/hardware.hpp"
@@ -96,7 +97,7 @@ std::string mend(const std::string &file, const PairStatus &pair, const std::str
     if (file.ends_with(".rules"))
         return fmt::format("in {}, DRIVERS==\"{}\" beside the MAC", file,
                            driver.empty() ? "DRIVER" : driver);
-    return fmt::format("sed -i '/^\\[Match\\]/a {}' {}", by, file);
+    return fmt::format("sed -i '/^\\[Match\\]/a {}' {}", by, shell_quoted(file));
 }
 
 } // namespace

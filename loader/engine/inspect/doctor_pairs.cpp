@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/names.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/inspect/findings.hpp"
 #include "loader/engine/inspect/health.hpp"
 #include "loader/engine/pair/own_traffic.hpp"
@@ -20,12 +21,13 @@ namespace {
 void examine_primary(Findings &out, const NicStatus &nic) {
     std::string by = nic.present ? configured_by(number(nic.index)) : "";
     if (by.empty()) return;
-    out.push_back(degraded(nic.ifname, by + " configures it, as if it were a NIC of its own",
-                           by == "NetworkManager"
-                               ? fmt::format("nmcli device set {} managed no", nic.ifname)
-                               : fmt::format("a .network file with [Match] Name={} and [Link] "
-                                             "Unmanaged=yes, then networkctl reload",
-                                             nic.ifname)));
+    out.push_back(
+        degraded(nic.ifname, by + " configures it, as if it were a NIC of its own",
+                 by == "NetworkManager"
+                     ? fmt::format("nmcli device set {} managed no", shell_quoted(nic.ifname))
+                     : fmt::format("a .network file with [Match] Name={} and [Link] "
+                                   "Unmanaged=yes, then networkctl reload",
+                                   nic.ifname)));
 }
 
 /// What stands against a primary that is not used though nobody decided so.
@@ -46,7 +48,7 @@ void examine_pair(Findings &out, const PairStatus &pair) {
                                        liveness_names[pair.liveness])));
     else if (pair.problems.empty())
         out.push_back(degraded("pair " + pair.name, why_standby(pair),
-                               fmt::format("hitless explain {}", pair.name)));
+                               fmt::format("hitless explain {}", shell_quoted(pair.name))));
     examine_primary(out, pair.primary);
 }
 
@@ -71,13 +73,14 @@ Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
                             problems.front().remedy);
     if (choice.primary)
         return fine(nic.name, fmt::format("could be paired with {}: `hitless attach {}`",
-                                          choice.primary->name, nic.name));
+                                          choice.primary->name, shell_quoted(nic.name)));
     size_t twins = std::ranges::count_if(links, [&](const Link &link) {
         return link.on_pci() && !is_paravirtual(link) && link.mac == nic.mac;
     });
     if (twins > 1)
-        return degraded(nic.name, choice.why_not,
-                        fmt::format("hitless attach {} --primary NAME chooses one", nic.name));
+        return degraded(
+            nic.name, choice.why_not,
+            fmt::format("hitless attach {} --primary NAME chooses one", shell_quoted(nic.name)));
     return fine(nic.name, "no NIC with its MAC; nothing to pair");
 }
 

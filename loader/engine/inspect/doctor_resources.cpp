@@ -2,6 +2,7 @@
 //
 // What a controller lives on: room for its state, descriptors, and its pins still where it put
 // them.
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/inspect/findings.hpp"
 #include "loader/kernel/state/state_dir.hpp"
 
@@ -75,16 +76,17 @@ void examine_room(Findings &out) {
     struct statvfs room {};
     if (statvfs(dir.c_str(), &room) < 0)
         return out.push_back(missing("state", fmt::format("{}: {}", dir, strerror(errno)),
-                                     fmt::format("ls -ld {}", dir)));
+                                     fmt::format("ls -ld {}", shell_quoted(dir))));
     if (room.f_flag & ST_RDONLY)
-        return out.push_back(
-            missing("state", fmt::format("{} is read-only", dir),
-                    fmt::format("mount -o remount,rw $(findmnt -no TARGET -T {})", dir)));
+        return out.push_back(missing(
+            "state", fmt::format("{} is read-only", dir),
+            fmt::format("mount -o remount,rw $(findmnt -no TARGET -T {})", shell_quoted(dir))));
     // A file system without a limit of its own (ramfs) says 0 of 0.
     if ((room.f_blocks && room.f_bavail * room.f_frsize < least_room) ||
         (room.f_files && !room.f_favail))
-        return out.push_back(missing("state", fmt::format("{} is full: no controller starts", dir),
-                                     fmt::format("make room: du -ax {} | sort -n | tail", dir)));
+        return out.push_back(
+            missing("state", fmt::format("{} is full: no controller starts", dir),
+                    fmt::format("make room: du -ax {} | sort -n | tail", shell_quoted(dir))));
     out.push_back(fine("state", fmt::format("{} can be written to", dir)));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/inspect/health.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_filters.hpp"
 #include "loader/engine/pair/carrier.hpp"
@@ -26,11 +27,12 @@ void find_unfit(Problems &out, const PairStatus &status, const Link &master, con
     if (nic.mtu < master.mtu && !(primary && status.veto & HL_VETO(MTU)))
         out.push_back({fmt::format("{} carries frames up to {}, and {} sends up to {}", nic.name,
                                    nic.mtu, master.name, master.mtu),
-                       fmt::format("ip link set {} mtu {}", nic.name, master.mtu)});
+                       fmt::format("ip link set {} mtu {}", shell_quoted(nic.name), master.mtu)});
     if (nic.mac != master.mac && !(primary && status.veto & HL_VETO(MAC)))
-        out.push_back({fmt::format("{} has another MAC than {}: frames for it get lost there",
-                                   nic.name, master.name),
-                       fmt::format("ip link set {} address {}", nic.name, master.mac.text())});
+        out.push_back(
+            {fmt::format("{} has another MAC than {}: frames for it get lost there", nic.name,
+                         master.name),
+             fmt::format("ip link set {} address {}", shell_quoted(nic.name), master.mac.text())});
 }
 
 /// Everything of a NIC that serves the master.
@@ -47,10 +49,11 @@ void find_nic_problems(Problems &out, const Pair &pair, PairNamespaces &namespac
         if (saved.valid) {
             std::ranges::move(unlike_master(saved, master, nic), std::back_inserter(found));
             if (!saved.promisc_for_filters && !lets_through(namespaces, rtnl, master, nic))
-                found.push_back({fmt::format("{} does not let through what VLANs and macvlans on "
-                                             "{} receive",
-                                             nic.name, master.name),
-                                 fmt::format("ip link set {} promisc {}", nic.name, "on")});
+                found.push_back(
+                    {fmt::format("{} does not let through what VLANs and macvlans on "
+                                 "{} receive",
+                                 nic.name, master.name),
+                     fmt::format("ip link set {} promisc {}", shell_quoted(nic.name), "on")});
         }
         std::ranges::move(find_own_traffic(rtnl, nic), std::back_inserter(found));
     });
@@ -67,7 +70,9 @@ std::string_view trouble(const NicStatus &nic) {
 /// What a NIC that is down by hand needs; the rest is the hypervisor's to mend.
 std::string up_again(const PairStatus &status, const Pair &pair, const NicStatus &nic) {
     bool by_hand = nic.present && !nic.up;
-    return by_hand ? command_there(status, pair, fmt::format("ip link set {} up", nic.ifname)) : "";
+    return by_hand ? command_there(status, pair,
+                                   fmt::format("ip link set {} up", shell_quoted(nic.ifname)))
+                   : "";
 }
 
 /// A pair with one path is no pair. What the primary's own loss means, its vetoes say.
@@ -116,7 +121,7 @@ void find_cut_off(Problems &out, const Pair &pair, PairNamespaces &namespaces,
     bool as_asked = status.policy.carrier == HL_CARRIER_FOLLOW && !status.standby.works() &&
                     !status.primary.works();
     if (!inner || inner->up || as_asked) return;
-    std::string command = fmt::format("ip link set {} up", inner->name);
+    std::string command = fmt::format("ip link set {} up", shell_quoted(inner->name));
     if (!status.netns.empty()) command = fmt::format("ip netns exec {} {}", status.netns, command);
     out.push_back({fmt::format("{} has no carrier: its other end is down, and no controller brings "
                                "it up",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/inspect/other_programs.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/pair/hooks.hpp"
 #include "loader/engine/path/hook_check.hpp"
 #include "loader/kernel/bpf/probe.hpp"
@@ -121,7 +122,7 @@ void Others::find_uneven_xdp() {
         std::string mode = has[role]->at.mode;
         if (role == HL_ROLE_STANDBY && into_standby && mode == "xdpgeneric") continue;
         std::string take = fmt::format("{}bpftool net attach {} id {} dev {}", in_its_namespace(),
-                                       mode, has[role]->at.id, nic(other)->name);
+                                       mode, has[role]->at.id, shell_quoted(nic(other)->name));
         if (mode == "xdpoffload")
             take = fmt::format("load the same program for {}", nic(other)->name);
         out_.push_back({fmt::format("{} filters what comes in by {}, and frames that come by {} do "
@@ -143,7 +144,7 @@ void Others::find_idle_xdp() {
                      master.name),
          fmt::format("bpftool prog pin id {0} /sys/fs/bpf/xdp-{0} && ip link set {1} xdpdrv off && "
                      "ip link set {1} xdpgeneric pinned /sys/fs/bpf/xdp-{0}",
-                     xdp->id, master.name)});
+                     xdp->id, shell_quoted(master.name))});
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 #include "loader/api.hpp"
 #include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/inspect/health.hpp"
 #include "loader/engine/inspect/other_programs.hpp"
 #include "loader/engine/members/members.hpp"
@@ -49,7 +50,8 @@ using Problems = std::vector<Problem>;
 
 /// What makes the same pair anew: under one lock, with its rule, policy, gate and failover device.
 std::string attach_again(const PairStatus &pair) {
-    return fmt::format("hitless convert {} --model {} --gap", pair.name, model_name(pair.model));
+    return fmt::format("hitless convert {} --model {} --gap", shell_quoted(pair.name),
+                       model_name(pair.model));
 }
 
 /// What a failover device has lost of native XDP.
@@ -62,7 +64,7 @@ void find_native_problems(Problems &out, const Pair &pair, Rtnl &rtnl, const Pai
             {fmt::format("{} no longer runs our programs", inner->name), attach_again(status)});
     if (why_no_native_send(abilities(*inner)))
         out.push_back({"the failover device takes no XDP frames",
-                       fmt::format("ethtool -K {} gro on", status.failover)});
+                       fmt::format("ethtool -K {} gro on", shell_quoted(status.failover))});
     for (hl_role role : {HL_ROLE_PRIMARY, HL_ROLE_STANDBY}) {
         std::optional<Link> nic = find_nic(rtnl, pair, role);
         std::optional<Refusal> refusal = nic ? why_not_native(pair, role, *nic) : std::nullopt;
@@ -105,7 +107,7 @@ Problems find_problems(const Pair &pair, PairNamespaces &namespaces, const Membe
     Problems out;
     if (!members.standby)
         out.push_back({fmt::format("the standby {} is gone", status.standby.ifname),
-                       fmt::format("hitless detach {}", status.name)});
+                       fmt::format("hitless detach {}", shell_quoted(status.name))});
     else if (!members.master)
         out.push_back({"the failover device is gone", attach_again(status)});
     if (!out.empty()) return out;

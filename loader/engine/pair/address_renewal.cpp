@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/pair/address_renewal.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/kernel/netlink/address_lifetimes.hpp"
@@ -34,7 +35,7 @@ std::string end_them(const std::vector<PacketListener> &listeners) {
 }
 
 std::string start_client(const std::string &ifname) {
-    return fmt::format("dhclient {}", ifname);
+    return fmt::format("dhclient {}", shell_quoted(ifname));
 }
 
 void tell(const Note &note, const TimedAddress &address, const std::string &now_on) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_renewal.hpp"
@@ -27,10 +28,11 @@ void check_convertible(const Pair &pair, const ConvertRequest &request) {
     if (pair.state().model == request.model) return; // made again as it is
     bool xdp = pair.state().datapath == HL_DATAPATH_XDP;
     if (xdp || pair.state().hook[HL_HOOK_XDP_STANDBY].kind)
-        throw Error(EINVAL, fmt::format("convert {}", request.standby),
-                    xdp ? "its datapath is xdp, which has one model"
-                        : "it has a gate, which is for the model two",
-                    fmt::format("`hitless detach {}`, and attach it anew", request.standby));
+        throw Error(
+            EINVAL, fmt::format("convert {}", request.standby),
+            xdp ? "its datapath is xdp, which has one model"
+                : "it has a gate, which is for the model two",
+            fmt::format("`hitless detach {}`, and attach it anew", shell_quoted(request.standby)));
     if (request.gap) return;
     const ModelRow &to = model_row(request.model);
     throw Error(
@@ -49,9 +51,10 @@ AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
     AttachRequest out;
     out.standby = members.standby ? members.standby->name : state.standby_id.ifname;
     if (state.selector == HL_SELECT_IFNAME && !members.primary)
-        throw Error(ENODEV, fmt::format("make the pair of {} again", out.standby),
-                    fmt::format("its primary {} is not there", state.selector_arg),
-                    fmt::format("when it is back; or `hitless detach {}`", out.standby));
+        throw Error(
+            ENODEV, fmt::format("make the pair of {} again", out.standby),
+            fmt::format("its primary {} is not there", state.selector_arg),
+            fmt::format("when it is back; or `hitless detach {}`", shell_quoted(out.standby)));
     out.datapath = static_cast<hl_datapath>(state.datapath);
     out.gate = out.datapath == HL_DATAPATH_TC && state.hook[HL_HOOK_XDP_STANDBY].kind;
     out.checksums_complete = state.failover.checksums_complete;
@@ -79,7 +82,8 @@ NewPair create_either(StateDir &dir, Rtnl &rtnl, const AttachRequest &after,
                     fmt::format("{}; nor can the old pair be made again: {}", refused->what(),
                                 error.what()),
                     fmt::format("when that is mended: `hitless attach {} --primary {} --model {}`",
-                                before.standby, before.primary.text(), model_name(before.model)));
+                                shell_quoted(before.standby), shell_quoted(before.primary.text()),
+                                model_name(before.model)));
     }
 }
 

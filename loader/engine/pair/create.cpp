@@ -3,6 +3,7 @@
 #include "loader/api.hpp"
 #include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_renewal.hpp"
@@ -116,7 +117,7 @@ void check_free(const StateDir &dir, const Link &nic) {
         const hl_pair &state = pair->state();
         const char *owner = state.standby_id.ifname;
         std::string action = fmt::format("attach {}", nic.name);
-        std::string shows = fmt::format("`hitless status {}` shows it", owner);
+        std::string shows = fmt::format("`hitless status {}` shows it", shell_quoted(owner));
         if (state.failover.outer == number(nic.index))
             throw Error(EEXIST, action, fmt::format("it is the failover device of {}", owner),
                         shows);
@@ -125,7 +126,7 @@ void check_free(const StateDir &dir, const Link &nic) {
             throw Error(EEXIST, action, "it is the standby of a pair already", shows);
         if (state.primary_id.ifindex == number(nic.index))
             throw Error(EBUSY, action, fmt::format("it is the primary of {}", owner),
-                        fmt::format("`hitless detach {}` first", owner));
+                        fmt::format("`hitless detach {}` first", shell_quoted(owner)));
     }
 }
 

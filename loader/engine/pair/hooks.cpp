@@ -2,6 +2,7 @@
 #include "loader/engine/pair/hooks.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/names.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/pair/carrier.hpp"
 #include "loader/kernel/netlink/qdisc.hpp"
 
@@ -51,12 +52,13 @@ const char *tc_hook_name(const Link &nic) {
 
 std::string remedy(const PairStatus &pair, const std::string &qdisc, const Link &from,
                    const Link &active) {
-    std::string same =
-        fmt::format("give {} the same qdisc (`tc qdisc show dev {}`)", active.name, from.name);
+    std::string same = fmt::format("give {} the same qdisc (`tc qdisc show dev {}`)", active.name,
+                                   shell_quoted(from.name));
     if (stays_behind(qdisc) || pair.datapath == HL_DATAPATH_XDP) return same;
     bool two = pair.model == HL_MODEL_TWO;
-    return same + fmt::format(", or `hitless convert {} --model {} --gap{}`", pair.name,
-                              two ? "one" : "hidden", two ? "" : " --failover " + pair.failover);
+    return same + fmt::format(", or `hitless convert {} --model {} --gap{}`",
+                              shell_quoted(pair.name), two ? "one" : "hidden",
+                              two ? "" : " --failover " + shell_quoted(pair.failover));
 }
 
 } // namespace
@@ -119,7 +121,7 @@ void find_idle_filters(std::vector<Problem> &out, const Pair &pair, const Member
         {fmt::format("the tc filters of {} do not see the frames of {}", members.standby->name,
                      members.master->name),
          fmt::format("make them on {}, then `tc qdisc del dev {} {}`", members.master->name,
-                     members.standby->name, tc_hook_name(*members.standby))});
+                     shell_quoted(members.standby->name), tc_hook_name(*members.standby))});
 }
 
 void check_moves(Rtnl &rtnl, const Link &nic, bool keeps_qdisc) {
@@ -128,7 +130,7 @@ void check_moves(Rtnl &rtnl, const Link &nic, bool keeps_qdisc) {
         throw Error(EBUSY, action, "the kernel would drop its tc filters on the way",
                     fmt::format("`tc qdisc del dev {} {}`, and make them on the device that takes "
                                 "its place; or use the model two",
-                                nic.name, tc_hook_name(nic)));
+                                shell_quoted(nic.name), tc_hook_name(nic)));
     std::string qdisc = keeps_qdisc ? qdisc_that_stays(rtnl, nic.index) : "";
     if (qdisc.empty()) return;
     throw Error(EBUSY, action,
@@ -137,7 +139,7 @@ void check_moves(Rtnl &rtnl, const Link &nic, bool keeps_qdisc) {
                             qdisc),
                 fmt::format("`tc qdisc del dev {} root`, and make it on the device that takes its "
                             "place; or use the model two",
-                            nic.name));
+                            shell_quoted(nic.name)));
 }
 
 } // namespace hitless

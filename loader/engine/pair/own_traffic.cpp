@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/kernel/netlink/ip_config.hpp"
 
 #include <algorithm>
@@ -30,7 +31,7 @@ std::vector<Problem> find_own_traffic(Rtnl &rtnl, const Link &nic) {
             {fmt::format("{} has addresses of its own ({}): what is sent from them is not "
                          "answered",
                          nic.name, shortened(config.addresses)),
-             fmt::format("ip addr flush dev {}", nic.name)});
+             fmt::format("ip addr flush dev {}", shell_quoted(nic.name))});
     for (const IpRoute &route : config.routes) // those of an address go with it
         if (config.addresses.empty())
             out.push_back({fmt::format("the route to {} leads by {}, which receives nothing itself",
@@ -43,7 +44,7 @@ std::vector<Problem> find_own_traffic(Rtnl &rtnl, const Link &nic) {
         if (link.lower == nic.index && link.kind != "veth" && link.kind != "netkit")
             out.push_back(
                 {fmt::format("{} stands on {}, which receives nothing itself", link.name, nic.name),
-                 fmt::format("ip link del {}", link.name)});
+                 fmt::format("ip link del {}", shell_quoted(link.name))});
     if (nic.master != Ifindex::none)
         out.push_back({fmt::format("{} belongs to {}, which receives nothing by it", nic.name,
                                    describe_master(nic)),

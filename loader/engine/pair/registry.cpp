@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/pair/registry.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/assembly.hpp"
@@ -169,7 +170,7 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
         if (is_of(dir.path(name), standby, link)) return name;
     throw Error(link ? ENOENT : ENODEV, fmt::format("find the pair of {}", standby),
                 link ? "none is attached to it" : "there is no such interface",
-                pairs.empty() ? fmt::format("`hitless attach {}` makes one", standby)
+                pairs.empty() ? fmt::format("`hitless attach {}` makes one", shell_quoted(standby))
                               : "`hitless status` lists the pairs");
 }
 

@@ -2,6 +2,7 @@
 #include "loader/engine/pair/settings_sync.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/pairing.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_filters.hpp"
@@ -99,22 +100,24 @@ std::vector<Difference> differences(const hl_saved &saved, const Link &master, c
     if (nic.tx_queue_len != master.tx_queue_len)
         out.push_back({HL_SYNC_TX_QUEUE,
                        {.tx_queue_len = master.tx_queue_len},
-                       fmt::format("ip link set {} txqueuelen {}", nic.name, master.tx_queue_len)});
+                       fmt::format("ip link set {} txqueuelen {}", shell_quoted(nic.name),
+                                   master.tx_queue_len)});
     const bool promisc = wants_promisc(saved, master);
     if (nic.promisc != promisc)
         out.push_back({HL_SYNC_PROMISC,
                        {.promisc = promisc},
-                       fmt::format("ip link set {} promisc {}", nic.name, promisc ? "on" : "off")});
+                       fmt::format("ip link set {} promisc {}", shell_quoted(nic.name),
+                                   promisc ? "on" : "off")});
     // The kernel tells nobody when the master joins a group: take them all.
     if (!nic.allmulti)
         out.push_back({HL_SYNC_MULTICAST,
                        {.allmulti = true},
-                       fmt::format("ip link set {} allmulticast on", nic.name)});
+                       fmt::format("ip link set {} allmulticast on", shell_quoted(nic.name))});
     if (nic.arp_ignore != answer_nothing)
-        out.push_back(
-            {HL_SYNC_ARP,
-             {.arp_ignore = answer_nothing},
-             fmt::format("sysctl -w net/ipv4/conf/{}/arp_ignore={}", nic.name, answer_nothing)});
+        out.push_back({HL_SYNC_ARP,
+                       {.arp_ignore = answer_nothing},
+                       fmt::format("sysctl -w net/ipv4/conf/{}/arp_ignore={}",
+                                   shell_quoted(nic.name), answer_nothing)});
     return out;
 }
 
@@ -239,12 +242,12 @@ std::vector<Problem> unlike_master(const hl_saved &saved, const Link &master, co
     if (makes_addresses(nic))
         out.push_back({fmt::format("{} makes IPv6 addresses of its own, and they are those of {}",
                                    nic.name, master.name),
-                       fmt::format("ip link set {} addrgenmode none", nic.name)});
+                       fmt::format("ip link set {} addrgenmode none", shell_quoted(nic.name))});
     if (passes_on(master) && merges_frames(Ethtool(), nic))
         out.push_back({fmt::format("{} merges what it receives (LRO), and {} passes it on: frames "
                                    "larger than the MTU get lost",
                                    nic.name, master.name),
-                       fmt::format("ethtool -K {} lro off", nic.name)});
+                       fmt::format("ethtool -K {} lro off", shell_quoted(nic.name))});
     return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/bpf/hook.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/kernel/bpf/libbpf_silence.hpp"
 #include "loader/kernel/bpf/tcx.hpp"
 
@@ -88,10 +89,10 @@ struct NoRoom {
 std::optional<NoRoom> no_room(Rtnl &rtnl, const HookPoint &at) {
     Ifindex device{at.ifindex};
     TcHook hook = tc_hook(rtnl, device);
-    std::string anew =
-        fmt::format("`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then "
-                    "add its filters again",
-                    at.shown, hook.kind == TcHook::Kind::ingress ? "ingress" : "clsact");
+    std::string anew = fmt::format(
+        "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then "
+        "add its filters again",
+        shell_quoted(at.shown), hook.kind == TcHook::Kind::ingress ? "ingress" : "clsact");
     if (hook.kind != TcHook::Kind::none && !hook.has(at.direction))
         return NoRoom{"its `ingress` qdisc has no place for a program that sees what it sends, and "
                       "this kernel has no other (Linux 6.6 has)",
@@ -103,9 +104,9 @@ std::optional<NoRoom> no_room(Rtnl &rtnl, const HookPoint &at) {
     if (at.direction == Direction::ingress) return {}; // of equal priority, the newest runs first
     for (const Filter &filter : filters(rtnl, device, at.direction))
         if (filter.priority == clsact_last && !is_ours(filter, at.direction))
-            return NoRoom{
-                fmt::format("a filter of others has the last priority, {}", clsact_last),
-                fmt::format("give it another; `tc filter show dev {} egress` shows it", at.shown)};
+            return NoRoom{fmt::format("a filter of others has the last priority, {}", clsact_last),
+                          fmt::format("give it another; `tc filter show dev {} egress` shows it",
+                                      shell_quoted(at.shown))};
     return {};
 }
 
@@ -128,7 +129,7 @@ std::string clsact_way_out(int error, const HookPoint &at) {
     case EEXIST:
         return fmt::format("another filter may have the priority {}, which ours needs: `tc filter "
                            "show dev {} ingress` shows it; give it another",
-                           clsact_first, at.shown);
+                           clsact_first, shell_quoted(at.shown));
     default: return "";
     }
 }

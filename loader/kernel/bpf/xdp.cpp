@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/bpf/xdp.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/kernel/bpf/libbpf_silence.hpp"
 
 #include <bpf/bpf.h>
@@ -80,12 +81,12 @@ std::string way_out(int error, const HookPoint &at) {
     case EEXIST:
         return fmt::format("another XDP program is there and this kernel, or that program, takes "
                            "none beside it: `ip link set {} xdp off` removes it",
-                           at.shown);
+                           shell_quoted(at.shown));
     case ERANGE:
     case EINVAL:
         return fmt::format("its MTU or an offload (LRO, hardware GRO) may be in the way: `ip link "
                            "set {0} mtu 1500`, `ethtool -K {0} lro off`",
-                           at.shown);
+                           shell_quoted(at.shown));
     default: return "`hitless doctor` says what this NIC can do";
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/netlink/ip_config.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/kernel/netlink/message.hpp"
 
 #include <algorithm>
@@ -81,7 +82,7 @@ std::optional<IpRoute> decode_route(const nlmsghdr *message, const Link &link) {
     if (table != RT_TABLE_MAIN) to += fmt::format(" table {}", table);
     return IpRoute{to,
                    fmt::format("ip {} route del {}{}", route->rtm_family == AF_INET6 ? "-6" : "-4",
-                               to, several ? "" : " dev " + link.name)};
+                               to, several ? "" : " dev " + shell_quoted(link.name))};
 }
 
 std::optional<bool> decode_rule(const nlmsghdr *message, const std::string &ifname) {
