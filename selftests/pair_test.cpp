@@ -41,7 +41,8 @@ std::string name_of(const Setting &with) {
 Pair::Pair(Setting with, unsigned mtu)
     : with_(with), bed_(std::make_unique<Testbed>(TestbedSpec{with.kind, with.kind, mtu})) {
     for (Nic *nic : {&bed_->standby(), &bed_->primary()})
-        if (model_row().nics == PairNetns::hidden) nic->may_hide([this] { return private_netns(); });
+        if (model_row().nics == PairNetns::hidden)
+            nic->may_hide([this] { return private_netns(); });
     primary().add();
 }
 
