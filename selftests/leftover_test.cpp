@@ -188,6 +188,23 @@ TEST_P(Holds, XdpThatWasLeftIsReplaced) {
     EXPECT_EQ(pair().link("standby").find("xdp"), std::string::npos);
 }
 
+TEST_P(Holds, XdpThatWasLeftGoesWithDetachAll) {
+    if (pair().model() != "three") GTEST_SKIP() << "XDP is for the model three";
+    bed().finish_frames();
+    const Outcome made = pair().cli({"attach", "standby", "--primary", "mac", "--datapath", "xdp",
+                                     "--checksums-complete", "--hold-down", "20"});
+    ASSERT_EQ(made.code, 0) << made.shown();
+    ASSERT_TRUE(pair().becomes("primary"));
+    fs::remove_all(pair_dir());
+    for (const char *nic : {"standby", "primary"})
+        ASSERT_NE(pair().link(nic).find("xdp"), std::string::npos) << nic;
+    const Outcome o = pair().cli({"detach", "--all"});
+    EXPECT_EQ(o.code, 0) << o.shown();
+    for (const char *nic : {"standby", "primary"})
+        EXPECT_EQ(pair().link(nic).find("xdp"), std::string::npos) << nic;
+    spawn({"ip", "-n", bed().guest().name(), "link", "del", "fo-standby"});
+}
+
 HL_INSTANTIATE_MODELS(Holds);
 
 } // namespace

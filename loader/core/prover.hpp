@@ -38,7 +38,7 @@ enum class PathVerdict {
 
 class Prover {
   public:
-    /// The pair at one context.
+    /// The pair at one moment.
     struct Input {
         bool usable = false;     ///< the primary is up, with carrier
         unsigned ways = 0;       ///< of asking somebody; 0: there is nobody

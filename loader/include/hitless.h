@@ -195,7 +195,7 @@ struct hitless_control_options {
 	int reserved;         /* 0 */
 	const struct hitless_policy *policy; /* of pairs that it makes unasked; NULL: the defaults */
 	const struct hitless_attach_options *const *pairs; /* wanted by name; ends with NULL; may be NULL.
-	                                                      NewPair as soon as their standby is there */
+	                                                      Made as soon as their standby is there */
 };
 
 /* Makes this handle the namespace's controller: it gives pairs their primaries back, proves them,

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/members/members.hpp"
+#include "loader/core/error.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/kernel/nic/hardware.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
 
 namespace hitless {
 namespace {
@@ -54,6 +57,21 @@ Link seen_from_guest(const Pair &pair, const Link &standby) {
     Link out = standby;
     if (pair.model().nics == PairNetns::hidden) out.index = Ifindex::none;
     return out;
+}
+
+Link must_find(Rtnl &rtnl, Ifindex index) {
+    std::optional<Link> link = rtnl.link(index);
+    if (!link)
+        throw Error(ENODEV, fmt::format("find device {}", number(index)), "somebody removed it",
+                    "attach again");
+    return *link;
+}
+
+Link must_find(Rtnl &rtnl, const std::string &name) {
+    std::optional<Link> link = rtnl.link(name);
+    if (!link)
+        throw Error(ENODEV, fmt::format("find {}", name), "somebody removed it", "attach again");
+    return *link;
 }
 
 std::optional<Link> find_nic(Rtnl &rtnl, const Pair &pair, hl_role role) {

@@ -17,6 +17,10 @@ struct Members {
 };
 Members read_members(PairNamespaces &, const Pair &);
 
+/// A device that must be there. Throws ENODEV when somebody has removed it.
+Link must_find(Rtnl &, Ifindex);
+Link must_find(Rtnl &, const std::string &name);
+
 /// The NIC of a role where the model has it, if that still is the device that was taken.
 std::optional<Link> find_nic(Rtnl &, const Pair &, hl_role);
 

@@ -16,12 +16,6 @@
 namespace hitless {
 namespace {
 
-Link must_find(Rtnl &rtnl, Ifindex index) {
-    std::optional<Link> link = rtnl.link(index);
-    if (!link) throw Error(ENODEV, "find the failover device", "somebody removed it", "");
-    return *link;
-}
-
 /// Its MAC and MTU are the standby's from the start; what it shall be otherwise is set while it is
 /// down.
 void prepare_master(Rtnl &rtnl, const Link &master, const Link &standby, const Settings &settings) {

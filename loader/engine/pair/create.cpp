@@ -16,6 +16,7 @@
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/path/apply_policy.hpp"
+#include "loader/kernel/bpf/xdp.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/nic/hardware.hpp"
 
@@ -396,7 +397,8 @@ void detach(const std::string &standby, const Note &note) {
 unsigned detach_all(const Note &note) {
     Rtnl rtnl;
     StateDir dir;
-    if (!dir.mounted() && own_filters(rtnl).empty()) return 0;
+    if (!dir.mounted() && own_filters(rtnl).empty() && xdp_without_pair(dir, rtnl).empty())
+        return 0;
     StateDir::Lock lock = dir.lock();
     unsigned detached = 0;
     std::optional<Error> refused; // one is no reason to keep the others
@@ -408,7 +410,10 @@ unsigned detach_all(const Note &note) {
             if (!refused) refused = error;
         }
     }
-    if (clear_stage(dir, rtnl) && note)
+    std::vector<Ifindex> left = xdp_without_pair(dir, rtnl);
+    for (Ifindex device : left)
+        remove_own_xdp(number(device));
+    if ((clear_stage(dir, rtnl) || !left.empty()) && note)
         note("what was left of a pair without a record is removed; the settings of its NICs were "
              "not given back");
     dir.unmount_if_empty();

@@ -41,12 +41,6 @@ std::string make_netns(const Link &standby) {
     }
 }
 
-Link must_find(Rtnl &rtnl, const std::string &name) {
-    std::optional<Link> link = rtnl.link(name);
-    if (!link) throw Error(ENODEV, fmt::format("find {}", name), "somebody removed it", "");
-    return *link;
-}
-
 void make_best_devices(Rtnl &rtnl, int outer_netns, NewDevices wanted) {
     try {
         return make_devices(rtnl, outer_netns, wanted);

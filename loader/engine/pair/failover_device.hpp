@@ -13,7 +13,7 @@
 
 namespace hitless {
 
-/// NewPair with the object, and gone with it unless keep() was called.
+/// Made with the object, and gone with it unless keep() was called.
 class FailoverDevice {
   public:
     FailoverDevice(Rtnl &guest, const AttachRequest &, const Link &standby);

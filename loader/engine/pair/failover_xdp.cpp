@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/pair/failover_xdp.hpp"
 #include "loader/core/error.hpp"
+#include "loader/engine/members/members.hpp"
 #include "loader/kernel/netlink/devices.hpp"
 #include "loader/kernel/nic/offload.hpp"
 
@@ -9,12 +10,6 @@
 
 namespace hitless {
 namespace {
-
-Link must_find(Rtnl &rtnl, uint32_t index) {
-    std::optional<Link> link = rtnl.link(Ifindex{index});
-    if (!link) throw Error(ENODEV, fmt::format("find device {}", index), "somebody removed it", "");
-    return *link;
-}
 
 hl_hook_id xdp_place(hl_role role) {
     return role == HL_ROLE_PRIMARY ? HL_HOOK_XDP_PRIMARY : HL_HOOK_XDP_STANDBY;
@@ -44,7 +39,7 @@ void check_gate(const Link &standby) {
 
 void attach_failover_device(Pair &pair, Rtnl &rtnl) {
     const hl_failover &ends = pair.state().failover;
-    Link outer = must_find(rtnl, ends.outer), inner = must_find(rtnl, ends.inner);
+    Link outer = must_find(rtnl, Ifindex{ends.outer}), inner = must_find(rtnl, Ifindex{ends.inner});
     pair.attach(HL_HOOK_EGRESS, outer);
     pair.attach(HL_HOOK_INNER, inner);
     pair.attach(HL_HOOK_XDP_INNER, inner);

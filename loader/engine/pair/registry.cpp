@@ -7,6 +7,7 @@
 #include "loader/engine/pair/assembly.hpp"
 #include "loader/engine/pair/failover_device.hpp"
 #include "loader/engine/pair/remains.hpp"
+#include "loader/kernel/bpf/xdp.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/wire/announce.hpp"
 
@@ -113,15 +114,15 @@ bool is_stranger(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     }
 }
 
-/// Whether a pair's record has a filter there. Throws EPROTO where a record of another version
-/// might.
-bool has_owner(const StateDir &dir, const OwnFilter &filter) {
+/// Whether a pair's record has a program of these kinds on a device. Throws EPROTO where a record
+/// of another version might.
+bool has_owner(const StateDir &dir, uint32_t ifindex, std::initializer_list<hl_hook_kind> kinds) {
     for (const std::string &name : own_pairs(dir)) {
         try {
             PairRecord pair(dir.path(name));
             if (pair.model().nics == PairNetns::hidden) continue; // with numbers of their own
             for (const hl_hook &hook : pair.state().hook)
-                if (hook.kind == HL_HOOK_CLSACT && hook.ifindex == filter.ifindex) return true;
+                if (hook.ifindex == ifindex && std::ranges::count(kinds, hook.kind)) return true;
         } catch (const Error &error) {
             if (error.code() == EPROTO) throw;
         }
@@ -151,7 +152,23 @@ std::vector<std::string> own_pairs(const StateDir &dir) {
 std::vector<OwnFilter> filters_without_pair(const StateDir &dir, Rtnl &rtnl) {
     try {
         std::vector<OwnFilter> out = own_filters(rtnl);
-        std::erase_if(out, [&](const OwnFilter &filter) { return has_owner(dir, filter); });
+        std::erase_if(out, [&](const OwnFilter &filter) {
+            return has_owner(dir, filter.ifindex, {HL_HOOK_CLSACT});
+        });
+        return out;
+    } catch (const Error &error) {
+        if (error.code() != EPROTO) throw;
+        return {};
+    }
+}
+
+std::vector<Ifindex> xdp_without_pair(const StateDir &dir, Rtnl &rtnl) {
+    try {
+        std::vector<Ifindex> out;
+        for (const Link &link : rtnl.links())
+            if (has_own_xdp(number(link.index)) &&
+                !has_owner(dir, number(link.index), {HL_HOOK_XDP, HL_HOOK_XDP_ALONE}))
+                out.push_back(link.index);
         return out;
     } catch (const Error &error) {
         if (error.code() != EPROTO) throw;

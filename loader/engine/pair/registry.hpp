@@ -24,6 +24,10 @@ std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 /// had written them down. Nothing where a pair of another version may have them.
 std::vector<OwnFilter> filters_without_pair(const StateDir &, Rtnl &);
 
+/// Devices with an XDP program of ours, likewise. Asks each device, so it is not for every attach,
+/// which replaces what it finds on its own NICs.
+std::vector<Ifindex> xdp_without_pair(const StateDir &, Rtnl &);
+
 /// The directory name of the pair whose standby has, or had, this number.
 std::string pair_name(Ifindex standby);
 

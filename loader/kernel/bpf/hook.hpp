@@ -22,9 +22,9 @@ struct HookPoint {
     uint32_t ifindex;
     Direction direction;
     std::string shown; ///< the device's name, for errors
-    /// It is one: what its other end sends is seen there, not at its ingress.
+    /// The device is a netkit: the program runs when the device's other end sends.
     bool netkit = false;
-    bool last = false; ///< ours comes behind other people's programs, not before them
+    bool last = false; ///< our program comes behind other people's programs, not before them
 };
 
 /// Attaches and, for tcx, pins the link at `pin`. Returns what detach() needs. Where ours runs

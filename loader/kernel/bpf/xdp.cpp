@@ -58,14 +58,11 @@ bool runs(const Programs &all, uint32_t id) {
     return false;
 }
 
-/// One of ours outlives its pins. A NIC belongs to one pair, so none that is there when ours comes
-/// has a pair.
-void remove_leftover(uint32_t ifindex) {
-    Programs all = programs_of(ifindex);
-    if (!all || !xdp_multiprog__is_legacy(all.get())) return;
+/// Ours is known by its name.
+bool is_ours_alone(const Programs &all) {
+    if (!all || !xdp_multiprog__is_legacy(all.get())) return false;
     xdp_program *program = xdp_multiprog__main_prog(all.get());
-    std::string_view name = program ? xdp_program__name(program) : "";
-    if (name.starts_with("hl_")) xdp_multiprog__detach(all.get());
+    return program && std::string_view(xdp_program__name(program)).starts_with("hl_");
 }
 
 hl_hook describe(uint32_t ifindex) {
@@ -100,7 +97,7 @@ hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
     // A NIC that was moved away and came back still runs it.
     if (xdp_alive({at.ifindex, HL_HOOK_XDP, 0, {}}, pin)) return describe(at.ifindex);
     unlink(pin.c_str());
-    remove_leftover(at.ifindex);
+    remove_own_xdp(at.ifindex); // a NIC belongs to one pair: what is there has lost its own
     xdp_program_opts opts{};
     opts.sz = sizeof(opts);
     opts.obj = object.object();
@@ -134,6 +131,19 @@ void detach_xdp(const hl_hook &hook, const std::string &pin) {
         throw Error(-error, fmt::format("detach the XDP program from device {}", ifindex));
     if (unlink(pin.c_str()) < 0 && errno != ENOENT)
         throw Error(errno, fmt::format("unpin {}", pin));
+}
+
+bool has_own_xdp(uint32_t ifindex) {
+    Silence silence;
+    return is_ours_alone(programs_of(ifindex));
+}
+
+void remove_own_xdp(uint32_t ifindex) {
+    Silence silence;
+    Programs all = programs_of(ifindex);
+    if (!is_ours_alone(all)) return;
+    if (int error = xdp_multiprog__detach(all.get()))
+        throw Error(-error, fmt::format("take our XDP program off device {}", ifindex));
 }
 
 bool xdp_alive(const hl_hook &hook, const std::string &pin) {

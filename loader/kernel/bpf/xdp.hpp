@@ -18,6 +18,12 @@ hl_hook attach_xdp(const HookPoint &, const XdpObject &, bool first, const std::
 /// Takes ours away and leaves the others. Quiet when the device, or ours, is gone.
 void detach_xdp(const hl_hook &, const std::string &pin);
 
+/// True when the one XDP program of a device is ours, whatever became of its pair. One beside
+/// others goes with the pins that libxdp keeps.
+bool has_own_xdp(uint32_t ifindex);
+/// Takes such a program off.
+void remove_own_xdp(uint32_t ifindex);
+
 /// True while our program runs there.
 bool xdp_alive(const hl_hook &, const std::string &pin);
 

@@ -4,8 +4,8 @@
 // tracing hooks, loaded by whoever listens and gone with it. They latch the pair's veto word and
 // ring.
 //
-//   EarlyNotice notice;                              // takes what the kernel allows, perhaps
-//   nothing auto watch = notice.watch(pair);            // while this object lives
+//   EarlyNotice notice;               // loads what the kernel allows, perhaps nothing
+//   auto watch = notice.watch(pair);  // while this object lives
 //   // poll(notice.fd()) ... notice.read([&](const hl_notice &) { ... });
 #pragma once
 
