@@ -34,6 +34,8 @@ class Listed(unittest.TextTestResult):
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
+        if not hasattr(self, "case"):  # the set-up of a class
+            self.startTest(test)
         ET.SubElement(self.case, "failure", message=printable(err[1]))
 
     def addSubTest(self, test, subtest, err):
