@@ -401,6 +401,8 @@ class Remedies(NetCase):
 
     def test_a_controller_without_descriptors(self):
         pid = self.controller().pid
+        # The last that it opens; until then it would end for want of a descriptor.
+        wait_until(lambda: os.path.exists(f"{self.state}/control"), "it is started")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 1, 4096))
         self.mends("prlimit --pid {} --nofile={}:{}", "descriptors")
 
