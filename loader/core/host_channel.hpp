@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The host's half of the channel with one guest: the order of a give and a take. Pure: messages,
+// the wish and what the kernel has in; where to deliver, whether to plug and messages out.
+//
+// Give: plug when the guest is able; deliver to the primary when it is ready there; say so. Take:
+// say so; deliver to the standby when the guest has left the primary, or at the deadline; a little
+// later, unplug. Receiving is open on both paths in the guest, always; its sending moves last on
+// give and first on take.
+//
+//   HostChannel channel(settings, nonce);
+//   channel.hear(decoded.message, now);       // what came in by this guest's own tap
+//   auto actions = channel.step(input, now);  // after each message, event and `again`
+//   carry out actions.deliver, read back, and call step() again with what was read; ...
+#pragma once
+
+#include "loader/core/conversation.hpp"
+
+namespace hitless {
+
+class HostChannel {
+  public:
+    struct Settings {
+        std::chrono::milliseconds deadline{250}; ///< how long a take waits for the guest
+        std::chrono::milliseconds linger{
+            10}; ///< how long the primary still receives when it is moved
+        std::chrono::milliseconds lease{5000}; ///< how long the guest holds to our word
+    };
+    struct Input {
+        bool give = false;                     ///< what is wished: the guest has its primary
+        DataPath downlink = DataPath::unknown; ///< where the kernel delivers, as read back
+        std::optional<bool> plugged; ///< the device is in the guest; nullopt: nobody of ours plugs
+    };
+    struct Actions {
+        std::optional<DataPath>
+            deliver; ///< move the downlink, now; ordered again after a while if it did not
+        bool plug = false, unplug = false; ///< the device shall be there, or shall not: levels
+        std::optional<ChannelMessage> send;
+        std::optional<Instant> again; ///< when step() is due though nothing happened
+    };
+    enum class Phase {
+        waiting,  ///< give: the guest is not able, or not heard
+        plugging, ///< give: the device is not in the guest
+        readying, ///< give: the guest does not receive by it yet
+        given,
+        leaving,   ///< take: the guest still sends by the primary
+        lingering, ///< take: the downlink has moved; what is under way arrives
+        unplugging,
+        taken
+    };
+
+    HostChannel(const Settings &, uint64_t nonce);
+
+    /// False: it was no word of the boot that is taken for the guest.
+    bool hear(const ChannelMessage &, Instant now);
+    /// The guest was reset: what it said is void.
+    void guest_reset();
+    Actions step(const Input &, Instant now);
+
+    Phase phase() const { return phase_; }
+    /// What the guest said last; nullptr: nobody is heard.
+    const GuestStatement *guest() const;
+    /// When anything was heard last.
+    std::optional<Instant> last_heard() const { return conversation_.last_heard(); }
+    /// The downlink was moved at the deadline, without the guest's word.
+    bool overdue() const { return overdue_; }
+    /// Since when the present wish stands.
+    Instant since() const { return since_; }
+
+  private:
+    void follow_wish(const Input &, Instant now);
+    std::optional<DataPath> give(const Input &, Instant now, Actions &);
+    std::optional<DataPath> take(const Input &, Instant now, Actions &);
+    bool ready() const;
+    bool gone() const;
+    void order(DataPath, Instant now, Actions &);
+
+    Settings settings_;
+    Conversation conversation_;
+    std::optional<bool> wish_;
+    Instant since_{0};
+    uint64_t wanted_ = 0; ///< the statement that first said what is wished
+    bool voided_ = false; ///< the guest was reset, and is not ready since
+    bool overdue_ = false;
+    std::optional<Instant> standby_since_; ///< the downlink
+    std::optional<DataPath> ordered_;
+    Instant ordered_at_{0};
+    Phase phase_ = Phase::waiting;
+};
+
+const char *name(HostChannel::Phase);
+
+} // namespace hitless

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/core/channel_world.hpp"
+
+#include <gtest/gtest.h>
+
+namespace hitless::test {
+namespace {
+
+ChannelMessage host_word() {
+    return {.side = ChannelSide::host,
+            .version = 1,
+            .answer = true,
+            .adopted = true,
+            .id = {0x0102030405060708, 9},
+            .echo = {3, 4},
+            .guest = {},
+            .host = {DataPath::primary, DataPath::standby, 5000}};
+}
+
+ChannelMessage guest_word() {
+    return {.side = ChannelSide::guest,
+            .version = 1,
+            .answer = false,
+            .adopted = false,
+            .id = {7, 8},
+            .echo = {},
+            .guest = {true, GuestPrimary::left, 70000},
+            .host = {}};
+}
+
+TEST(ChannelMessageBytes, ComeBackAsTheyWere) {
+    for (const ChannelMessage &message : {host_word(), guest_word()}) {
+        DecodedMessage bare = decode_message(encode_message(message));
+        ASSERT_EQ(bare.fault, MessageFault::none);
+        EXPECT_EQ(bare.message, message);
+        DecodedMessage framed = decode_frame(encode_frame(Mac{{2, 0, 0, 0, 0, 1}}, message));
+        ASSERT_EQ(framed.fault, MessageFault::none);
+        EXPECT_EQ(framed.message, message);
+    }
+}
+
+TEST(ChannelMessageBytes, AreInNetworkByteOrder) {
+    std::vector<uint8_t> frame = encode_frame(Mac{{2, 0, 0, 0, 0, 1}}, host_word());
+    ASSERT_EQ(frame.size(), HL_CHANNEL_FRAME);
+    std::vector<uint8_t> start = {0x01, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 1, 0x88, 0xb5, 'h',
+                                  'l',  'h',  'c',  1, 1, 2,    3, 1, 2, 3, 4, 5, 6,    7,    8};
+    EXPECT_TRUE(std::equal(start.begin(), start.end(), frame.begin()));
+}
+
+TEST(ChannelMessageBytes, MayBeLongerAndNewerButNotShorter) {
+    std::vector<uint8_t> bytes = encode_message(host_word());
+    bytes.resize(bytes.size() + 20); // padding, or fields of a newer version
+    bytes[offsetof(hl_channel_message, version)] = 9;
+    DecodedMessage longer = decode_message(bytes);
+    ASSERT_EQ(longer.fault, MessageFault::none);
+    EXPECT_EQ(longer.message.version, 9);
+    bytes[offsetof(hl_channel_message, oldest)] = 2;
+    EXPECT_EQ(decode_message(bytes).fault, MessageFault::too_new);
+
+    bytes = encode_message(host_word());
+    for (size_t size = 0; size < bytes.size(); size++)
+        EXPECT_EQ(decode_message(std::span(bytes).first(size)).fault,
+                  size < offsetof(hl_channel_message, nonce) ? MessageFault::foreign
+                                                             : MessageFault::malformed);
+}
+
+/// A byte of a sound message is changed.
+void expect_malformed(size_t offset, uint8_t value, size_t bytes_after = 0) {
+    std::vector<uint8_t> bytes = encode_message(host_word());
+    bytes[offset] = value;
+    for (size_t i = 1; i <= bytes_after; i++)
+        bytes[offset + i] = 0;
+    EXPECT_EQ(decode_message(bytes).fault, MessageFault::malformed) << offset;
+}
+
+TEST(ChannelMessageBytes, AreRefusedWithAValueThatThereIsNot) {
+    expect_malformed(offsetof(hl_channel_message, side), 0);
+    expect_malformed(offsetof(hl_channel_message, side), 3);
+    expect_malformed(offsetof(hl_channel_message, nonce), 0, 7);
+    expect_malformed(offsetof(hl_channel_message, epoch), 0, 7);
+    expect_malformed(offsetof(hl_channel_message, echo_nonce), 0, 7); // an epoch of nobody
+    expect_malformed(offsetof(hl_channel_message, echo_epoch), 0, 7);
+    expect_malformed(offsetof(hl_channel_message, able), 2);
+    expect_malformed(offsetof(hl_channel_message, primary), HL_CHANNEL_PRIMARIES);
+    expect_malformed(offsetof(hl_channel_message, want), HL_CHANNEL_PATHS);
+    expect_malformed(offsetof(hl_channel_message, downlink), HL_CHANNEL_PATHS);
+}
+
+TEST(ChannelMessageBytes, OfOthersAreForeign) {
+    std::vector<uint8_t> frame = encode_frame(Mac{}, host_word());
+    for (size_t changed : {0u, 5u, 12u, 13u, 14u}) { // address, EtherType, magic
+        std::vector<uint8_t> other = frame;
+        other[changed] ^= 1;
+        EXPECT_EQ(decode_frame(other).fault, MessageFault::foreign) << changed;
+    }
+}
+
+using Step = ChannelStep;
+
+TEST(AConversation, GivesAndTakesInOrder) {
+    ChannelWorld world(1, {});
+    world.apply({Step::host_starts, milliseconds(0)});
+    world.apply({Step::controller_starts, milliseconds(0)});
+    world.apply({Step::give, milliseconds(100)});
+    world.run(world.now() + milliseconds(300));
+    EXPECT_EQ(world.host().phase(), HostChannel::Phase::given);
+    EXPECT_TRUE(world.uses_primary());
+    world.apply({Step::take, milliseconds(0)});
+    world.run(world.now() + milliseconds(200)); // less than the deadline
+    EXPECT_EQ(world.host().phase(), HostChannel::Phase::taken);
+    EXPECT_FALSE(world.host().overdue());
+    EXPECT_FALSE(world.plugged());
+}
+
+TEST(AConversation, TakesAtTheDeadlineFromAGuestThatIsSilent) {
+    ChannelWorld world(1, {});
+    world.apply({Step::host_starts, milliseconds(0)});
+    world.apply({Step::controller_starts, milliseconds(0)});
+    world.apply({Step::give, milliseconds(100)});
+    world.run(world.now() + milliseconds(300));
+    world.apply({Step::controller_dies, milliseconds(0)});
+    world.apply({Step::take, milliseconds(0)});
+    world.run(world.now() + milliseconds(249));
+    EXPECT_EQ(world.downlink(), DataPath::primary);
+    world.run(world.now() + milliseconds(1));
+    EXPECT_EQ(world.downlink(), DataPath::standby);
+    EXPECT_TRUE(world.host().overdue());
+}
+
+TEST(AConversation, EndsWithTheLease) {
+    ChannelWorld world(1, {});
+    world.apply({Step::host_starts, milliseconds(0)});
+    world.apply({Step::controller_starts, milliseconds(0)});
+    world.apply({Step::host_dies, milliseconds(1000)});
+    EXPECT_TRUE(world.guest().host());
+    world.run(world.now() + milliseconds(6000));
+    EXPECT_FALSE(world.guest().host());
+    world.run(world.now() + milliseconds(10'000));
+    unsigned sent = world.guest_messages;
+    world.run(world.now() + milliseconds(60'000));
+    EXPECT_EQ(world.guest_messages, sent); // and the guest is silent again
+}
+
+TEST(AGuest, SaysNothingUnasked) {
+    GuestChannel guest(1, 1);
+    auto actions = guest.step({.able = true, .primary = GuestPrimary::in_use}, Instant(0));
+    EXPECT_FALSE(actions.send);
+    EXPECT_FALSE(actions.again);
+    EXPECT_FALSE(actions.veto);
+}
+
+TEST(AGuest, KeepsAVetoThatAnotherControllerLeftForALeaseAndThenDoubts) {
+    GuestChannel guest(1, 1);
+    GuestChannel::Input found{.able = true, .primary = GuestPrimary::ready, .vetoed = true};
+    auto actions = guest.step(found, Instant(0));
+    EXPECT_TRUE(actions.veto);
+    ASSERT_TRUE(actions.again);
+    actions = guest.step(found, *actions.again);
+    EXPECT_FALSE(actions.veto);
+    EXPECT_TRUE(actions.unproven);
+}
+
+} // namespace
+} // namespace hitless::test
