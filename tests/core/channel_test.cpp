@@ -141,6 +141,59 @@ TEST(AConversation, EndsWithTheLease) {
     EXPECT_EQ(world.guest_messages, sent); // and the guest is silent again
 }
 
+/// What the guest's boot `nonce` answers to the host's last message.
+ChannelMessage answer(uint64_t nonce, const ChannelMessage &to, bool adopted = true) {
+    ChannelMessage message = guest_word();
+    message.id = {nonce, 1};
+    message.echo = to.id;
+    message.adopted = adopted;
+    return message;
+}
+
+/// Two exchanges, after which `nonce` is adopted. Returns the last answer.
+ChannelMessage introduce(Conversation &host, uint64_t nonce, Instant now) {
+    ChannelMessage last;
+    for (int i = 0; i < 2; i++) {
+        last = answer(nonce, *host.send(now));
+        host.hear(last, now);
+    }
+    return last;
+}
+
+TEST(AHost, DoesNotTakeABootThatIsOverForItsGuest) {
+    Conversation host(ChannelSide::host, 2, 1);
+    ChannelMessage late = introduce(host, 10, Instant(0));
+    ASSERT_TRUE(host.peer());
+    EXPECT_EQ(host.peer()->id.nonce, 10u);
+    introduce(host, 11, Instant(1));
+    EXPECT_EQ(host.peer()->id.nonce, 11u);
+    for (int i = 0; i < 3; i++) // the network kept some, which echo us rightly
+        EXPECT_FALSE(host.hear(late, Instant(2)));
+    EXPECT_EQ(host.peer()->id.nonce, 11u);
+}
+
+TEST(AHost, CountsOnNoEchoOfAGuestThatDoesNotObeyIt) {
+    Conversation host(ChannelSide::host, 2, 1);
+    introduce(host, 10, Instant(0));
+    host.state(HostStatement{DataPath::standby, DataPath::primary, 5000});
+    ChannelMessage heard = answer(10, *host.send(Instant(1)), false);
+    heard.id.epoch++;
+    EXPECT_TRUE(host.hear(heard, Instant(1)));
+    EXPECT_FALSE(host.obeyed_since(host.epoch()));
+    heard.adopted = true;
+    EXPECT_TRUE(host.hear(heard, Instant(1)));
+    EXPECT_TRUE(host.obeyed_since(host.epoch()));
+}
+
+TEST(AHost, SaysAtOnceWhomItTakesForItsGuest) {
+    Conversation host(ChannelSide::host, 2, 1);
+    introduce(host, 10, Instant(0));
+    std::optional<ChannelMessage> said = host.send(Instant(0));
+    ASSERT_TRUE(said);
+    EXPECT_TRUE(said->adopted);
+    EXPECT_TRUE(said->answer); // and again until it is heard
+}
+
 TEST(AGuest, SaysNothingUnasked) {
     GuestChannel guest(1, 1);
     auto actions = guest.step({.able = true, .primary = GuestPrimary::in_use}, Instant(0));
