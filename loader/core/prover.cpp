@@ -23,7 +23,7 @@ constexpr unsigned comparisons = 2;  // questions to the standby
 constexpr Instant search_in_vain = std::chrono::seconds(1); // as often as the guest's own kernel
 constexpr Instant least_rest = milliseconds(300), target_search = milliseconds(100),
                   most_rest = std::chrono::seconds(10), most_patience = std::chrono::seconds(1);
-constexpr int way_in_timeouts = 5;   // answered, but nothing has come in yet
+constexpr int inbound_timeouts = 5;  // answered, but nothing has come in yet
 constexpr int refuted_timeouts = 25; // it was a hole, and now nobody answers anywhere
 
 constexpr uint64_t prover_bits = HL_VETO(UNPROVEN) | HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG);
@@ -38,124 +38,130 @@ bool paused(uint64_t veto) {
 } // namespace
 
 PathVerdict Prover::verdict() const {
-    switch (phase_) {
-    case Phase::proving: return refuted_ ? PathVerdict::refuted : PathVerdict::unproven;
-    case Phase::fresh:
-    case Phase::down:
-    case Phase::trial: return PathVerdict::unproven;
-    default: return PathVerdict::proved;
-    }
+    if (is<Proving>()) return refuted_ ? PathVerdict::refuted : PathVerdict::unproven;
+    const bool unproven = is<Fresh>() || is<Down>() || is<Trial>();
+    return unproven ? PathVerdict::unproven : PathVerdict::proved;
 }
 
 void Prover::answered(Side by, Instant asked, Instant now) {
     slowest_ = std::max(now - asked, slowest_ - slowest_ / 8);
     mute_ = 0;
-    if (by == Side::standby) {
-        standby_answered_ = true;
-        standby_answered_at_ = now;
-    } else {
-        primary_answered_ = way_out_ = target_known_ = evident_ = true;
-    }
+    if (by == Side::primary) target_known_ = evident_ = true;
+    std::visit(
+        [&](auto &phase) {
+            if constexpr (requires { phase.answers; }) {
+                (by == Side::primary ? phase.answers.primary : phase.answers.standby) = true;
+                if (by == Side::standby) phase.answers.standby_at = now;
+            }
+            if constexpr (requires { phase.outbound; }) phase.outbound |= by == Side::primary;
+        },
+        phase_);
 }
 
 Prover::Actions Prover::step(const Probing &how, const Input &seen, Instant now) {
     Context context{how, seen, now};
     enter(context);
-    if (phase_ == Phase::proving) prove(context);
-    if (phase_ == Phase::awaiting) await(context);
-    if (phase_ == Phase::comparing || phase_ == Phase::trial) compare(context);
-    if (phase_ == Phase::trusted) trust(context);
+    // In this order, each once: a phase that begins here may do its first work at once.
+    advance<Proving>(context);
+    advance<Awaiting>(context);
+    advance<Comparing>(context);
+    advance<Trial>(context);
+    advance<Trusted>(context);
     return context.actions;
 }
 
-/// What happened to the pair meanwhile.
-void Prover::enter(Context &context) {
-    const Input &seen = context.seen;
-    if (!seen.usable) {
-        phase_ = Phase::down;
+template <typename T>
+void Prover::advance(Context &context) {
+    if (const T *phase = std::get_if<T>(&phase_)) phase_ = next(context, *phase);
+}
+
+void Prover::enter(const Context &context) {
+    const uint64_t veto = context.seen.veto;
+    if (!context.seen.usable) {
+        phase_ = Down{};
         evident_ = false;
         return;
     }
-    if (phase_ == Phase::fresh) { // what another prover thought is in the word
-        phase_ = Phase::trusted;
-        bool was_hole = seen.veto & (HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG));
-        if (seen.veto & (passing | lost)) begin_proving(context, was_hole);
+    const bool was_down = is<Down>();
+    if (is<Fresh>()) { // what another prover thought is in the word
+        phase_ = Trusted{};
+        bool was_hole = veto & (HL_VETO(BLACK_HOLE) | HL_VETO(TX_HANG));
+        if (veto & (passing | lost)) phase_ = begin_proving(context, was_hole);
     }
-    if (phase_ == Phase::down || seen.veto & HL_VETO(DOWN_SEEN)) begin_proving(context, refuted_);
-    if (std::exchange(accused_, false)) begin_proving(context, true);
-    if (phase_ == Phase::proving) {
-        // Gone without our doing: an operator knows better.
-        if (stood_ && !(seen.veto & prover_bits)) {
-            phase_ = Phase::trusted;
+    if (was_down || veto & HL_VETO(DOWN_SEEN)) phase_ = begin_proving(context, refuted_);
+    if (std::exchange(accused_, false)) phase_ = begin_proving(context, true);
+    if (Proving *proving = std::get_if<Proving>(&phase_)) {
+        if (veto & prover_bits) {
+            proving->stood = true;
+        } else if (proving->stood) { // gone without our doing: an operator knows better
+            phase_ = Trusted{};
             evident_ = true;
         }
-        stood_ |= (seen.veto & prover_bits) != 0;
         return;
     }
-    bool diverted = phase_ == Phase::trial && seen.veto == HL_VETO(UNPROVEN);
-    bool in_doubt = phase_ == Phase::comparing || phase_ == Phase::trial;
-    if ((in_doubt && seen.veto && !diverted) || paused(seen.veto)) phase_ = Phase::trusted;
+    const bool diverted = is<Trial>() && veto == HL_VETO(UNPROVEN);
+    const bool in_doubt = is<Comparing>() || is<Trial>();
+    if ((in_doubt && veto && !diverted) || paused(veto)) phase_ = Trusted{};
 }
 
-void Prover::begin_proving(const Context &context, bool refuted) {
-    phase_ = Phase::proving;
+Prover::Proving Prover::begin_proving(const Context &context, bool refuted) {
     refuted_ = refuted;
-    since_ = context.now;
-    due_ = context.now + (refuted ? least_rest : Instant(context.how.up_delay));
     received_ = context.seen.received;
-    round_open_ = way_out_ = against_ = stood_ = primary_answered_ = standby_answered_ = false;
     evident_ = false;
+    return {.since = context.now,
+            .due = context.now + (refuted ? least_rest : Instant(context.how.up_delay))};
 }
 
 /// In rounds: the primary is asked, then the standby, which also moves the network's tables back to
 /// where the guest's frames go.
-void Prover::prove(Context &context) {
+Prover::Phase Prover::next(Context &context, Proving phase) {
     const Probing &how = context.how;
+    Answers &answers = phase.answers;
     if (paused(context.seen.veto)) {
-        since_ = context.now;
-        return;
+        phase.since = context.now;
+        return phase;
     }
     // Each question moves the network's tables here and the next one back, and at each move frames
     // overtake those that are still on the slower path. So one proof, when it is about to be used;
     // the time in which nobody was asked is no time in which nobody answered.
     if (context.seen.veto & HL_VETO(HOLD_DOWN) && !refuted_) {
-        if (context.seen.ways) since_ = std::max(since_, context.now - Instant(how.up_delay));
-        return;
+        if (context.seen.ways)
+            phase.since = std::max(phase.since, context.now - Instant(how.up_delay));
+        return phase;
     }
-    if (is_proved(context)) {
-        phase_ = Phase::trusted;
-        return;
-    }
+    if (is_proved(context, phase)) return Trusted{};
     if (how.interval.count() == 0 || !context.seen.ways) {
-        context.actions.again = since_ + how.up_delay + unasked(how);
-        return;
+        context.actions.again = phase.since + how.up_delay + unasked(how);
+        return phase;
     }
-    if (round_open_) {
-        if (!primary_answered_ && !overdue(context, idle_wait)) return;
-        round_open_ = false;
-        due_ = round_ + (primary_answered_ ? how.interval : vain_pace(context));
+    if (phase.round_open) {
+        if (!answers.primary && !overdue(context, idle_wait)) return phase;
+        phase.round_open = false;
+        phase.due = round_ + (answers.primary ? how.interval : vain_pace(context, phase));
         ask(context, Side::standby);
-    } else if (context.now >= due_) {
-        against_ |= standby_answered_ && !primary_answered_ && !unsent_;
-        context.actions.next_target = asked_ >= since_ && !standby_answered_ && !primary_answered_;
-        primary_answered_ = standby_answered_ = false;
-        round_open_ = true;
+    } else if (context.now >= phase.due) {
+        phase.against |= answers.standby && !answers.primary && !unsent_;
+        context.actions.next_target = asked_ >= phase.since && !answers.standby && !answers.primary;
+        answers = {};
+        phase.round_open = true;
+        round_ = context.now;
         ask(context, Side::primary);
         context.actions.again = context.now + patience(how, idle_wait);
-        return;
+        return phase;
     }
-    context.actions.again = due_;
+    context.actions.again = phase.due;
+    return phase;
 }
 
-bool Prover::is_proved(const Context &context) const {
+bool Prover::is_proved(const Context &context, const Proving &phase) const {
     const Probing &how = context.how;
-    Instant waited = context.now - since_ - how.up_delay;
+    Instant waited = context.now - phase.since - how.up_delay;
     if (waited < Instant(0)) return false;
     if (how.interval.count() == 0) return waited >= unasked(how);
-    bool way_in = context.seen.received != received_;
-    if (!context.seen.ways) return (way_in && !refuted_) || waited >= unasked(how);
-    if (way_out_) return way_in || (!refuted_ && waited >= way_in_timeouts * how.timeout);
-    if (against_ || standby_answered_ || unsent_) return false;
+    bool inbound = context.seen.received != received_;
+    if (!context.seen.ways) return (inbound && !refuted_) || waited >= unasked(how);
+    if (phase.outbound) return inbound || (!refuted_ && waited >= inbound_timeouts * how.timeout);
+    if (phase.against || phase.answers.standby || unsent_) return false;
     return waited >= unasked(how);
 }
 
@@ -166,15 +172,15 @@ Instant Prover::unasked(const Probing &how) const {
 }
 
 /// From one vain round to the next: the longer it has been in vain, the slower.
-Instant Prover::vain_pace(const Context &context) const {
-    Instant least = refuted_ ? least_rest : (against_ ? 5 : 1) * context.how.interval;
-    return std::clamp<Instant>((context.now - since_) / 8, least, most_rest);
+Instant Prover::vain_pace(const Context &context, const Proving &phase) const {
+    Instant least = refuted_ ? least_rest : (phase.against ? 5 : 1) * context.how.interval;
+    return std::clamp<Instant>((context.now - phase.since) / 8, least, most_rest);
 }
 
-void Prover::trust(Context &context) {
+Prover::Phase Prover::next(Context &context, Trusted) {
     const Probing &how = context.how;
     Actions &actions = context.actions;
-    if (how.interval.count() == 0 || paused(context.seen.veto)) return;
+    if (how.interval.count() == 0 || paused(context.seen.veto)) return Trusted{};
     bool in_use = !context.seen.veto;
     if (in_use) refuted_ = false;
     // A frame since the last question is worth one question, an interval after the last; so a word
@@ -185,33 +191,37 @@ void Prover::trust(Context &context) {
         quiet_ = true;
     bool quiet = in_use && quiet_;
     actions.wake_on_frame = quiet;
-    Instant pace = quiet ? how.rest : how.interval;
-    if (mute_ && mute_ >= context.seen.ways && pace.count())
-        pace = !context.seen.unresolved ? std::max<Instant>(how.rest, least_rest)
-               : quiet                  ? most_rest
-                                        : search_in_vain;
-    if (!context.seen.ways && pace.count()) pace = quiet ? most_rest : target_search;
-    if (pace.count() == 0) return;
+    const Instant pace = asking_pace(context, quiet);
+    if (pace.count() == 0) return Trusted{};
     actions.again = round_ + pace;
     const bool stopped = quiet && inflow_stopped(context);
-    if (!stopped && context.now < round_ + pace) return;
+    if (!stopped && context.now < round_ + pace) return Trusted{};
     sent_ = context.seen.sent;
     if (!context.seen.ways) {
         round_ = context.now;
         actions.again = round_ + pace;
-        return;
+        return Trusted{};
     }
     measure_inflow(context);
-    phase_ = Phase::awaiting;
-    tries_ = stopped ? 2 : 1; // that silence counts as the first
-    primary_answered_ = standby_answered_ = false;
-    doubted_since_ = context.now;
     received_ = context.seen.received;
     round_ = context.now;
     ask(context, Side::primary);
     actions.again = context.now + patience(how, !in_use   ? idle_wait
                                                 : stopped ? next_wait
                                                           : first_wait);
+    // That the flow has stopped counts as the first unanswered question.
+    return Awaiting{{.since = context.now, .tries = stopped ? 2u : 1u}};
+}
+
+/// From one question to the next; 0: none is asked.
+Instant Prover::asking_pace(const Context &context, bool quiet) const {
+    const Probing &how = context.how;
+    const Instant pace = quiet ? how.rest : how.interval;
+    if (pace.count() == 0) return pace;
+    if (!context.seen.ways) return quiet ? most_rest : target_search;
+    if (mute_ < context.seen.ways) return pace;
+    if (!context.seen.unresolved) return std::max<Instant>(how.rest, least_rest);
+    return quiet ? most_rest : search_in_vain;
 }
 
 /// Since the last question; what came is enough to be missed when it stays away.
@@ -238,95 +248,92 @@ bool Prover::inflow_stopped(Context &context) {
     return inflow_.empty_looks >= looks;
 }
 
-void Prover::await(Context &context) {
-    bool idle = context.seen.veto; // wanted, but frames go by the standby
-    if (primary_answered_) {
+Prover::Phase Prover::next(Context &context, Awaiting doubt) {
+    const bool idle = context.seen.veto; // wanted, but frames go by the standby
+    if (doubt.answers.primary) {
         if (idle) ask(context, Side::standby); // moves the network's tables back
-        phase_ = Phase::trusted;
-        return;
+        return Trusted{};
     }
-    if (!overdue(context, idle ? idle_wait : tries_ == 1 ? first_wait : next_wait)) return;
-    if (unsent_ && idle) {
-        phase_ = Phase::trusted;
-        return;
-    }
-    if (unsent_ && (context.seen.completes || context.now - doubted_since_ < context.how.timeout)) {
-        if (context.seen.completes) doubted_since_ = context.now;
-        context.actions.suspicious = true;
-        ask(context, Side::primary); // in place of the one that was not sent
-        context.actions.again = context.now + patience(context.how, next_wait);
-        return;
-    }
+    const bool first = doubt.tries == 1;
+    if (!overdue(context, idle ? idle_wait : first ? first_wait : next_wait)) return doubt;
+    if (idle && unsent_) return Trusted{};
     if (idle) {
-        begin_proving(context, refuted_); // what is not in use must prove itself without a gap
+        // What is not in use must prove itself without a gap.
+        const Proving proving = begin_proving(context, refuted_);
         ask(context, Side::standby);
-        context.actions.again = due_;
-        return;
+        context.actions.again = proving.due;
+        return proving;
     }
-    context.actions.suspicious = true;
-    if (target_known_ && tries_ < questions) {
-        tries_++;
-        ask(context, Side::primary);
-        context.actions.again = context.now + patience(context.how, next_wait);
-        return;
+    const bool completes = context.seen.completes;
+    const bool replace = unsent_ && (completes || context.now - doubt.since < context.how.timeout);
+    if (replace && completes) doubt.since = context.now;
+    context.actions.doubted_since = doubt.since;
+    if (replace) { // asks in place of the question that was not sent
+        if (first) round_ = context.now;
+    } else if (target_known_ && doubt.tries < questions) {
+        doubt.tries++;
+    } else {
+        return Comparing{{.since = doubt.since, .answers = doubt.answers}};
     }
-    phase_ = Phase::comparing;
-    tries_ = 0;
+    ask(context, Side::primary);
+    context.actions.again = context.now + patience(context.how, next_wait);
+    return doubt;
 }
 
-/// The two-source rule.
-void Prover::compare(Context &context) {
-    if (phase_ == Phase::trial && !context.seen.veto) { // the veto does not stand yet
-        context.actions.again = context.now;
-        return;
-    }
-    Instant wait = patience(context.how, next_wait);
-    if (primary_answered_ || (standby_answered_ && !target_known_)) {
-        target_known_ = true; // it lives, and from now on its silence is news
-        phase_ = Phase::trusted;
-        return;
-    }
-    if (standby_answered_) { // the primary's answers may be right behind
-        context.actions.suspicious = true;
-        context.actions.again = standby_answered_at_ + wait;
-        if (context.now >= *context.actions.again) {
-            begin_proving(context, true);
-            context.actions.again = due_;
-        }
-        return;
-    }
-    if (tries_ && !overdue(context, next_wait)) return;
-    if (tries_ < (target_known_ ? comparisons : 1)) {
-        tries_++;
-        ask(context, Side::standby);
-        context.actions.again = context.now + wait;
-        return;
-    }
+Prover::Phase Prover::next(Context &context, Comparing doubt) {
+    if (std::optional<Phase> concluded = compare(context, doubt)) return *concluded;
     // Nobody answers. Either the neighbour is dead, or the guest's own frames, still going into the
     // hole, keep the network's tables pointing there. Only the latter leaves the primary silent.
-    bool silent = context.seen.received == received_;
-    if (phase_ == Phase::trial || !target_known_ || !silent) return give_up(context);
-    phase_ = Phase::trial;
-    tries_ = 0;
-    context.actions.again = context.now; // as soon as the veto stands
+    const bool silent = context.seen.received == received_;
+    if (!target_known_ || !silent) return give_up(context);
+    return Trial{{.since = doubt.since, .answers = doubt.answers}};
+}
+
+Prover::Phase Prover::next(Context &context, Trial doubt) {
+    if (!context.seen.veto) { // frames are diverted as soon as the veto stands
+        context.actions.again = context.now;
+        return doubt;
+    }
+    if (std::optional<Phase> concluded = compare(context, doubt)) return *concluded;
+    return give_up(context);
+}
+
+/// The two-source rule: the phase to go on in; nothing when nobody answers by either NIC.
+template <typename T>
+std::optional<Prover::Phase> Prover::compare(Context &context, T doubt) {
+    const Answers &answers = doubt.answers;
+    const Instant wait = patience(context.how, next_wait);
+    if (answers.primary || (answers.standby && !target_known_)) {
+        target_known_ = true; // it lives, and from now on its silence is news
+        return Trusted{};
+    }
+    if (answers.standby) { // the primary's answers may be right behind
+        context.actions.doubted_since = doubt.since;
+        context.actions.again = answers.standby_at + wait;
+        if (context.now < *context.actions.again) return doubt;
+        const Proving proving = begin_proving(context, true);
+        context.actions.again = proving.due;
+        return proving;
+    }
+    if (doubt.tries && !overdue(context, next_wait)) return doubt;
+    if (doubt.tries >= (target_known_ ? comparisons : 1)) return {};
+    doubt.tries++;
+    ask(context, Side::standby);
+    context.actions.again = context.now + wait;
+    return doubt;
 }
 
 /// Nothing is concluded, and this neighbour's silence means nothing until it answers again.
-void Prover::give_up(Context &context) {
+Prover::Trusted Prover::give_up(Context &context) {
     target_known_ = false;
     mute_++;
     context.actions.next_target = true;
-    phase_ = Phase::trusted;
+    return {};
 }
 
 void Prover::ask(Context &context, Side by) {
-    if (by == Side::primary) {
-        context.actions.ask_primary = true;
-        unsent_ = false;
-        if (phase_ == Phase::proving || tries_ == 1) round_ = context.now;
-    } else {
-        context.actions.ask_standby = true;
-    }
+    (by == Side::primary ? context.actions.ask_primary : context.actions.ask_standby) = true;
+    if (by == Side::primary) unsent_ = false;
     asked_ = context.now;
     late_once_ = false;
 }

@@ -16,6 +16,9 @@
 
 #include "loader/core/types.hpp"
 
+#include <optional>
+#include <variant>
+
 namespace hitless {
 
 using std::chrono::milliseconds;
@@ -51,9 +54,11 @@ class Prover {
     struct Actions {
         bool ask_primary = false;
         bool ask_standby = false;
-        bool next_target = false;     ///< the present way is not answered: take the next
-        bool suspicious = false;      ///< a question was not answered: look at the hardware, too
-        bool wake_on_frame = false;   ///< step() is due as soon as the guest sends
+        bool next_target = false;   ///< the present way is not answered: take the next
+        bool wake_on_frame = false; ///< step() is due as soon as the guest sends
+        /// A question was not answered: look at the hardware, too. When that question was asked;
+        /// the same as long as it is the same doubt.
+        std::optional<Instant> doubted_since;
         std::optional<Instant> again; ///< when step() is due though nothing happened
     };
 
@@ -68,19 +73,39 @@ class Prover {
     PathVerdict verdict() const;
     /// Somebody has answered a question by the primary since it was last to be proved.
     bool evident() const { return evident_; }
-    /// When the question was asked whose silence led to the present doubt.
-    Instant doubted_since() const { return doubted_since_; }
 
   private:
-    enum class Phase {
-        fresh,     ///< not one step yet
-        down,      ///< not usable: nothing to ask
-        proving,   ///< not to be used yet
-        trusted,   ///< proved; between two questions
-        awaiting,  ///< a question is out
-        comparing, ///< no answer: the standby is asked
-        trial      ///< nor there, and nothing comes in: frames are diverted while it is asked again
+    /// Who has answered in this round.
+    struct Answers {
+        bool primary = false, standby = false;
+        Instant standby_at{0};
     };
+    /// Questions to which no answer has come yet, while the primary is or was in use.
+    struct Doubt {
+        Instant since;        ///< when the first of them was asked
+        unsigned tries = 0;   ///< questions of this phase
+        Answers answers = {}; ///< of the whole doubt
+    };
+
+    // One type for each phase, with what holds in this phase alone.
+    struct Fresh {};   ///< not one step yet
+    struct Down {};    ///< the primary is not usable: nothing to ask
+    struct Trusted {}; ///< proved; between two questions
+    struct Proving {   ///< the primary is not to be used yet
+        Instant since; ///< when proving began
+        Instant due;   ///< when the next round may begin
+        Answers answers = {};
+        bool round_open = false; ///< the primary is asked, the standby not yet
+        bool outbound = false;   ///< a question by the primary was answered: frames get out
+        bool against = false;    ///< in some round the standby was answered and the primary not
+        bool stood = false;      ///< our veto was seen standing
+    };
+    struct Awaiting : Doubt {};  ///< a question is out
+    struct Comparing : Doubt {}; ///< no answer: the standby is asked
+    struct Trial : Doubt {};     ///< nor there, and nothing comes in: frames are diverted while the
+                                 ///< standby is asked again
+    using Phase = std::variant<Fresh, Down, Trusted, Proving, Awaiting, Comparing, Trial>;
+
     struct Context { // what one step works with
         const Probing &how;
         const Input &seen;
@@ -88,44 +113,51 @@ class Prover {
         Actions actions{};
     };
 
-    void enter(Context &);
-    void begin_proving(const Context &, bool refuted);
-    void prove(Context &);
-    bool is_proved(const Context &) const;
-    void trust(Context &);
+    template <typename T>
+    bool is() const {
+        return std::holds_alternative<T>(phase_);
+    }
+    /// What happened to the pair meanwhile.
+    void enter(const Context &);
+    /// Does what is due in this phase, if it is the present one; what it returns is the next.
+    template <typename T>
+    void advance(Context &);
+    Phase next(Context &, Proving);
+    Phase next(Context &, Awaiting);
+    Phase next(Context &, Comparing);
+    Phase next(Context &, Trial);
+    Phase next(Context &, Trusted);
+
+    Proving begin_proving(const Context &, bool refuted);
+    bool is_proved(const Context &, const Proving &) const;
+    Instant unasked(const Probing &) const;
+    Instant vain_pace(const Context &, const Proving &) const;
+
+    Instant asking_pace(const Context &, bool quiet) const;
     bool inflow_stopped(Context &);
     void measure_inflow(const Context &);
-    void await(Context &);
-    void compare(Context &);
-    void give_up(Context &);
+
+    template <typename T>
+    std::optional<Phase> compare(Context &, T doubt);
+    Trusted give_up(Context &);
+
     void ask(Context &, Side);
     bool overdue(Context &, int percent);
     Instant patience(const Probing &, int percent) const;
-    Instant vain_pace(const Context &) const;
-    Instant unasked(const Probing &) const;
 
-    Phase phase_ = Phase::fresh;
-    Instant since_{0};          ///< when proving began
+    Phase phase_ = Fresh{};
     Instant asked_{0};          ///< the last question, by either NIC
-    Instant round_{0}, due_{0}; ///< when the last round began; while proving, when the next may
-    Instant doubted_since_{0};
-    Instant slowest_{0};    ///< answer of late
-    uint64_t sent_ = 0;     ///< Input::sent when the last question was asked
-    uint64_t received_ = 0; ///< Input::received when proving, or a round, began
-    unsigned tries_ = 0;    ///< questions of this phase
-    bool primary_answered_ = false, standby_answered_ = false; ///< in this round
-    Instant standby_answered_at_{0};
+    Instant round_{0};          ///< when the last round of questions began
+    Instant slowest_{0};        ///< answer of late
+    uint64_t sent_ = 0;         ///< Input::sent when the last question was asked
+    uint64_t received_ = 0;     ///< Input::received when proving, or a round, began
     bool quiet_ = false;        ///< no frame since the last question, an interval ago
-    bool round_open_ = false;   ///< while proving: the primary is asked, the standby not yet
-    bool way_out_ = false;      ///< while proving: answered at least once
-    bool against_ = false;      ///< while proving: the standby was, in a round where it was not
     bool refuted_ = false;      ///< since it was last in use
     bool target_known_ = false; ///< the target answers; silence is news
     unsigned mute_ = 0;         ///< ways that were not answered lately; all: no hurry to ask
     bool late_once_ = false;    ///< we were late: one more wait was granted
     bool unsent_ = false;       ///< the last question to the primary was not sent
     bool evident_ = false;      ///< answered by the primary since proving began
-    bool stood_ = false;        ///< our veto was seen standing
     bool accused_ = false;      ///< refute() was called since the last step
 
     /// Frames that come in by a primary in use while the guest only listens.

@@ -89,7 +89,7 @@ void PathMonitor::step(Pair &pair, PairNamespaces &namespaces) {
                                             .completes = completes_},
                                            at);
     again_ = actions.again;
-    if (actions.suspicious) examine(pair, namespaces);
+    if (actions.doubted_since) examine(pair, namespaces, *actions.doubted_since);
     if (actions.next_target) prober_.next_target();
     if (actions.ask_primary && !prober_.ask(primary_, false, at)) prover_.not_sent(Side::primary);
     if (actions.ask_standby) prober_.ask(Ifindex{state.standby_id.ifindex}, true, at);
@@ -101,12 +101,12 @@ void PathMonitor::step(Pair &pair, PairNamespaces &namespaces) {
 }
 
 /// A question was not answered. Is the device still there, and does it send at all?
-void PathMonitor::examine(Pair &pair, PairNamespaces &namespaces) {
+void PathMonitor::examine(Pair &pair, PairNamespaces &namespaces, Instant doubted_since) {
     std::optional<Link> primary = namespaces.rtnl(pair.model().nics).link(primary_);
     if (!primary) return; // the link event is on its way
     answers_ = answers_on_bus(pair.state().primary_id.bus);
-    if (examined_ != prover_.doubted_since()) completed_ = primary->tx_packets;
-    examined_ = prover_.doubted_since();
+    if (examined_ != doubted_since) completed_ = primary->tx_packets;
+    examined_ = doubted_since;
     completes_ = primary->tx_packets != completed_;
 }
 

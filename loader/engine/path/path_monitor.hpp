@@ -39,7 +39,7 @@ class PathMonitor {
 
   private:
     void step(Pair &, PairNamespaces &);
-    void examine(Pair &, PairNamespaces &);
+    void examine(Pair &, PairNamespaces &, Instant doubted_since);
 
     Prober prober_;
     Prover prover_;
