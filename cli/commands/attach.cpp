@@ -61,10 +61,7 @@ Run setup_attach(CLI::App &app) {
     app.add_option("standby", options->request.standby, "the paravirtual NIC")
         ->required()
         ->type_name("STANDBY");
-    app.add_option("--primary", options->primary,
-                   "auto (same MAC, on PCI), mac (same MAC, any bus), an interface name, "
-                   "pci:ADDRESS, slot:NAME, acpi:INDEX, port:ID, switch:ID, bus:PATH or "
-                   "driver:NAME; several with commas, the best first")
+    app.add_option("--primary", options->primary, selector_forms)
         ->capture_default_str()
         ->type_name("WHICH");
     add_model_options(app, options->choice);

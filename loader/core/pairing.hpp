@@ -16,8 +16,12 @@
 
 namespace hitless {
 
-/// How the user named the primary: auto | mac | IFNAME | pci:ADDRESS | slot:NAME | acpi:INDEX |
-/// port:ID | switch:ID | bus:PATH | driver:NAME, or several of them with commas, the best first.
+/// The forms of a selector, for messages and help; docs/configuration.md explains each.
+inline constexpr auto selector_forms =
+    "auto (same MAC, on PCI), mac (same MAC, any bus), an interface name, pci:ADDRESS, slot:NAME, "
+    "acpi:INDEX, port:ID, switch:ID, bus:PATH or driver:NAME; several with commas, the best first";
+
+/// How the user named the primary: one of the forms above.
 struct Selector {
     hl_selector_kind kind = HL_SELECT_AUTO;
     std::string arg;
@@ -28,11 +32,6 @@ struct Selector {
     /// The choices of a list in their order; itself when it is none.
     std::vector<Selector> ranked() const;
 };
-
-/// The forms of a selector, for messages and help.
-inline constexpr std::string_view selector_forms =
-    "auto, mac, an interface name, pci:ADDRESS, slot:NAME, acpi:INDEX, port:ID, switch:ID, "
-    "bus:PATH or driver:NAME; several with commas, the best first";
 
 /// The primary that was found, or the reason in words why there is none.
 struct Choice {

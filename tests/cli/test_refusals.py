@@ -64,8 +64,8 @@ class Refusals(NetCase):
         self.refused("attach", "sby", "--primary", "br0", says=["br0 is stacked on other devices (bridge)"])
 
     def test_primary_that_names_no_device(self):
-        self.refused("attach", "sby", "--primary", "pci:nonsense", says=["use auto, mac, an interface"])
-        self.refused("attach", "sby", "--primary", "", says=["use auto, mac, an interface"])
+        self.refused("attach", "sby", "--primary", "pci:nonsense", says=["use auto (same MAC, on PCI), mac"])
+        self.refused("attach", "sby", "--primary", "", says=["use auto (same MAC, on PCI), mac"])
 
     def test_several_candidates(self):
         self.refused("attach", "sby", "--primary", "mac", says=["2 devices match 'mac'", "pri", "oth",
