@@ -7,13 +7,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
-import time
 import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(f"{HERE}/../../tests/cli")
+from shell import sh, wait_until  # noqa: E402
 
 ROOT = os.environ.get("HLD_ROOT", "")
 PACKAGE = os.environ.get("HLD_PACKAGE", "")
-HERE = os.path.dirname(os.path.abspath(__file__))
 MAC = "02:00:00:00:00:01"
 ADDRESS, GATEWAY = "192.0.2.50", "192.0.2.1"
 
@@ -31,13 +34,6 @@ MANAGERS = ("NetworkManager.service", "networking.service", "systemd-networkd.se
 CONFIG = '[[pair]]\nstandby = "eth0"\nprimary = "mac"\n'
 
 
-def sh(command, check=True):
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
-    if check and done.returncode:
-        raise AssertionError(f"{command}: {done.stderr or done.stdout}")
-    return done.stdout
-
-
 def defined(path, pattern):
     """A text of the product's, from the place where it is defined: a test that waits for a copy rots. That every
     one of them is still there is a test of scripts/test (tests/packaging)."""
@@ -46,15 +42,6 @@ def defined(path, pattern):
     if len(found) != 1:
         raise LookupError(f"{path} has {len(found)} places for {pattern}")
     return found[0]
-
-
-def wait_until(predicate, what, seconds=20):
-    end = time.monotonic() + seconds
-    while not (value := predicate()):
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
-    return value
 
 
 def cgroup_root():

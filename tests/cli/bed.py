@@ -13,8 +13,9 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
 import unittest
+
+from shell import sh, wait_until  # noqa: F401 (tests have them from here)
 
 HITLESS = os.environ.get("HITLESS", "hitless")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -47,24 +48,6 @@ if os.geteuid() == 0:
 
 needs_root = unittest.skipUnless(os.geteuid() == 0,
                                  "needs root, for network namespaces and BPF programs")
-
-
-def sh(command):
-    """Runs a command of the set-up; its failure is the test's."""
-    done = subprocess.run(command, shell=True, capture_output=True, text=True)
-    if done.returncode:
-        raise AssertionError(f"{command}: {done.stderr or done.stdout}")
-    return done.stdout
-
-
-def wait_until(predicate, what, seconds=30):
-    """Patience for what ought to happen at all; how soon is no test's business."""
-    end = time.monotonic() + seconds
-    while not (value := predicate()):
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.01)
-    return value
 
 
 def netns_cookie():
