@@ -3,7 +3,7 @@
 // Addresses: IPv6 duplicate detection, and names resolved anew, through both paths.
 #include "selftests/pair_test.hpp"
 #include "selftests/ping.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 namespace hitless::selftest {
 namespace {

@@ -4,8 +4,8 @@
 // no echo, one that is written down, and nobody at all.
 #include "selftests/figure.hpp"
 #include "selftests/hole.hpp"
+#include "testbed/process.hpp"
 #include "testbed/raw.hpp"
-#include "testbed/spawn.hpp"
 
 #include <arpa/inet.h>
 #include <map>

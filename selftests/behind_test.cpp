@@ -5,8 +5,8 @@
 #include "selftests/nested.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/ping.hpp"
+#include "testbed/process.hpp"
 #include "testbed/raw.hpp"
-#include "testbed/spawn.hpp"
 
 namespace hitless::selftest {
 namespace {

@@ -3,7 +3,7 @@
 // The controller is there first, the NICs come in any order.
 #include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 namespace hitless::selftest {
 namespace {

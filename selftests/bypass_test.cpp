@@ -6,7 +6,7 @@
 #include "selftests/ping.hpp"
 #include "selftests/programs.hpp"
 
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <cerrno>
 #include <cstring>

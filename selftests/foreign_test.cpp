@@ -4,7 +4,7 @@
 // port, so that a frame it does not see is a frame that arrives.
 #include "selftests/pair_test.hpp"
 #include "selftests/programs.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <cerrno>
 

@@ -7,8 +7,8 @@
 #include "selftests/pair_test.hpp"
 #include "selftests/ping.hpp"
 #include "selftests/xsk.hpp"
+#include "testbed/process.hpp"
 #include "testbed/raw.hpp"
-#include "testbed/spawn.hpp"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -3,7 +3,7 @@
 // Behind a switch that snoops, the groups of the guest follow it to the path that it takes: those
 // of the master, of a macvlan on it, and, where the switch tells VLANs apart, of a VLAN on it.
 #include "selftests/pair_test.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <arpa/inet.h>
 #include <net/if.h>

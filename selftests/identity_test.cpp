@@ -2,8 +2,8 @@
 //
 // Who a NIC is: not its name, not its index alone. And settings that drift apart.
 #include "selftests/pair_test.hpp"
+#include "testbed/process.hpp"
 #include "testbed/raw.hpp"
-#include "testbed/spawn.hpp"
 
 #include <csignal>
 #include <net/if.h>

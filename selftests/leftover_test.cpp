@@ -3,7 +3,7 @@
 // Programs of ours that outlive their pair's pins: they read no freed memory, the next attach takes
 // their place, and detach removes them without a record.
 #include "selftests/pair_test.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <algorithm>
 #include <array>

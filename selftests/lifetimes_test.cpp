@@ -3,8 +3,8 @@
 // What outlives what: a decision its controller, a pair its name, a device its number.
 #include "loader/core/error.hpp"
 #include "selftests/pair_test.hpp"
+#include "testbed/process.hpp"
 #include "testbed/raw.hpp"
-#include "testbed/spawn.hpp"
 
 #include <cerrno>
 #include <csignal>

@@ -2,7 +2,7 @@
 //
 // hitless-selftest: the product on this kernel, in network namespaces. See README.md.
 #include "selftests/needs.hpp"
-#include "selftests/process.hpp"
+#include "selftests/product.hpp"
 #include "selftests/starvation.hpp"
 
 #include <cstdio>

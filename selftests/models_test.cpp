@@ -4,8 +4,8 @@
 // what is refused or destroyed leaves nothing behind.
 #include "selftests/pair_test.hpp"
 #include "testbed/bulk.hpp"
+#include "testbed/process.hpp"
 #include "testbed/raw.hpp"
-#include "testbed/spawn.hpp"
 
 #include <algorithm>
 #include <csignal>

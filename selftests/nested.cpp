@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "selftests/nested.hpp"
 
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 #include "testbed/testbed.hpp"
 
 #include <fmt/format.h>

@@ -5,7 +5,7 @@
 #include "loader/core/error.hpp"
 #include "loader/core/models.hpp"
 #include "loader/core/names.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <cerrno>
 #include <csignal>

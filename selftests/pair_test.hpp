@@ -8,7 +8,7 @@
 
 #include "loader/core/models.hpp"
 #include "selftests/needs.hpp"
-#include "selftests/process.hpp"
+#include "selftests/product.hpp"
 #include "selftests/traffic.hpp"
 #include "testbed/testbed.hpp"
 #include "testbed/until.hpp"

@@ -2,7 +2,7 @@
 #include "selftests/pins.hpp"
 
 #include "loader/kernel/fd.hpp"
-#include "selftests/process.hpp"
+#include "selftests/product.hpp"
 
 #include <algorithm>
 #include <bpf/bpf.h>

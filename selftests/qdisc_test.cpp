@@ -4,7 +4,7 @@
 // stack, filters that several devices share, and root qdiscs that shape. Each is respected, or
 // named with a command that mends it, and that command is run here.
 #include "selftests/pair_test.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <regex>
 

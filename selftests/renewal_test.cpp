@@ -4,7 +4,7 @@
 // a word, and what nobody renews is not healthy.
 #include "loader/kernel/fd.hpp"
 #include "selftests/pair_test.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 #include "testbed/until.hpp"
 
 #include <arpa/inet.h>

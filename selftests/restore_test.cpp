@@ -3,7 +3,7 @@
 // Detach leaves everything as it was found; and state that was destroyed under us does no harm.
 #include "selftests/pair_test.hpp"
 #include "selftests/pins.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <algorithm>
 #include <cerrno>

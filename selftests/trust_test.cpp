@@ -4,7 +4,7 @@
 #include "selftests/figure.hpp"
 #include "selftests/pair_test.hpp"
 #include "selftests/procfs.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <atomic>
 #include <fstream>

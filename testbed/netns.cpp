@@ -2,7 +2,7 @@
 #include "testbed/netns.hpp"
 
 #include "loader/core/error.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <atomic>
 #include <cerrno>

@@ -2,7 +2,7 @@
 #include "testbed/nic.hpp"
 
 #include "loader/core/error.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <cerrno>
 #include <fmt/format.h>

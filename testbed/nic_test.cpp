@@ -3,8 +3,8 @@
 // What the test bed's NICs carry, and what can be done to the primary. Needs root; no datapath.
 #include "testbed/bulk.hpp"
 #include "testbed/flow.hpp"
+#include "testbed/process.hpp"
 #include "testbed/raw.hpp"
-#include "testbed/spawn.hpp"
 #include "testbed/testbed.hpp"
 #include "testbed/until.hpp"
 

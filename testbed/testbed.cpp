@@ -2,7 +2,7 @@
 #include "testbed/testbed.hpp"
 
 #include "loader/core/error.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 #include "testbed/until.hpp"
 
 #include <cerrno>

@@ -3,7 +3,7 @@
 #include "cli/output/json.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/models.hpp"
-#include "testbed/spawn.hpp"
+#include "testbed/process.hpp"
 
 #include <cerrno>
 #include <csignal>

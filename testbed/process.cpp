@@ -1,31 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "selftests/process.hpp"
+#include "testbed/process.hpp"
 
 #include "loader/core/error.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
-#include <fcntl.h>
-#include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-namespace hitless::selftest {
-
-using namespace std::chrono_literals;
-using testbed::until;
-
+namespace hitless::testbed {
 namespace {
 
-Fd memory_file() {
+Fd memory_file(std::string_view text = {}) {
     Fd fd(memfd_create("process", MFD_CLOEXEC));
     if (!fd) throw Error(errno, "create a memory file");
+    if (pwrite(fd.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+        throw Error(errno, "write a memory file");
     return fd;
 }
 
@@ -41,23 +39,35 @@ std::vector<char *> environment_but(const std::vector<std::string> &without) {
     return out;
 }
 
+std::string one_line(std::string text) {
+    while (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    std::ranges::replace(text, '\n', ' ');
+    return text;
+}
+
+std::string shown(const std::vector<std::string> &command) {
+    return fmt::format("run `{}`", fmt::join(command, " "));
+}
+
 } // namespace
 
-Process::Process(const std::vector<std::string> &command, const std::vector<std::string> &without)
-    : out_(memory_file()), err_(memory_file()) {
+Process::Process(const std::vector<std::string> &command, const Options &options)
+    : in_(memory_file(options.input)), out_(memory_file()), err_(memory_file()) {
     std::vector<char *> argv;
     for (const auto &word : command)
         argv.push_back(const_cast<char *>(word.c_str()));
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, in_.get(), 0);
     posix_spawn_file_actions_adddup2(&actions, out_.get(), 1);
     posix_spawn_file_actions_adddup2(&actions, err_.get(), 2);
     const int failed = posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(),
-                                    environment_but(without).data());
+                                    environment_but(options.without_env).data());
     posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) throw Error(failed, "run " + command.front());
+    if (failed != 0)
+        throw Error(failed, shown(command), fmt::format("install what has `{}`", command.front()));
 }
 
 Process::~Process() {
@@ -81,8 +91,10 @@ std::optional<int> Process::ended() {
 }
 
 std::optional<int> Process::wait(std::chrono::milliseconds patience) {
-    until([&] { return ended().has_value(); }, patience);
-    return code_;
+    const Fd over(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+    pollfd entry{over.get(), POLLIN, 0};
+    if (!ended() && over) poll(&entry, 1, static_cast<int>(patience.count()));
+    return ended();
 }
 
 std::string Process::text(const Fd &file) {
@@ -98,36 +110,23 @@ std::string Outcome::shown() const {
     return fmt::format("exit {}\n{}{}", code, out, err);
 }
 
-std::string hitless_binary() {
-    if (const char *given = getenv("HITLESS")) return given;
-    const auto beside = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "hitless";
-    return std::filesystem::exists(beside) ? beside.string() : "hitless";
-}
-
-Outcome run(const std::vector<std::string> &command, const std::vector<std::string> &without) {
-    Process process(command, without);
+Outcome run(const std::vector<std::string> &command, const Process::Options &options) {
+    Process process(command, options);
     const int code = process.wait().value_or(-1);
     return {code, process.out(), process.err()};
 }
 
-Outcome hitless_cli(const testbed::Netns &ns, std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {hitless_binary(), "-n", ns.name()});
-    return run(arguments);
+std::string spawn(const std::vector<std::string> &command, std::string_view input) {
+    const Outcome done = run(command, {.input = input});
+    if (done.code == 0) return done.out;
+    std::string said = one_line(done.err);
+    if (done.code < 0) said = "it did not end in time";
+    if (said.empty()) said = fmt::format("exit code {}", done.code);
+    throw Error(EIO, shown(command), said, "");
 }
 
-std::string PrivateState::dir() {
-    return fmt::format("/run/hitless-selftest-{}", getpid());
+void ip_batch(const std::string &netns, std::string_view lines) {
+    spawn({"ip", "-n", netns, "-batch", "-"}, lines);
 }
 
-PrivateState::PrivateState() {
-    std::filesystem::create_directory(dir());
-    setenv("HITLESS_STATE_DIR", dir().c_str(), 1);
-}
-
-PrivateState::~PrivateState() {
-    umount2((dir() + "/bpf").c_str(), MNT_DETACH); // what a failed test left pinned goes with it
-    std::error_code ignored;
-    std::filesystem::remove_all(dir(), ignored);
-}
-
-} // namespace hitless::selftest
+} // namespace hitless::testbed
