@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// libhitless: make, read, steer and keep pairs of NICs. All calls act in the caller's network
-// namespace, need CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN (to mount a bpffs), keep no
-// thread and throw hitless::Error. What is attached stays in force when the process ends.
+// libhitless: make pairs of NICs, read their state, choose their path and keep them working. All
+// calls act in the caller's network namespace, start no thread and throw hitless::Error. They need
+// CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, and CAP_SYS_ADMIN to mount a bpffs. A pair stays in force
+// when the process ends. Each Instant and duration says its unit in its type; a point in time is of
+// CLOCK_BOOTTIME. Objects returned by value are the caller's.
 //
 //   hitless::attach({.standby = "eth0"});
 //   hitless::Controller controller({});
 //   // poll(controller.fd()) ... controller.process();
 //
-// When not to use it: two NICs with two identities want routing; ports to one switch that must
-// aggregate bandwidth want LACP (bonding).
+// When not to use it: two NICs with two identities need routing; ports to one switch that must add
+// up their bandwidth need LACP (bonding).
 #pragma once
 
 #include "loader/core/error.hpp"
@@ -26,28 +28,30 @@
 
 namespace hitless {
 
-/// Takes a line for people.
+/// Is called with one line of text for people; may be empty.
 using Note = std::function<void(const std::string &)>;
 
 struct AttachRequest {
     std::string standby; ///< interface name
     Selector primary;
     Policy policy;
-    std::optional<hl_liveness> liveness; ///< none: the best rung that the kernel takes
+    std::optional<hl_liveness> liveness; ///< none: the best that the kernel accepts
     hl_model model = HL_MODEL_TWO;       ///< docs/models.md
-    /// XDP: for guests that forward; of the model three alone.
+    /// XDP is for guests that forward, in the model three only.
     hl_datapath datapath = HL_DATAPATH_TC;
     std::string failover{}; ///< name of the failover device; empty: "fo-" and the standby's
-    bool checksums_complete = false; ///< XDP on veth or tap: the other ends finish every frame
-    bool gate = false; ///< tc only: an XDP program keeps twins from taps on the standby
-    std::vector<std::string> other_standbys{}; ///< a controller's choice, in this order, when
+    /// For XDP on veth or tap: the other ends send only frames with complete checksums.
+    bool checksums_complete = false;
+    /// For tc: an XDP program keeps the second copies of frames from packet sockets on the standby.
+    bool gate = false;
+    std::vector<std::string> other_standbys{}; ///< for a controller: tried in this order when
                                                ///< `standby` is not there
-    std::string origin{}; ///< file:line:column where it was asked for; for messages
-    Note note{};          ///< hears what does not go on by itself afterwards; may be empty
+    std::string origin{}; ///< file:line:column where the pair was asked for; for messages
+    Note note{};          ///< is told what does not go on by itself after the attach
 };
 
-/// Makes a pair, at once and for good. Refuses rather than half-attaches: after an Error the
-/// machine is as it was. Returns the primary's name, empty when none is there yet.
+/// Makes a pair, which lasts until it is detached or the machine stops. After an Error the machine
+/// is as it was. Returns the primary's name, empty when there is no primary yet.
 std::string attach(const AttachRequest &);
 
 /// Ends a pair and gives every setting back. Under a controller that lasts until the next attach(),
@@ -63,13 +67,12 @@ struct ConvertRequest {
     std::string standby; ///< or the failover device
     hl_model model;
     std::string failover{}; ///< as for attach
-    bool gap = false;       ///< though frames are lost on the way
+    bool gap = false;       ///< convert although frames are lost on the way
 };
 
-/// Makes the pair one of another model; refuses (EBUSY, with the reason) what would lose frames,
-/// unless `gap`. When the new one cannot be made the old one is made again. With `gap` and the
-/// model that the pair has, the pair is made again as it is. Returns how long it
-/// took.
+/// Gives a pair another model. Without `gap` it refuses what would lose frames (EBUSY, with the
+/// reason). When the new pair cannot be made, the old one is made again. With `gap` and the model
+/// that the pair has already, the pair is made again as it is. Returns how long it took.
 Instant convert(const ConvertRequest &);
 
 struct NicStatus {
@@ -82,7 +85,8 @@ struct NicStatus {
     bool present = false;
     bool up = false;
     bool carrier = false;
-    bool known = true;   ///< the datapath has it: false after it was away, until it is taken back
+    bool known = true;   ///< the datapath has it; false after it was away, until a controller or
+                         ///< an attach gives it to the datapath again
     bool native = false; ///< an XDP program of ours is in front of it
 
     bool works() const { return present && up && carrier; }
@@ -95,10 +99,10 @@ struct Veto {
     hl_actor actor;
 };
 
-/// What is broken in a pair, or not as its owner believes.
+/// Something that is broken in a pair, or is not as its owner believes.
 struct Problem {
     std::string what;
-    std::string remedy; ///< the command or change that mends it; empty when it is not the guest's
+    std::string remedy; ///< the command or change that mends it; empty when the guest has none
     std::string text() const { return remedy.empty() ? what : what + "; " + remedy; }
 };
 
@@ -110,10 +114,10 @@ struct PairStatus {
     hl_datapath datapath = HL_DATAPATH_TC;
     hl_liveness liveness = HL_LIVENESS_CAST;
     bool primary_active = false;
-    uint64_t veto = 0;
-    std::vector<Veto> vetoes; ///< the same, with since when and by whom
-    uint64_t flips = 0;
-    bool proved = false; ///< a neighbour has answered by the primary since it came up
+    uint64_t veto = 0;        ///< the veto word: HL_VETO bits of what stands against the primary
+    std::vector<Veto> vetoes; ///< the same reasons, with since when they stand and by whom
+    uint64_t flips = 0;       ///< changes of the path since the pair was made
+    bool proved = false;      ///< a neighbour has answered by the primary since it came up
     Selector selector;
     Policy policy;
     NicStatus primary, standby;
@@ -124,38 +128,41 @@ struct PairStatus {
     bool healthy() const;
 };
 
-/// The pairs of this namespace. Works without a controller. One that is incomplete or of another
-/// version is its own trouble: it is left out, and why goes to `unreadable`. Without that, it is
-/// thrown when there is nothing else to tell.
+/// The pairs of this namespace. No controller is needed. A pair that is incomplete or of another
+/// version is left out, and the reason is added to `unreadable`. Where that is null, the first such
+/// reason is thrown if there is no other pair to return.
 std::vector<PairStatus> status(std::vector<Error> *unreadable = nullptr);
+/// The pair of one standby, or of its failover device. Throws ENODEV when there is
+/// no such interface, ENOENT when it is in no pair.
 PairStatus status(const std::string &standby);
 
-/// Why a paravirtual NIC is in no pair.
+/// A paravirtual NIC that is in no pair, and why.
 struct Unpaired {
     std::string ifname;
     std::string why; ///< "" when it could be paired at once
 };
 std::vector<Unpaired> unpaired();
 
-/// auto withdraws the operator's veto; primary also every doubt and decision of others (host,
-/// black-hole, tx-hang), not what the primary cannot do: a dead one is not used, nor one that does
-/// not take the master's MTU, MAC or settings; standby sets the operator's.
+/// `standby` sets the operator's veto, `automatic` withdraws it. `primary` also withdraws every
+/// doubt and every decision of others (host, black-hole, tx-hang). It does not withdraw what the
+/// primary cannot do: a dead primary is not used, nor one that does not take the master's MTU, MAC
+/// or settings.
 enum class Target { automatic, primary, standby };
 void switch_path(const std::string &standby, Target);
 
-/// A flip as people read it.
+/// A change of a pair's path.
 struct Flip {
     std::string pair;
     Instant time; ///< CLOCK_BOOTTIME
     bool to_primary;
     uint64_t reasons; ///< veto bits that caused it, or that were withdrawn last
     hl_actor actor;
-    std::optional<uint64_t> lost;  ///< frames that died in the primary, by its own counters since
-                                   ///< the controller last looked; none: nobody looked
+    std::optional<uint64_t> lost;  ///< frames that were lost in the primary, by its own counters
+                                   ///< since a controller last read them; none: nobody read them
     std::optional<Instant> lasted; ///< how long the state before had lasted, where the log knows
 };
 
-/// Flips of all pairs since the numbers in `seen` (pair -> flips read), which it advances.
+/// Reads the flips of all pairs, each once and the oldest first.
 class FlipReader {
   public:
     enum class Unreadable { refused, passed_over };
@@ -164,7 +171,8 @@ class FlipReader {
     ~FlipReader();
     FlipReader(FlipReader &&) noexcept;
     FlipReader &operator=(FlipReader &&) noexcept;
-    /// Cheap enough to poll: reads mapped memory. New pairs are found by rescan().
+    /// Flips since the last call. Reads mapped memory, so it may be called often. Pairs that are
+    /// new are found by rescan().
     std::vector<Flip> read();
     void rescan();
 
@@ -173,15 +181,16 @@ class FlipReader {
     std::unique_ptr<State> state_;
 };
 
-/// Keeps pairs: gives them their primaries back, proves and trusts, notices what the datapath
-/// cannot. Single-threaded; does nothing outside process(). One per network namespace.
+/// Keeps pairs working: gives them their primaries back, proves their paths, and notices what the
+/// datapath cannot. It starts no thread and does nothing outside process(). A network namespace has
+/// one controller at most.
 class Controller {
   public:
     struct Options {
         bool auto_pair = true;            ///< pair every standby with its same-MAC PCI primary
-        std::vector<AttachRequest> pairs; ///< asked for by name; made when both NICs are there
-        Policy policy;                    ///< of pairs made by auto_pair
-        std::function<void(const std::string &)> log; ///< one line an occurrence; may be empty
+        std::vector<AttachRequest> pairs; ///< rules: pairs to make as soon as their NICs are there
+        Policy policy;                    ///< for pairs that auto_pair makes
+        std::function<void(const std::string &)> log; ///< is told one line an event; may be empty
         std::function<void(const Flip &)> on_flip;    ///< may be empty
     };
 
@@ -190,12 +199,14 @@ class Controller {
     explicit Controller(Options);
     ~Controller();
 
-    int fd() const; ///< readable when process() has something to do
+    /// The descriptor to wait on, for reading: process() has something to do.
+    int fd() const;
+    /// Does what is due and never waits. An error that concerns one pair goes to the log.
     void process();
 
-    /// Follows another configuration, without a gap: pairs keep their datapath and take over their
-    /// new policy and rule; none is detached because it is no longer named.
-    /// The callbacks stay as they are.
+    /// Follows another configuration. Pairs keep their datapath and lose no frame; they get their
+    /// new policy and rule. A pair that no rule names any more is not detached. The callbacks stay
+    /// as they are.
     void reconfigure(Options);
 
   private:
@@ -206,7 +217,7 @@ class Controller {
 /// One line for each rule that has no standby or no primary on this machine now.
 std::vector<std::string> idle_rules(const Controller::Options &);
 
-/// Another controller owns the namespace.
+/// Thrown where the namespace has another controller.
 class AlreadyRunning : public Error {
   public:
     explicit AlreadyRunning(int owner_pid);
@@ -222,7 +233,7 @@ std::string state_directory();
 /// The pid of the namespace's controller, if it has one.
 std::optional<int> controller_pid();
 
-/// One thing that doctor looked at.
+/// One thing that examine_machine() looked at.
 struct Finding {
     enum class Grade { ok, degraded, missing } grade;
     std::string what;   ///< "bpf_rdonly_cast"
@@ -230,6 +241,8 @@ struct Finding {
     std::string remedy; ///< the command or change that mends it; empty when nothing is needed
 };
 inline constexpr std::string_view grade_names[] = {"ok", "degraded", "missing"};
+/// What this machine can do, and what prevents the rest. Everything is really tried, in child
+/// processes; nothing of it remains.
 std::vector<Finding> examine_machine();
 
 } // namespace hitless

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libhitless: pair a standby NIC with its passthrough primary, steer and keep the pairs.
+ * libhitless: pair a paravirtual NIC (the standby) with the passthrough NIC of the same guest (the
+ * primary), choose the path of a pair, and keep pairs working while NICs come and go.
  *
  *	struct hitless_handle *h;
  *	struct hitless_attach_options options = {.size = sizeof(options), .standby = "eth0"};
@@ -8,26 +9,27 @@
  *		fprintf(stderr, "%s\n", hitless_error(h));
  *	hitless_close(h);       // what is attached stays in force
  *
- * When not to use it: two NICs that are two identities want routing; ports to one switch that
- * must sum up bandwidth want LACP.
+ * When not to use it: two NICs with two identities need routing; ports to one switch that must
+ * add up their bandwidth need LACP (bonding).
  *
- * Results: 0, or a negative errno; then hitless_error() has the sentence: what was done, to which
- * object, why it failed, the way out. Nothing is half done: after an error of hitless_attach() the
- * machine is as it was.
+ * Results: a call that returns int returns 0, or a negative errno. After an error hitless_error()
+ * returns a sentence: what was done, to which object, why it failed, and what to do about it.
+ * After an error of hitless_attach() the machine is as it was before the call.
  *
- * The library starts no thread, installs no signal handler, keeps no state outside its handles and
- * writes to no file descriptor of yours. A handle is for one thread at a time; calls act in that
- * thread's network namespace. Making and keeping pairs needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON
- * and CAP_SYS_ADMIN (docs/operating.md).
+ * Threads and processes: the library starts no thread and installs no signal handler. It keeps no
+ * state outside its handles, and it writes to no file descriptor of yours. Use a handle in one
+ * thread at a time; a call acts in the network namespace of the thread that makes it. To make and
+ * to keep pairs a process needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN
+ * (docs/operating.md).
  *
- * Growth: structs begin with their size and grow at their end only. In those that you fill, set
- * size to sizeof and leave what you do not use zero: zero is the default everywhere; what a newer
- * program asks of an older library is refused with -E2BIG, not ignored. In those that you are
- * given, size says which fields there are. Names are text (model, reasons, counters), so that new
- * ones need no new header.
+ * Versions: each struct begins with its size, and new fields are added at its end only. In a struct
+ * that you fill, set size to sizeof and leave the fields that you do not use zero, which is the
+ * default of every field. When a newer program sets a field that an older library does not know,
+ * the library refuses the call with -E2BIG. In a struct that you are given, size says which fields
+ * there are. Models, reasons and counters have names as text, so that new ones need no new header.
  *
- * Memory: what a call hands out belongs to the handle and is valid until the same call is made
- * again on it, or hitless_close(). Texts may be any bytes, as interface names may.
+ * Memory: what a call hands out belongs to the handle. It is valid until the same call is made again
+ * on that handle, or until hitless_close(). A text may hold any bytes, because interface names may.
  */
 #ifndef HITLESS_H
 #define HITLESS_H
@@ -41,64 +43,74 @@ extern "C" {
 
 struct hitless_handle;
 
-/* *handle is NULL after an error, and hitless_error(NULL) says that memory or descriptors ran out. */
+/* Makes a handle, for hitless_close() to free. After an error *handle is NULL, and
+ * hitless_error(NULL) says that memory or descriptors ran out. */
 int hitless_open(struct hitless_handle **handle);
-/* Ends the handle's controller, if it has one; the pairs stay in force. NULL is allowed. */
+/* Frees a handle, and ends its controller if it has one; the pairs stay in force. NULL is allowed. */
 void hitless_close(struct hitless_handle *handle);
 
-/* The sentence of the last call that failed; "" before that. */
+/* The sentence about the last call on this handle that failed; "" when none has failed yet. */
 const char *hitless_error(const struct hitless_handle *handle);
-/* "0.1.0" */
+/* The version of the library: "0.1.0". */
 const char *hitless_version(void);
 
-/* Lines for people: what a controller does, what a detach could not give back. Called only inside
- * calls on this handle; `line` is valid during the call. NULL: nobody listens. */
+/* Sets who is told, in lines for people, what a controller does and what a detach could not give
+ * back. The function is called inside calls on this handle only; `line` is valid until it returns.
+ * NULL: nobody is told. */
 typedef void (*hitless_log_fn)(const char *line, void *user);
 void hitless_set_log(struct hitless_handle *handle, hitless_log_fn log, void *user);
 
-/* When a primary is trusted. Times: 0 is the default, negative is none at all. */
+/* When a primary is used. Times are in milliseconds: 0 stands for the default, which is given here,
+ * and a negative number for no time at all. */
 struct hitless_policy {
 	size_t size;
 	int32_t hold_down_ms;      /* how long a lost primary must be good before it is used again; 200 */
-	int32_t up_delay_ms;       /* from carrier to the first use of a primary */
-	int32_t probe_interval_ms; /* between probes while the guest sends */
-	int32_t probe_rest_ms;     /* between probes while it only listens */
-	int32_t proof_timeout_ms;  /* until a primary is used though nobody answers on either NIC */
+	int32_t up_delay_ms;       /* from its carrier to the first probe of a primary; 20 */
+	int32_t probe_interval_ms; /* between probes while the guest sends; 20; negative: no probes */
+	int32_t probe_rest_ms;     /* between probes while the guest only listens; 300 */
+	int32_t proof_timeout_ms;  /* until a primary is used though nobody answers on either NIC; 200 */
 	uint32_t reserved;         /* 0 */
-	const char *reselect;      /* NULL: always | better | failure */
-	const char *announce;      /* NULL: auto | garp | none */
-	const char *carrier;       /* of a failover device; NULL: keep | follow */
+	const char *reselect;      /* "always" (NULL), "better" or "failure" */
+	const char *announce;      /* "auto" (NULL), "garp" or "none" */
+	const char *carrier;       /* of a failover device: "keep" (NULL) or "follow" */
 };
 
 struct hitless_attach_options {
 	size_t size;
-	const char *standby;   /* interface name */
-	const char *primary;   /* auto (NULL) | mac | IFNAME | pci:ADDRESS | slot:NUMBER */
-	const char *model;     /* two, three, hidden, one; NULL: two for tc, three for xdp */
-	const char *datapath;  /* NULL: tc | xdp, for guests that forward */
-	const char *liveness;  /* NULL: best | cast | probe-read | netlink */
+	const char *standby;   /* its interface name */
+	const char *primary;   /* "auto" (NULL), "mac", an interface name, "pci:ADDRESS", "slot:NAME" or
+	                          any other form in docs/configuration.md ("Naming the primary") */
+	const char *model;     /* "two", "three", "hidden" or "one"; NULL: two for tc, three for xdp */
+	const char *datapath;  /* "tc" (NULL), or "xdp" for guests that forward */
+	const char *liveness;  /* how a frame learns that the primary is down: "best" (NULL), "cast",
+	                          "probe-read" or "netlink" */
 	const struct hitless_policy *policy; /* NULL: the defaults */
 	const char *failover;  /* name of the device that a model makes; NULL: "fo-" and the standby's */
-	int gate;              /* flag; tc: an XDP program keeps twins from taps on the standby */
-	int checksums_complete;   /* flag; xdp on veth or tap: the other ends finish every frame */
-	/* Of a controller's rules only: */
-	const char *const *other_standbys; /* tried in this order when `standby` is not there; ends with
-	                                      NULL; may be NULL */
-	const char *origin;    /* where the rule stands ("agent.conf:12"), for messages; NULL: nowhere */
+	int gate;              /* flag, for tc: an XDP program keeps the second copies of frames from
+	                          packet sockets on the standby */
+	int checksums_complete;   /* flag, for xdp on veth or tap: the other ends send only frames with
+	                             complete checksums */
+	/* For rules of a controller only: */
+	const char *const *other_standbys; /* tried in this order when `standby` is not there; the list
+	                                      ends with NULL; may be NULL */
+	const char *origin;    /* where the rule stands ("agent.conf:12"), for messages; may be NULL */
 };
 
-/* Makes a pair, for good; its primary may come later. -EEXIST: there is one already. */
+/* Makes a pair, which lasts until it is detached or the machine stops; its primary may come later.
+ * -EEXIST: the standby is in a pair already. */
 int hitless_attach(struct hitless_handle *handle, const struct hitless_attach_options *options);
 
-/* Ends a pair and gives every setting back; NULL: all pairs of the namespace. -ENOENT: no such. */
+/* Ends a pair and gives the NICs their settings back. NULL ends all pairs of the namespace.
+ * -ENODEV: there is no such interface. -ENOENT: it is in no pair. */
 int hitless_detach(struct hitless_handle *handle, const char *standby);
 
-/* STANDBY leaves the primary; AUTO lets policy decide again; PRIMARY also overrules every doubt (a
- * dead primary is still not used). -ENOENT: no such pair. */
+/* HITLESS_STANDBY leaves the primary. HITLESS_AUTO lets policy decide again. HITLESS_PRIMARY does
+ * that too, and overrules every doubt; a dead primary is still not used. -ENODEV and -ENOENT: as of
+ * hitless_detach(). */
 enum hitless_path { HITLESS_AUTO, HITLESS_PRIMARY, HITLESS_STANDBY };
 int hitless_switch(struct hitless_handle *handle, const char *standby, enum hitless_path path);
 
-/* A reason not to use the primary. Lists of them end with a name that is NULL. */
+/* A reason not to use the primary. A list of reasons ends with one whose name is NULL. */
 struct hitless_reason {
 	const char *name;    /* "link-down" */
 	const char *meaning; /* "the kernel reports the primary down" */
@@ -106,7 +118,7 @@ struct hitless_reason {
 	const char *actor;   /* who set it, as in a flip; NULL among the reasons of a flip */
 };
 
-/* Frames counted under one name. Lists end with a name that is NULL. */
+/* Frames counted under one name. A list of counters ends with one whose name is NULL. */
 struct hitless_counter {
 	const char *name; /* "tx_primary" */
 	uint64_t frames;
@@ -120,10 +132,11 @@ struct hitless_nic {
 	uint32_t ifindex;
 	uint32_t mtu;
 	int present, up, carrier; /* flags */
-	int known;           /* flag; 0: the datapath lost it while it was away, until it is taken back */
+	int known;           /* flag: the datapath has it; 0 after it was away, until a controller or an
+	                        attach gives it to the datapath again */
 	int native;          /* flag: an XDP program of ours is in front of it */
 	int reserved;
-	uint64_t tx_dropped; /* frames that it was given and did not send, as the kernel counts */
+	uint64_t tx_dropped; /* frames that it was given and did not send, as the kernel counts them */
 };
 
 struct hitless_pair {
@@ -133,24 +146,24 @@ struct hitless_pair {
 	const char *active;              /* "primary" | "standby": where the next frame goes */
 	int healthy; /* flag: the primary is in use or was decided against, and nothing is broken */
 	int reserved;
-	uint64_t flips;                         /* since it was made */
-	const struct hitless_reason *veto;      /* none: the primary is wanted */
-	const char *const *problems;            /* what is broken, in words; ends with NULL */
-	const struct hitless_counter *counters; /* since it was made */
+	uint64_t flips;                         /* changes of the path since the pair was made */
+	const struct hitless_reason *veto;      /* what stands against the primary; may be an empty list */
+	const char *const *problems;            /* what is broken, in words; the list ends with NULL */
+	const struct hitless_counter *counters; /* since the pair was made */
 	const struct hitless_nic *primary, *standby;
 	const char *model, *datapath, *liveness, *selector;
-	const char *failover; /* the device that the guest uses; "": the standby */
-	const struct hitless_policy *policy; /* in force: every time as it is, -1 for none */
+	const char *failover; /* the device that the guest uses; "": it uses the standby */
+	const struct hitless_policy *policy; /* in force: each time as it is, -1 for no time at all */
 	int proved; /* flag: a neighbour has answered by the primary since it came up */
 	int reserved2;
 };
 
-/* The pair of `standby`, or all (NULL): *first is NULL when there is none. Asks no process.
- * -ENOENT: no such pair. */
+/* The pair of `standby`, or all pairs (NULL): *first is NULL when there is none. Reads the kernel;
+ * no controller is needed. -ENODEV and -ENOENT: as of hitless_detach(). */
 int hitless_status(struct hitless_handle *handle, const char *standby,
 		   const struct hitless_pair **first);
 
-/* A paravirtual NIC that is in no pair. */
+/* A paravirtual NIC that is in no pair, and why. */
 struct hitless_unpaired {
 	size_t size;
 	const struct hitless_unpaired *next; /* NULL: the last */
@@ -159,71 +172,77 @@ struct hitless_unpaired {
 };
 int hitless_unpaired_nics(struct hitless_handle *handle, const struct hitless_unpaired **first);
 
+/* A change of a pair's path. */
 struct hitless_flip {
 	size_t size;
 	const struct hitless_flip *next; /* NULL: the last */
 	const char *pair;
 	const char *to;     /* "primary" | "standby": the path from here on */
 	uint64_t time_ns;   /* CLOCK_BOOTTIME */
-	uint64_t lasted_ns; /* how long the path before had been in use; 0: not known */
-	const struct hitless_reason *reasons; /* what caused it, or was withdrawn last */
-	const char *actor;                    /* "datapath" | "controller" | "operator" | "nobody" */
-	int64_t lost; /* frames that died in the primary, by its own counters since the controller last
-	                 looked; -1: nobody looked */
+	uint64_t lasted_ns; /* how long the path before it had been in use; 0: not known */
+	const struct hitless_reason *reasons; /* what caused it, or what was withdrawn last */
+	const char *actor;  /* who did it: "datapath" | "controller" | "operator" | "nobody" */
+	int64_t lost; /* frames that were lost in the primary, by its own counters since a controller
+	                 last read them; -1: nobody read them */
 };
 
-/* Flips since the last call on this handle, oldest first; the first call gives what the log still
- * holds (64 a pair). Reads mapped memory: cheap enough to be called ten times a second. */
+/* Flips since the last call on this handle, oldest first. The first call gives those that are still
+ * in the log, which keeps the last 64 of each pair. It reads mapped memory, so it may be called ten
+ * times a second. */
 int hitless_flips(struct hitless_handle *handle, const struct hitless_flip **first);
 
+/* One thing that hitless_examine() looked at. */
 struct hitless_finding {
 	size_t size;
 	const struct hitless_finding *next; /* NULL: the last */
 	const char *grade;                  /* "ok" | "degraded" | "missing" */
 	const char *what;                   /* "bpf_rdonly_cast" */
 	const char *detail;
-	const char *remedy; /* the command that mends it; "" when nothing is needed */
+	const char *remedy; /* the command or change that mends it; "" when nothing is needed */
 };
 
-/* What this machine can do and what is in the way, tried for real, in child processes that the call
- * reaps; nothing stays. */
+/* What this machine can do, and what prevents the rest. Everything is really tried, in child
+ * processes for which the call waits; nothing of it remains. */
 int hitless_examine(struct hitless_handle *handle, const struct hitless_finding **first);
 
 struct hitless_control_options {
 	size_t size;
 	int only_listed;      /* flag: do not pair every standby with its same-MAC PCI primary */
 	int reserved;         /* 0 */
-	const struct hitless_policy *policy; /* of pairs that it makes unasked; NULL: the defaults */
-	const struct hitless_attach_options *const *pairs; /* wanted by name; ends with NULL; may be NULL.
-	                                                      Made as soon as their standby is there */
+	const struct hitless_policy *policy; /* for pairs that no rule names; NULL: the defaults */
+	const struct hitless_attach_options *const *pairs; /* rules: pairs to make as soon as their
+	                                                      standby is there; the list ends with NULL;
+	                                                      may be NULL */
 };
 
-/* Makes this handle the namespace's controller: it gives pairs their primaries back, proves them,
- * and announces flips to the network. `options` may be NULL. -EBUSY: there is one already. */
+/* Makes this handle the controller of the network namespace: it gives pairs their primaries back,
+ * proves their paths, and announces flips to the network. `options` may be NULL. -EBUSY: the
+ * namespace has a controller already. */
 int hitless_control(struct hitless_handle *handle, const struct hitless_control_options *options);
 
-/* Follows other options, without a gap: pairs keep their datapath and take over their new rule and
- * policy; none is detached because it is no longer named. Options that are refused change nothing.
- * -ESRCH: this handle is no controller. */
+/* Gives the controller other options. Pairs keep their datapath and lose no frame; they get their
+ * new rule and policy. A pair that no rule names any more is not detached. Options that are refused
+ * change nothing. -ESRCH: this handle is no controller. */
 int hitless_reconfigure(struct hitless_handle *handle, const struct hitless_control_options *options);
 
-/* What is wrong with options, changing nothing; *lines: one for each rule that is right and matches
- * nothing on this machine now; ends with NULL. */
+/* Checks options and changes nothing; an error says what is wrong with them. *lines has a line for
+ * each rule that is right and matches nothing on this machine now; the list ends with NULL. */
 int hitless_check(struct hitless_handle *handle, const struct hitless_control_options *options,
 		  const char *const **lines);
 
-/* The one descriptor to wait on (poll, epoll, select; for reading), the same as long as the handle
- * lives. Readable when hitless_process() has something to do; never so without a controller. Do
- * not read or close it. */
+/* The descriptor to wait on, for reading, with poll, epoll or select. It stays the same as long as
+ * the handle lives. It is readable when hitless_process() has something to do, and never without a
+ * controller. Do not read from it and do not close it. */
 int hitless_fd(const struct hitless_handle *handle);
-/* Does what is due; never waits. Errors of single pairs go to the log and leave the others alone. */
+/* Does what is due and never waits. An error that concerns one pair goes to the log, and the call
+ * goes on with the others. */
 int hitless_process(struct hitless_handle *handle);
 
-/* *pid: of the namespace's controller, 0 when there is none. */
+/* Sets *pid to the process that is the namespace's controller, or to 0 when there is none. */
 int hitless_controller_pid(struct hitless_handle *handle, int *pid);
 
-/* Where pairs and controllers keep what outlives them, the control socket too: /run/hitless, or
- * $HITLESS_STATE_DIR. NULL and a sentence in hitless_error() when out of memory. */
+/* The directory in which pairs, controllers and the control socket are: /run/hitless, or
+ * $HITLESS_STATE_DIR. When memory ran out it returns NULL, and hitless_error() says so. */
 const char *hitless_state_directory(struct hitless_handle *handle);
 
 #ifdef __cplusplus
