@@ -39,7 +39,7 @@ WRONG = {  # text: (line:column, what must be said)
     "[[pair]]\nstandby = 'eth0'\nmaster = 'eth1'":
         ("3:1", "unknown key 'master', nearest is"),
     "[[pair]]\nstandby = 'eth0'\nprimary = 'pci:nonsense'":
-        ("3:11", "read the primary 'pci:nonsense': names no device; use auto, mac,"),
+        ("3:11", "read the primary 'pci:nonsense': names no device; use auto"),
     "holddown_ms = 1": ("1:1", "nearest is 'hold_down_ms'"),
     "[[pair]]\nstanby = 'eth0'": ("2:1", "unknown key 'stanby', nearest is 'standby'"),
     "[[pair]]\nstandby = []": ("2:11", "'standby' is empty"),
