@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "selftests/nested.hpp"
 
+#include "loader/core/error.hpp"
 #include "testbed/process.hpp"
 #include "testbed/testbed.hpp"
+#include "testbed/until.hpp"
 
 #include <fmt/format.h>
 #include <sstream>
@@ -32,6 +34,18 @@ Nested::Nested(const testbed::Netns &guest, const std::string &master, Joined ho
     testbed::ip_batch(netns_.name(), fmt::format("link set lo up\nlink set {0} up\n"
                                                  "addr add {1}/24 broadcast + dev {0}\n",
                                                  ifname, address4));
+    // Carrier comes by a work queue of the kernel's (linkwatch), up to a second after a device is
+    // up; until then its queue, or the bridge's port, drops what is sent.
+    if (!testbed::until([&] { return passes(how); }))
+        throw Error(ETIMEDOUT, "wait until the nested guest's link passes frames");
+}
+
+bool Nested::passes(Joined how) const {
+    const auto has = [](const std::vector<std::string> &command, std::string_view word) {
+        return testbed::spawn(command).find(word) != std::string::npos;
+    };
+    if (!has({"ip", "-n", netns_.name(), "link", "show", ifname}, "state UP")) return false;
+    return how != Joined::bridge || !has({"bridge", "-n", guest_.name(), "link"}, "state disabled");
 }
 
 std::string Nested::learned_at() const {

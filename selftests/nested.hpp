@@ -19,6 +19,7 @@ class Nested {
     static constexpr const char *ifname = "eth0", *bridge = "br-guest";
     enum class Joined { bridge, macvlan };
 
+    /// Its link passes frames when it returns. Throws Error.
     Nested(const testbed::Netns &guest, const std::string &master, Joined);
 
     const testbed::Netns &netns() const { return netns_; }
@@ -26,6 +27,8 @@ class Nested {
     std::string learned_at() const;
 
   private:
+    bool passes(Joined) const;
+
     const testbed::Netns &guest_;
     testbed::Netns netns_;
 };

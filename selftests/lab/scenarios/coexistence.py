@@ -61,8 +61,9 @@ def run(trial):
     expect(reaches(), "frames do not pass after the filter's rule is gone")
 
     sh("xdpdump -i pri -w /tmp/dump.pcap >/tmp/dump.log 2>&1 &")
-    trial.guest.until("xdpdump listens", "bpftool prog show | grep -q trace_on_entry || ! pidof xdpdump >/dev/null", 20)
-    sh("ping -c 10 -i 0.1 10.79.0.1 >/dev/null; kill -INT $(pidof xdpdump); "
+    # It says so once it reads; its programs are loaded some time before that.
+    trial.guest.until("xdpdump listens", "grep -q 'listening on' /tmp/dump.log || ! pidof xdpdump >/dev/null", 60)
+    sh("ping -c 20 -i 0.1 10.79.0.1 >/dev/null; kill -INT $(pidof xdpdump); "
        "while pidof xdpdump >/dev/null; do usleep 5000; done")
     told = sh("cat /tmp/dump.log")
     dumped = re.search(r"(\d+) packets captured", told)
