@@ -19,7 +19,7 @@ if(HITLESS_LTO)
   target_compile_options(hitless_whole PRIVATE -Os -ffunction-sections -fdata-sections -flto=auto)
   target_compile_definitions(hitless_whole PRIVATE HITLESS_VERSION="${PROJECT_VERSION}")
   target_precompile_headers(hitless_whole PRIVATE ${HITLESS_HEADERS})
-  target_link_libraries(hitless_whole PRIVATE hitless_maps bpf_tc bpf_xdp bpf_notice
+  target_link_libraries(hitless_whole PRIVATE hitless_maps bpf_tc bpf_xdp bpf_notice bpf_host
     PkgConfig::LIBXDP PkgConfig::LIBBPF PkgConfig::LIBMNL)
   add_library(hitless_shared SHARED $<TARGET_OBJECTS:hitless_whole>)
   target_link_options(hitless_shared PRIVATE -flto=auto -Os)

@@ -182,6 +182,15 @@ hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin)
     return {at.ifindex, static_cast<uint8_t>(at.netkit ? HL_HOOK_NETKIT : HL_HOOK_TCX), 0, {}};
 }
 
+Fd link_tcx(const HookPoint &at, int program_fd) {
+    int fd = tcx_attach(at, program_fd);
+    if (fd >= 0) return Fd(fd);
+    if (fd == -EINVAL && !has_tcx(at.ifindex))
+        throw Error(EOPNOTSUPP, describe(at, "tcx"), "this kernel has no tcx",
+                    "boot Linux 6.6 or later");
+    throw Error(-fd, describe(at, "tcx"), fd == -EPERM ? "run as root" : "");
+}
+
 void check_hook(const HookPoint &at) {
     refuse(at, no_room_if_needed(at));
 }

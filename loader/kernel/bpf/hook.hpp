@@ -31,6 +31,9 @@ struct HookPoint {
 /// already it moves, without a gap, to where it belongs among other people's filters now.
 hl_hook attach_hook(const HookPoint &, int program_fd, const std::string &pin);
 
+/// Attaches by tcx alone and leaves the link to the caller. Throws; EOPNOTSUPP before Linux 6.6.
+Fd link_tcx(const HookPoint &, int program_fd);
+
 /// Takes ours away, and the clsact qdisc if we made it. Quiet when the device is gone.
 void detach_hook(const hl_hook &, Direction, const std::string &pin);
 

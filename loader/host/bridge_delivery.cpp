@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/error.hpp"
+#include "loader/host/delivery.hpp"
+#include "loader/kernel/netlink/bridge.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace hitless {
+namespace {
+
+class BridgeDelivery : public Delivery {
+  public:
+    BridgeDelivery(Rtnl &rtnl, const GuestSpec &spec) : rtnl_(rtnl), spec_(spec) {}
+
+    void look(Instant) override {
+        try {
+            state_ = read(places());
+        } catch (const Error &error) {
+            state_ = {DataPath::unknown, false, error.what()};
+        }
+    }
+
+    void move(DataPath to, Instant now) override {
+        std::string failure;
+        try {
+            Places at = places();
+            if (number(at.primary) || to == DataPath::primary) check(at);
+            move(at, to);
+        } catch (const Error &error) {
+            failure = error.what();
+        }
+        look(now);
+        if (!failure.empty())
+            state_.problem = failure;
+        else if (state_.path != to && state_.problem.empty())
+            state_.problem =
+                fmt::format("moved to the {}, and reads back {}", name(to), name(state_.path));
+    }
+
+    /// As if the bridge had learnt them: they age, and move to where the guest is heard.
+    void release() override {
+        try {
+            Places at = places();
+            for (uint16_t vlan : at.vlans)
+                if (std::optional<FdbEntry> entry = fdb_entry(rtnl_, at.bridge, spec_.mac, vlan))
+                    if (entry->fixed) put(at, {spec_.mac, vlan, entry->port});
+            state_ = read(at);
+        } catch (const Error &error) {
+            state_.problem = error.what();
+        }
+    }
+
+  private:
+    struct Places {
+        Ifindex bridge, standby, primary; ///< primary: none where it is not there
+        std::vector<uint16_t> vlans;
+    };
+
+    Places places() {
+        std::optional<Link> standby = rtnl_.link(spec_.standby);
+        if (!standby)
+            throw Error(ENODEV, fmt::format("find the tap {} of {}", spec_.standby, spec_.name),
+                        "start the guest, or mend `standby` in the configuration");
+        if (standby->master_kind != "bridge")
+            throw Error(EINVAL, fmt::format("deliver to {}", spec_.name),
+                        fmt::format("{} is no port of a bridge", spec_.standby),
+                        fmt::format("`ip link set {} master BRIDGE`, or deliver by commands "
+                                    "(delivery = \"exec\")",
+                                    spec_.standby));
+        std::optional<Link> primary = rtnl_.link(spec_.primary);
+        Places out{standby->master,
+                   standby->index,
+                   primary && primary->master == standby->master ? primary->index : Ifindex::none,
+                   {}};
+        out.vlans = vlan_filtering(rtnl_, out.bridge) ? port_vlans(rtnl_, out.standby)
+                                                      : std::vector<uint16_t>{0};
+        if (out.vlans.empty())
+            throw Error(EINVAL, fmt::format("deliver to {}", spec_.name),
+                        fmt::format("{} is in no VLAN of its bridge", spec_.standby),
+                        fmt::format("`bridge vlan add dev {} vid VLAN`", spec_.standby));
+        return out;
+    }
+
+    /// Before anything is changed, so that half a move is rare.
+    void check(const Places &at) {
+        std::string action = fmt::format("deliver to the primary of {}", spec_.name);
+        if (!number(at.primary))
+            throw Error(ENODEV, action,
+                        fmt::format("{} is not in the bridge of {}", spec_.primary, spec_.standby),
+                        fmt::format("`ip link set {} master BRIDGE up`", spec_.primary));
+        if (at.vlans == std::vector<uint16_t>{0}) return;
+        std::vector<uint16_t> there = port_vlans(rtnl_, at.primary);
+        for (uint16_t vlan : at.vlans)
+            if (std::ranges::find(there, vlan) == there.end())
+                throw Error(
+                    EINVAL, action,
+                    fmt::format("VLAN {} of {} is not on {}", vlan, spec_.standby, spec_.primary),
+                    fmt::format("`bridge vlan add dev {} vid {}`", spec_.primary, vlan));
+    }
+
+    void put(const Places &, const FdbEntry &entry) {
+        if (int error = put_fdb_entry(rtnl_, entry))
+            throw Error(error, fmt::format("have the bridge send {} to device {}", entry.mac.text(),
+                                           number(entry.port)));
+    }
+
+    void move(const Places &at, DataPath to) {
+        Ifindex target = to == DataPath::primary ? at.primary : at.standby,
+                source = to == DataPath::primary ? at.standby : at.primary;
+        // Groups first and away last: for a moment both ports get them, and the guest drops twins.
+        std::vector<MdbEntry> groups =
+            number(source) ? mdb_entries(rtnl_, at.bridge, source) : std::vector<MdbEntry>{};
+        for (const MdbEntry &group : groups)
+            change_mdb_entry(rtnl_, at.bridge, group.at(target), true);
+        for (uint16_t vlan : at.vlans)
+            put(at, {spec_.mac, vlan, target, true, true});
+        // What the guest has besides may live elsewhere tomorrow: as it was, never sticky by us.
+        if (number(source))
+            for (FdbEntry other : fdb_entries(rtnl_, source)) {
+                if (other.mac == spec_.mac) continue;
+                other.port = target;
+                put_fdb_entry(rtnl_, other); // a VLAN that the other port is not in stays behind
+            }
+        for (const MdbEntry &group : groups)
+            change_mdb_entry(rtnl_, at.bridge, group, false);
+    }
+
+    State read(const Places &at) {
+        size_t primary = 0, held = 0;
+        for (uint16_t vlan : at.vlans) {
+            std::optional<FdbEntry> entry = fdb_entry(rtnl_, at.bridge, spec_.mac, vlan);
+            if (!entry) continue; // to all ports, so to the standby too
+            held += entry->fixed && entry->sticky;
+            bool there = number(at.primary) && entry->port == at.primary;
+            primary += there;
+            if (there || entry->port == at.standby) continue;
+            std::optional<Link> elsewhere = rtnl_.link(entry->port);
+            return {DataPath::unknown, false,
+                    fmt::format("the bridge sends {} to {}", spec_.mac.text(),
+                                elsewhere ? elsewhere->name : "a device that is gone")};
+        }
+        bool all = primary == at.vlans.size();
+        if (primary && !all)
+            return {DataPath::unknown, false,
+                    "some VLANs are delivered to the primary and some are not"};
+        return {all ? DataPath::primary : DataPath::standby, held == at.vlans.size(), ""};
+    }
+
+    Rtnl &rtnl_;
+    GuestSpec spec_;
+};
+
+} // namespace
+
+std::unique_ptr<Delivery> deliver_by_bridge(Rtnl &rtnl, const GuestSpec &spec) {
+    return std::make_unique<BridgeDelivery>(rtnl, spec);
+}
+
+} // namespace hitless

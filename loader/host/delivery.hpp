@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Where the host delivers frames for one guest, and the moving of it. What was written is read
+// back: state() is what is, never what was asked for.
+//
+//   delivery.move(DataPath::primary, now);   // begins; some mechanisms take a while
+//   poll(delivery.fd()) until delivery.deadline(); delivery.process(now);
+//   delivery.state();                        // once not busy()
+#pragma once
+
+#include "loader/core/channel_message.hpp"
+#include "loader/kernel/netlink/rtnl.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hitless {
+
+/// A guest as the administrator described it.
+struct GuestSpec {
+    std::string name;
+    Mac mac;
+    std::string standby;                 ///< the tap's name
+    std::string primary;                 ///< the port's name; may be empty where commands deliver
+    std::vector<std::string> move, read; ///< commands (exec); empty: the bridge delivers
+    std::chrono::milliseconds command_limit{2000};
+    bool give = true; ///< what is wished until somebody says otherwise
+    std::chrono::milliseconds deadline{250};
+    std::string origin; ///< where it was described, "file:line:column"
+    bool operator==(const GuestSpec &) const = default;
+};
+
+class Delivery {
+  public:
+    struct State {
+        DataPath path = DataPath::unknown;
+        bool held = false;   ///< frames go there whatever is heard elsewhere
+        std::string problem; ///< why the path is unknown, or the last move failed; else empty
+        bool operator==(const State &) const = default;
+    };
+    virtual ~Delivery() = default;
+
+    /// Begins to read where frames go now.
+    virtual void look(Instant now) = 0;
+    /// Begins to move and hold the downlink; what is then is read back.
+    virtual void move(DataPath to, Instant now) = 0;
+    /// Frames may go where the guest is heard again, as before it was held.
+    virtual void release() = 0;
+
+    /// A move or a look is under way: neither may be asked for.
+    virtual bool busy() const { return false; }
+    /// Readable when process() has something to do; -1: never.
+    virtual int fd() const { return -1; }
+    virtual std::optional<Instant> deadline() const { return {}; }
+    virtual void process(Instant) {}
+
+    const State &state() const { return state_; }
+
+  protected:
+    State state_;
+};
+
+/// By the forwarding database of the bridge that both ports are in: one static, sticky entry a
+/// VLAN. What else the bridge has learnt of the guest, its other addresses and its groups, goes
+/// along. `rtnl` must outlive it.
+std::unique_ptr<Delivery> deliver_by_bridge(Rtnl &rtnl, const GuestSpec &);
+
+/// By the administrator's commands, with HITLESS_GUEST, HITLESS_MAC, HITLESS_STANDBY,
+/// HITLESS_PRIMARY and, to move, HITLESS_PATH in their environment. `read` prints `standby` or
+/// `primary`. One that does not end in time is killed with all that it started.
+std::unique_ptr<Delivery> deliver_by_commands(const GuestSpec &);
+
+} // namespace hitless

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/kernel/bpf/tap_programs.hpp"
+#include "loader/core/error.hpp"
+#include "loader/kernel/bpf/hook.hpp"
+#include "loader/kernel/bpf/libbpf_silence.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <fmt/format.h>
+#include <host.skel.h>
+#include <set>
+#include <sys/stat.h>
+
+namespace hitless {
+namespace {
+
+constexpr const char *from_guest = "in", *to_guest = "out";
+
+/// The device of a link; 0: it is gone.
+uint32_t device_of(int link_fd) {
+    bpf_link_info info{};
+    uint32_t size = sizeof(info);
+    // info.tcx.ifindex, which these headers do not name, stands where info.xdp.ifindex does.
+    return bpf_obj_get_info_by_fd(link_fd, &info, &size) ? 0 : info.xdp.ifindex;
+}
+
+[[noreturn]] void load_failed(int error) {
+    throw Error(error, "load the programs for taps",
+                error == EPERM ? "run as root, or with CAP_BPF and CAP_NET_ADMIN"
+                               : "boot Linux 6.6 or later");
+}
+
+} // namespace
+
+void TapPrograms::Close::operator()(host_bpf *skeleton) const {
+    host_bpf__destroy(skeleton);
+}
+
+void TapPrograms::Close::operator()(ring_buffer *ring) const {
+    ring_buffer__free(ring);
+}
+
+TapPrograms::TapPrograms(std::string dir) : dir_(std::move(dir)) {
+    LibbpfSilence silence; // what fails comes back as an Error
+    skeleton_.reset(host_bpf__open());
+    if (!skeleton_) throw Error(errno, "open the built-in BPF object");
+    if (mkdir(dir_.c_str(), 0700) < 0 && errno != EEXIST)
+        throw Error(errno, fmt::format("create {}", dir_), "run as root");
+    share_taps();
+    if (int error = host_bpf__load(skeleton_.get())) load_failed(-error);
+    std::string path = fmt::format("{}/taps_{}", dir_, HL_HOST_ABI_VERSION);
+    if (bpf_obj_pin(bpf_map__fd(skeleton_->maps.taps), path.c_str()) < 0 && errno != EEXIST)
+        throw Error(errno, fmt::format("pin {}", path));
+    ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.heard), hand_on, this, nullptr));
+    if (!ring_) throw Error(errno, "map the ring of messages");
+}
+
+TapPrograms::~TapPrograms() = default;
+
+/// An earlier daemon's map of taps, where there is one: it holds the wishes.
+void TapPrograms::share_taps() {
+    std::string path = fmt::format("{}/taps_{}", dir_, HL_HOST_ABI_VERSION);
+    Fd earlier(bpf_obj_get(path.c_str()));
+    if (!earlier) return;
+    if (int error = bpf_map__reuse_fd(skeleton_->maps.taps, earlier.get()))
+        throw Error(-error, fmt::format("take over {}", path), fmt::format("remove {}", path));
+}
+
+int TapPrograms::fd() const {
+    return ring_buffer__epoll_fd(ring_.get());
+}
+
+int TapPrograms::hand_on(void *self, void *data, size_t size) {
+    const auto *heard = static_cast<const hl_tap_heard *>(data);
+    if (size < sizeof(*heard)) return 0;
+    const auto *bytes = reinterpret_cast<const uint8_t *>(&heard->message);
+    (*static_cast<TapPrograms *>(self)->heard_)(Ifindex{heard->ifindex},
+                                                {bytes, sizeof(heard->message)});
+    return 0;
+}
+
+void TapPrograms::read(const Heard &heard) {
+    heard_ = &heard;
+    ring_buffer__consume(ring_.get());
+    heard_ = nullptr;
+}
+
+std::string TapPrograms::pin(const char *side, Ifindex tap) const {
+    return fmt::format("{}/{}_{}", dir_, side, number(tap));
+}
+
+void TapPrograms::attach(Ifindex tap, const std::string &shown) {
+    uint32_t key = number(tap);
+    hl_tap fresh{};
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.taps), &key, &fresh, BPF_NOEXIST) < 0 &&
+        errno != EEXIST)
+        throw Error(errno, fmt::format("keep {}", shown),
+                    errno == E2BIG ? fmt::format("a daemon serves {} taps", HL_TAPS) : "");
+    // The guard first: a guest is not answered before nobody else can speak to it.
+    attach(tap, shown, true);
+    attach(tap, shown, false);
+}
+
+void TapPrograms::attach(Ifindex tap, const std::string &shown, bool outward) {
+    bpf_program *program = outward ? skeleton_->progs.hl_to_guest : skeleton_->progs.hl_from_guest;
+    std::string path = pin(outward ? to_guest : from_guest, tap);
+    Fd link(bpf_obj_get(path.c_str()));
+    if (link && device_of(link.get()) == number(tap) &&
+        bpf_link_update(link.get(), bpf_program__fd(program), nullptr) == 0)
+        return;
+    HookPoint at{number(tap), outward ? Direction::egress : Direction::ingress, shown};
+    Fd fresh = link_tcx(at, bpf_program__fd(program));
+    unlink(path.c_str()); // of a device that is gone
+    if (bpf_obj_pin(fresh.get(), path.c_str()) < 0) throw Error(errno, fmt::format("pin {}", path));
+}
+
+void TapPrograms::detach(Ifindex tap) {
+    uint32_t key = number(tap);
+    for (const char *side : {from_guest, to_guest})
+        if (unlink(pin(side, tap).c_str()) < 0 && errno != ENOENT)
+            throw Error(errno, fmt::format("unpin {}", pin(side, tap)));
+    bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.taps), &key);
+}
+
+bool TapPrograms::attached(Ifindex tap) const {
+    for (const char *side : {from_guest, to_guest}) {
+        Fd link(bpf_obj_get(pin(side, tap).c_str()));
+        if (!link || device_of(link.get()) != number(tap)) return false;
+    }
+    return true;
+}
+
+std::vector<Ifindex> TapPrograms::pinned() const {
+    std::set<uint32_t> out;
+    std::error_code ignored;
+    for (const auto &entry : std::filesystem::directory_iterator(dir_, ignored)) {
+        std::string name = entry.path().filename();
+        size_t digits = name.find('_');
+        if (digits == name.npos || name.starts_with("taps")) continue;
+        uint32_t index = 0;
+        std::from_chars(name.data() + digits + 1, name.data() + name.size(), index);
+        if (index) out.insert(index);
+    }
+    std::vector<Ifindex> taps;
+    for (uint32_t index : out)
+        taps.push_back(Ifindex{index});
+    return taps;
+}
+
+hl_tap TapPrograms::counts(Ifindex tap) const {
+    uint32_t key = number(tap);
+    hl_tap out{};
+    bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.taps), &key, &out);
+    return out;
+}
+
+hl_tap_wish TapPrograms::wish(Ifindex tap) const {
+    return static_cast<hl_tap_wish>(counts(tap).wish);
+}
+
+void TapPrograms::set_wish(Ifindex tap, hl_tap_wish wish) {
+    uint32_t key = number(tap);
+    hl_tap now{};
+    int map = bpf_map__fd(skeleton_->maps.taps);
+    // Counts that the programs add meanwhile may be lost; a wish is not.
+    if (bpf_map_lookup_elem(map, &key, &now) < 0) throw Error(errno, "keep what is wished");
+    now.wish = wish;
+    if (bpf_map_update_elem(map, &key, &now, BPF_EXIST) < 0)
+        throw Error(errno, "keep what is wished");
+}
+
+} // namespace hitless

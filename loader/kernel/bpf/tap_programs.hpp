@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The programs on a hypervisor's taps (bpf/host.bpf.c): what guests say comes out of them, and
+// nobody but us says anything to a guest. Their links and the map of taps are pinned in a directory
+// of ours. So the guard stands, and wishes are kept, while no daemon runs; the next one puts its
+// own programs into the same links, without a gap.
+//
+//   TapPrograms programs(dir);          // which is on a bpffs
+//   programs.attach(tap, "vnet3");
+//   poll(programs.fd()); programs.read([](Ifindex tap, std::span<const uint8_t> message) { ... });
+#pragma once
+
+#include "loader/core/types.hpp"
+#include "loader/kernel/fd.hpp"
+#include "maps/hitless_host.h"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+struct host_bpf;
+struct ring_buffer;
+
+namespace hitless {
+
+class TapPrograms {
+  public:
+    /// Loads the programs and makes the directory, or takes over what an earlier process left
+    /// there. Throws Error: EPERM, or EOPNOTSUPP where the kernel has no tcx.
+    explicit TapPrograms(std::string dir);
+    ~TapPrograms(); ///< what is attached stays
+
+    /// Readable when a guest has said something.
+    int fd() const;
+    using Heard = std::function<void(Ifindex, std::span<const uint8_t> message)>;
+    /// All that was said since; messages without their Ethernet header. Never blocks.
+    void read(const Heard &);
+
+    /// Both directions of one tap, idempotent. `shown` names it in errors.
+    void attach(Ifindex, const std::string &shown);
+    /// Takes the programs, the wish and the counts away. Quiet when there is nothing.
+    void detach(Ifindex);
+    /// True while both programs run there.
+    bool attached(Ifindex) const;
+    /// Taps with pins of ours, whether the device is still there or not.
+    std::vector<Ifindex> pinned() const;
+
+    /// As it was set for this tap, by whichever process. NONE: never, or the tap is a new one.
+    hl_tap_wish wish(Ifindex) const;
+    void set_wish(Ifindex, hl_tap_wish); ///< throws ENOENT for a tap without our programs
+    /// All zero for a tap without our programs.
+    hl_tap counts(Ifindex) const;
+
+  private:
+    struct Close {
+        void operator()(host_bpf *) const;
+        void operator()(ring_buffer *) const;
+    };
+    std::string pin(const char *side, Ifindex) const;
+    void attach(Ifindex, const std::string &shown, bool to_guest);
+    void share_taps();
+    static int hand_on(void *self, void *data, size_t size);
+
+    std::string dir_;
+    std::unique_ptr<host_bpf, Close> skeleton_;
+    std::unique_ptr<ring_buffer, Close> ring_;
+    const Heard *heard_ = nullptr; ///< while read() runs
+};
+
+} // namespace hitless

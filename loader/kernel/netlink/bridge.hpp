@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a bridge knows of its ports: where it sends frames for an address (FDB) or a group (MDB),
+// and in which VLANs a port is. Nothing is cached.
+#pragma once
+
+#include "loader/kernel/netlink/rtnl.hpp"
+
+#include <array>
+
+namespace hitless {
+
+/// Frames for `mac` in `vlan` (0: of a bridge that knows no VLANs) go to `port`.
+struct FdbEntry {
+    Mac mac;
+    uint16_t vlan = 0;
+    Ifindex port = Ifindex::none;
+    bool fixed = false;  ///< `static`: does not age
+    bool sticky = false; ///< does not move to where the address is heard
+    bool operator==(const FdbEntry &) const = default;
+};
+/// The entry, if there is one; not the bridge's own addresses.
+std::optional<FdbEntry> fdb_entry(Rtnl &, Ifindex bridge, const Mac &, uint16_t vlan);
+/// All that lead to a port.
+std::vector<FdbEntry> fdb_entries(Rtnl &, Ifindex port);
+/// Makes the entry, or turns the one that is there into it in one step. 0, or the kernel's errno:
+/// EINVAL when the port is not in that VLAN.
+int put_fdb_entry(Rtnl &, const FdbEntry &);
+
+/// A group that a port wants, all sources. The kernel's bytes, which it alone understands.
+struct MdbEntry {
+    std::array<uint8_t, 28> bytes{}; ///< struct br_mdb_entry
+    bool operator==(const MdbEntry &) const = default;
+    Ifindex port() const;
+    MdbEntry at(Ifindex port) const;
+};
+std::vector<MdbEntry> mdb_entries(Rtnl &, Ifindex bridge, Ifindex port);
+/// 0, or the kernel's errno; quiet when it is so already.
+int change_mdb_entry(Rtnl &, Ifindex bridge, const MdbEntry &, bool on);
+
+/// Whether a bridge tells VLANs apart.
+bool vlan_filtering(Rtnl &, Ifindex bridge);
+/// Those of a port.
+std::vector<uint16_t> port_vlans(Rtnl &, Ifindex port);
+
+} // namespace hitless

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The downlink by a bridge: moved, read back, and everything that belongs to the guest with it.
+#include "loader/core/error.hpp"
+#include "loader/kernel/netlink/bridge.hpp"
+#include "tests/host/bed.hpp"
+
+#include <algorithm>
+
+namespace hitless::test {
+namespace {
+
+constexpr Instant any{0};
+
+class BridgeDeliveryTest : public HostBed {
+  protected:
+    BridgeDeliveryTest() { delivery_ = deliver_by_bridge(rtnl_, spec()); }
+    static GuestSpec spec() {
+        GuestSpec out;
+        out.name = "web1";
+        out.mac = *Mac::parse(guest_mac);
+        out.standby = "tap1";
+        out.primary = "vf1";
+        return out;
+    }
+    const Delivery::State &look() {
+        delivery_->look(any);
+        return delivery_->state();
+    }
+    const Delivery::State &move(DataPath to) {
+        delivery_->move(to, any);
+        return delivery_->state();
+    }
+    /// What a user's own tool says.
+    static std::string fdb(const std::string &mac) {
+        return testbed::spawn({"sh", "-c", "bridge fdb show br br0 | grep -i " + mac + " || true"});
+    }
+    /// Where a frame from the network to the guest comes out.
+    std::string arrives(const std::string &mac = guest_mac) {
+        testbed::PacketSocket standby = on(guest1(), "standby", 0x88b6),
+                              primary = on(guest1(), "primary", 0x88b6);
+        std::string hex = mac + "020000000009" + "88b6" + std::string(100, '0');
+        on(far(), "lan").send(testbed::from_hex(hex));
+        std::string out;
+        if (standby.next(200ms)) out += "standby";
+        if (primary.next(50ms)) out += "primary";
+        return out;
+    }
+    void guest_speaks(const std::string &by, const std::string &mac = guest_mac) {
+        std::string hex = "020000000009" + mac + "88b6" + std::string(100, '0');
+        on(guest1(), by).send(testbed::from_hex(hex));
+    }
+
+    Rtnl rtnl_;
+    std::unique_ptr<Delivery> delivery_;
+};
+
+TEST_F(BridgeDeliveryTest, MovesAndReadsBack) {
+    EXPECT_EQ(look(), (Delivery::State{DataPath::standby, false, ""})) << "nothing learnt: to all";
+    EXPECT_EQ(move(DataPath::primary), (Delivery::State{DataPath::primary, true, ""}));
+    EXPECT_EQ(arrives(), "primary");
+    EXPECT_NE(fdb(guest_mac).find("dev vf1"), std::string::npos);
+    EXPECT_EQ(move(DataPath::standby), (Delivery::State{DataPath::standby, true, ""}));
+    EXPECT_EQ(arrives(), "standby");
+    EXPECT_NE(fdb(guest_mac).find("sticky"), std::string::npos);
+}
+
+/// The control: a static entry that is not sticky moves.
+TEST_F(BridgeDeliveryTest, WhatIsHeardElsewhereMovesNothing) {
+    sh(fmt::format("bridge fdb replace {} dev vf1 master static", guest_mac));
+    guest_speaks("standby");
+    ASSERT_TRUE(testbed::until([&] { return look().path == DataPath::standby; }, 5s));
+    move(DataPath::primary);
+    guest_speaks("standby");
+    EXPECT_EQ(arrives(), "primary");
+    EXPECT_EQ(look().path, DataPath::primary);
+}
+
+TEST_F(BridgeDeliveryTest, ReleasedItGoesWhereTheGuestIsHeard) {
+    move(DataPath::standby);
+    delivery_->release();
+    EXPECT_EQ(delivery_->state(), (Delivery::State{DataPath::standby, false, ""}));
+    EXPECT_EQ(arrives(), "standby") << "no flood meanwhile";
+    guest_speaks("primary");
+    EXPECT_TRUE(testbed::until([&] { return look().path == DataPath::primary; }, 5s));
+}
+
+TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
+    if (testbed::run({"ip", "link", "set", "br0", "type", "bridge", "vlan_filtering", "1"}).code)
+        GTEST_SKIP() << "this kernel is built without CONFIG_BRIDGE_VLAN_FILTERING";
+    sh("for v in 10 11 12 20; do "
+       "for p in tap1 vf1 uplink; do bridge vlan add dev $p vid $v; done; done");
+    ASSERT_EQ(port_vlans(rtnl_, link("tap1").index), (std::vector<uint16_t>{1, 10, 11, 12, 20}));
+    EXPECT_EQ(move(DataPath::primary), (Delivery::State{DataPath::primary, true, ""}));
+    for (const char *vlan : {"vlan 1 ", "vlan 10 ", "vlan 11 ", "vlan 12 ", "vlan 20 "})
+        EXPECT_NE(fdb(guest_mac).find(vlan), std::string::npos) << vlan;
+    // Somebody takes one away: that is said.
+    sh(fmt::format("bridge fdb replace {} dev tap1 master static sticky vlan 11", guest_mac));
+    EXPECT_EQ(look().path, DataPath::unknown);
+    EXPECT_NE(look().problem.find("some VLANs"), std::string::npos);
+    // A VLAN that the primary's port lacks: refused before anything moves.
+    move(DataPath::standby);
+    sh("bridge vlan add dev tap1 vid 30");
+    EXPECT_EQ(move(DataPath::primary).path, DataPath::standby);
+    EXPECT_NE(look().problem + move(DataPath::primary).problem, "");
+    EXPECT_NE(delivery_->state().problem.find("bridge vlan add dev vf1 vid 30"), std::string::npos)
+        << delivery_->state().problem;
+}
+
+TEST_F(BridgeDeliveryTest, OtherAddressesOfTheGuestGoAlong) {
+    const std::string nested = "52:54:00:77:99:01";
+    guest_speaks("standby", nested);
+    ASSERT_TRUE(testbed::until([&] { return fdb(nested).find("tap1") != std::string::npos; }, 5s));
+    move(DataPath::primary);
+    EXPECT_EQ(arrives(nested), "primary");
+    EXPECT_EQ(fdb(nested).find("sticky"), std::string::npos) << "it may live elsewhere tomorrow";
+    move(DataPath::standby);
+    EXPECT_EQ(arrives(nested), "standby");
+}
+
+TEST_F(BridgeDeliveryTest, GroupsGoAlong) {
+    sh("ip link set br0 type bridge mcast_snooping 1; "
+       "bridge mdb add dev br0 port tap1 grp 239.1.2.3 temp; "
+       "bridge mdb add dev br0 port tap1 grp ff02::1234 permanent");
+    auto groups = [&](const char *port) {
+        return mdb_entries(rtnl_, link("br0").index, link(port).index).size();
+    };
+    ASSERT_EQ(groups("tap1"), 2u) << testbed::spawn({"bridge", "-d", "mdb", "show"});
+    move(DataPath::primary);
+    EXPECT_EQ(groups("vf1"), 2u);
+    EXPECT_EQ(groups("tap1"), 0u);
+    move(DataPath::standby);
+    EXPECT_EQ(groups("vf1"), 0u);
+    EXPECT_EQ(groups("tap1"), 2u);
+}
+
+TEST_F(BridgeDeliveryTest, SaysWhatIsInTheWay) {
+    auto problem = [&](const char *change, const char *says) {
+        sh(change);
+        move(DataPath::primary);
+        EXPECT_NE(delivery_->state().problem.find(says), std::string::npos)
+            << change << ": " << delivery_->state().problem;
+        EXPECT_NE(delivery_->state().path, DataPath::primary);
+    };
+    problem("ip link set vf1 nomaster", "ip link set vf1 master BRIDGE up");
+    problem("ip link set tap1 nomaster", "tap1 is no port of a bridge");
+    problem("ip link del tap1", "find the tap tap1 of web1");
+}
+
+TEST_F(BridgeDeliveryTest, HeardAtAnotherPortItSaysWhere) {
+    on(guest2(), "standby")
+        .send(testbed::from_hex("020000000009" + std::string(guest_mac) + "88b6" +
+                                std::string(100, '0')));
+    ASSERT_TRUE(testbed::until([&] { return look().path == DataPath::unknown; }, 5s));
+    EXPECT_NE(look().problem.find("tap2"), std::string::npos);
+    EXPECT_EQ(move(DataPath::standby), (Delivery::State{DataPath::standby, true, ""}));
+}
+
+} // namespace
+} // namespace hitless::test
