@@ -64,6 +64,7 @@ class HostBed : public testing::Test {
     }
     static Link link(const std::string &name) { return *Rtnl().link(name); }
     std::string pins() const { return dir_ + "/host"; }
+    std::string state_dir() const { return dir_ + "-state"; }
     const testbed::Netns &guest1() const { return guest1_; }
     const testbed::Netns &guest2() const { return guest2_; }
     const testbed::Netns &far() const { return far_; }

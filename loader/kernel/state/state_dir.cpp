@@ -26,6 +26,7 @@ namespace {
 constexpr auto override_variable = "HITLESS_STATE_DIR";
 constexpr auto default_root = "/run/hitless";
 constexpr auto mount_source = "hitless";
+constexpr std::string_view host_prefix = "host-";
 
 int mount_bpffs(const char *target) {
     return mount(mount_source, target, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? errno
@@ -153,8 +154,16 @@ void StateDir::unmount_if_empty() {
 std::vector<std::string> StateDir::pairs() const {
     if (!mounted()) return {};
     std::vector<std::string> out = entries(bpffs_);
-    std::erase_if(out, [](const std::string &name) { return name.starts_with(stage_name); });
+    std::erase_if(out, [](const std::string &name) {
+        return name.starts_with(stage_name) || name.starts_with(host_prefix);
+    });
     std::ranges::sort(out);
+    return out;
+}
+
+std::vector<std::string> StateDir::hosts() const {
+    std::vector<std::string> out = mounted() ? entries(bpffs_) : std::vector<std::string>();
+    std::erase_if(out, [](const std::string &name) { return !name.starts_with(host_prefix); });
     return out;
 }
 
@@ -205,6 +214,10 @@ uint64_t StateDir::cookie_in(std::string_view name) {
     uint64_t cookie = 0;
     std::from_chars(name.data() + digits, name.data() + name.size(), cookie);
     return cookie;
+}
+
+std::string StateDir::host_name(uint64_t netns_cookie) {
+    return fmt::format("{}{}", host_prefix, netns_cookie);
 }
 
 std::string StateDir::pair_name(uint64_t netns_cookie, uint32_t standby_ifindex) {

@@ -46,6 +46,9 @@ class StateDir {
     /// Names of the published pairs; empty when nothing is mounted.
     std::vector<std::string> pairs() const;
 
+    /// Names of the directories that hypervisors' daemons pin into; likewise.
+    std::vector<std::string> hosts() const;
+
     /// The directory to pin into before publish(). Under the lock.
     std::string stage() const { return path(std::string(stage_name)); }
     static constexpr std::string_view stage_name = "stage";
@@ -67,6 +70,8 @@ class StateDir {
 
     /// The name of a pair: unique on the machine, stable while it exists.
     static std::string pair_name(uint64_t netns_cookie, uint32_t standby_ifindex);
+    /// The name of such a daemon's directory and lock.
+    static std::string host_name(uint64_t netns_cookie);
     /// The cookie in the name of a pair, of a stage that was set aside, or of anything else that is
     /// PREFIX-COOKIE-...; 0 when there is none.
     static uint64_t cookie_in(std::string_view name);

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/host/host.hpp"
+#include "loader/host/managed_guest.hpp"
+#include "loader/kernel/bpf/live_namespaces.hpp"
+#include "loader/kernel/events.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/state/state_dir.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <set>
+
+namespace hitless {
+namespace {
+
+enum Wake : uint64_t { wake_messages, wake_links, wake_timer, wake_commands };
+
+/// Our pins, on the bpffs that pairs have, too. Those of namespaces that are gone are removed.
+std::string pins(StateDir &state) {
+    StateDir::Lock lock = state.lock();
+    state.ensure_mounted();
+    std::set<uint64_t> cookies;
+    for (const std::string &name : state.hosts())
+        cookies.insert(StateDir::cookie_in(name));
+    for (uint64_t gone : gone_namespaces(cookies))
+        StateDir::remove(state.path(StateDir::host_name(gone)));
+    return state.path(StateDir::host_name(netns_cookie()));
+}
+
+std::string lock_path(const StateDir &state) {
+    return fmt::format("{}/{}", state.root(), StateDir::host_name(netns_cookie()));
+}
+
+} // namespace
+
+AnotherHost::AnotherHost(int pid)
+    : Error(EBUSY, "keep the guests of this network namespace", fmt::format("process {} does", pid),
+            "end it first, or leave it to that") {}
+
+struct Host::Impl {
+    StateDir state;
+    std::string pin_dir;
+    std::unique_ptr<OwnerLock> owner;
+    ManagedGuest::Shared shared;
+    LinkMonitor links;
+    Timer timer;
+    Poller poller;
+    std::map<std::string, std::unique_ptr<ManagedGuest>> guests;
+    std::map<std::string, int> commands; ///< fds in the poller
+    std::map<uint32_t, ManagedGuest *> by_tap;
+
+    explicit Impl(Options options)
+        : pin_dir(pins(state)),
+          owner(own()), shared{Rtnl(), TapChannel(pin_dir), std::move(options.log),
+                               std::move(options.on_event)} {
+        poller.add(shared.channel.fd(), wake_messages);
+        poller.add(links.fd(), wake_links);
+        poller.add(timer.fd(), wake_timer);
+        configure(std::move(options.guests));
+        forget_strangers();
+    }
+
+    std::unique_ptr<OwnerLock> own() const {
+        auto lock = std::make_unique<OwnerLock>(lock_path(state));
+        if (!lock->held()) throw AnotherHost(OwnerLock::holder(lock_path(state)).value_or(0));
+        return lock;
+    }
+
+    void configure(std::vector<GuestSpec> specs) {
+        Instant now = hitless::now();
+        std::map<std::string, std::unique_ptr<ManagedGuest>> next;
+        for (const GuestSpec &spec : specs) {
+            auto found = guests.find(spec.name);
+            bool same = found != guests.end() && found->second->spec() == spec;
+            next[spec.name] = same ? std::move(found->second) : nullptr;
+            if (same) guests.erase(found);
+        }
+        // What changed begins anew from what the kernel has; what is named no more is let go.
+        for (auto &[name, guest] : guests)
+            if (!next.contains(name)) guest->let_go();
+        for (auto &[name, fd] : commands)
+            poller.remove(fd);
+        commands.clear();
+        guests = std::move(next);
+        for (const GuestSpec &spec : specs)
+            if (std::unique_ptr<ManagedGuest> &guest = guests[spec.name]; !guest) {
+                guest = std::make_unique<ManagedGuest>(shared, spec);
+                guest->find_tap(now);
+            }
+        index();
+        step_due(now);
+    }
+
+    /// Taps that an earlier process had and nobody names now.
+    void forget_strangers() {
+        for (Ifindex tap : shared.channel.programs().pinned())
+            if (!by_tap.contains(number(tap))) shared.channel.programs().detach(tap);
+    }
+
+    void index() {
+        by_tap.clear();
+        for (auto &[name, guest] : guests)
+            if (number(guest->tap())) by_tap[number(guest->tap())] = guest.get();
+    }
+
+    void process() {
+        bool messages = false, changes = false;
+        poller.ready([&](uint64_t key) {
+            messages |= key == wake_messages;
+            changes |= key == wake_links;
+        });
+        Instant now = hitless::now();
+        timer.acknowledge();
+        if (changes) read_links(now);
+        if (messages)
+            shared.channel.read([&](Ifindex tap, const DecodedMessage &message) {
+                auto found = by_tap.find(number(tap));
+                if (found != by_tap.end()) found->second->hear(message, now);
+            });
+        step_due(now);
+    }
+
+    void read_links(Instant now) {
+        std::set<std::string> names;
+        std::set<uint32_t> indexes;
+        bool all = !links.drain({.changed =
+                                     [&](const Link &link) {
+                                         names.insert(link.name);
+                                         indexes.insert(number(link.index));
+                                     },
+                                 .gone = [&](Ifindex gone) { indexes.insert(number(gone)); },
+                                 .tc = [](Ifindex) {}});
+        for (auto &[name, guest] : guests)
+            if (all || names.contains(guest->spec().standby) ||
+                names.contains(guest->spec().primary) || indexes.contains(number(guest->tap())))
+                guest->find_tap(now);
+        index();
+    }
+
+    void step_due(Instant now) {
+        std::optional<Instant> next;
+        for (auto &[name, guest] : guests) {
+            bool runs = guest->fd() >= 0;
+            if (runs || (guest->again() && *guest->again() <= now)) guest->step(now);
+            follow_command(name, *guest);
+            if (std::optional<Instant> again = guest->again())
+                next = next ? std::min(*next, *again) : again;
+        }
+        timer.arm(next);
+    }
+
+    /// Each command is a new descriptor, and closing the old one took it out.
+    void follow_command(const std::string &name, ManagedGuest &guest) {
+        int fd = guest.fd();
+        auto [at, fresh] = commands.try_emplace(name, -1);
+        if (fd >= 0) {
+            if (at->second >= 0) poller.remove(at->second);
+            poller.add(fd, wake_commands);
+        }
+        at->second = fd;
+    }
+};
+
+Host::Host(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Host::~Host() = default;
+
+int Host::fd() const {
+    return impl_->poller.fd();
+}
+
+void Host::process() {
+    impl_->process();
+}
+
+void Host::reconfigure(std::vector<GuestSpec> guests) {
+    impl_->configure(std::move(guests));
+}
+
+void Host::wish(const std::string &guest, bool give) {
+    auto found = impl_->guests.find(guest);
+    if (found == impl_->guests.end())
+        throw Error(ENOENT, fmt::format("find the guest {}", guest),
+                    "the configuration names no such guest", "`hitless host status` lists them");
+    found->second->wish(give, now());
+    impl_->step_due(now());
+}
+
+std::vector<GuestStatus> Host::status() const {
+    std::vector<GuestStatus> out;
+    for (const auto &[name, guest] : impl_->guests)
+        out.push_back(guest->status());
+    return out;
+}
+
+} // namespace hitless

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The hypervisor's half: one process a network namespace that speaks with its guests and delivers
+// frames to their primaries when they are ready for it, and not when they are not.
+//
+//   Host host(options);
+//   poll(host.fd()); host.process();
+//   host.wish("web1", false);  host.status();
+//
+// State is the kernel's. A Host that ends leaves every frame where it goes; the next one reads that
+// back, and what was wished, and goes on.
+#pragma once
+
+#include "loader/core/error.hpp"
+#include "loader/host/guest_status.hpp"
+
+#include <functional>
+
+namespace hitless {
+
+/// Another process keeps the guests of this network namespace.
+struct AnotherHost : Error {
+    explicit AnotherHost(int pid);
+};
+
+class Host {
+  public:
+    struct Options {
+        std::vector<GuestSpec> guests;
+        std::function<void(const std::string &)> log = [](const std::string &) {};
+        std::function<void(const HostEvent &)> on_event = [](const HostEvent &) {};
+    };
+    /// Takes over what an earlier one left. Throws AnotherHost, or Error: no permission, or a
+    /// kernel without tcx.
+    explicit Host(Options);
+    ~Host();
+    Host(const Host &) = delete;
+    Host &operator=(const Host &) = delete;
+
+    int fd() const;
+    /// Does what is due; waits for nothing.
+    void process();
+
+    /// Guests that are not named any more are let go; others stay as they are.
+    void reconfigure(std::vector<GuestSpec>);
+    /// Give the guest its primary, or take it. Throws ENOENT, or ENODEV while its tap is not there.
+    void wish(const std::string &guest, bool give);
+    std::vector<GuestStatus> status() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace hitless

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "loader/host/managed_guest.hpp"
+#include "loader/core/error.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fmt/format.h>
+#include <sys/random.h>
+
+namespace hitless {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr Instant look_gap = seconds(1);   // others may change the bridge, too
+constexpr Instant tap_gap = seconds(1);    // of a tap that the programs could not be brought onto
+constexpr Instant silence = seconds(3);    // then a guest that spoke is not heard any more
+constexpr unsigned most_steps_at_once = 4; // each but the last moved something
+
+uint64_t random_nonce() {
+    uint64_t out = 0;
+    while (out == 0)
+        if (getrandom(&out, sizeof(out), 0) != sizeof(out))
+            throw Error(errno, "draw a random number");
+    return out;
+}
+
+} // namespace
+
+ManagedGuest::ManagedGuest(Shared &shared, const GuestSpec &spec)
+    : shared_(shared), spec_(spec),
+      delivery_(spec.move.empty() ? deliver_by_bridge(shared.rtnl, spec)
+                                  : deliver_by_commands(spec)),
+      channel_({.deadline = spec.deadline}, random_nonce()), give_(spec.give) {}
+
+void ManagedGuest::find_tap(Instant now) {
+    std::optional<Link> found = shared_.rtnl.link(spec_.standby);
+    // Renamed, it is still the guest's; the delivery and the status say that the name is wrong.
+    if (!found && tap_) found = shared_.rtnl.link(tap_->index);
+    if (tap_ && (!found || found->index != tap_->index))
+        shared_.channel.programs().detach(tap_->index);
+    bool fresh = found && (!tap_ || tap_->index != found->index);
+    tap_ = found;
+    tap_problem_.clear();
+    if (!tap_) return;
+    try {
+        TapPrograms &programs = shared_.channel.programs();
+        if (fresh || !programs.attached(tap_->index)) programs.attach(tap_->index, tap_->name);
+        if (fresh) {
+            hl_tap_wish kept = programs.wish(tap_->index);
+            give_ = kept == HL_TAP_WISH_NONE ? spec_.give : kept == HL_TAP_WISH_GIVE;
+            known_ = false;
+            look_at_ = now;
+        }
+        again_ = now;
+    } catch (const Error &error) {
+        tap_problem_ = error.what();
+        again_ = now + tap_gap;
+    }
+}
+
+void ManagedGuest::hear(const DecodedMessage &message, Instant now) {
+    if (message.fault == MessageFault::none) channel_.hear(message.message, now);
+    again_ = now;
+}
+
+void ManagedGuest::wish(bool give, Instant now) {
+    if (!tap_)
+        throw Error(ENODEV, fmt::format("{} the primary of {}", give ? "give" : "take", spec_.name),
+                    fmt::format("there is no device {}", spec_.standby),
+                    "start the guest, or mend `standby` in the configuration");
+    shared_.channel.programs().set_wish(tap_->index, give ? HL_TAP_WISH_GIVE : HL_TAP_WISH_TAKE);
+    if (give != give_) {
+        running_ = HostEvent{.guest = spec_.name,
+                             .kind = give ? HostEvent::Kind::give : HostEvent::Kind::take,
+                             .began = now};
+        dropped_before_ = dropped();
+    }
+    give_ = give;
+    again_ = now;
+}
+
+std::optional<Instant> ManagedGuest::again() const {
+    std::optional<Instant> command = delivery_->deadline();
+    return command && again_ ? std::min(*command, *again_) : command ? command : again_;
+}
+
+void ManagedGuest::step(Instant now) {
+    if (!tap_) {
+        again_.reset(); // a link event wakes us
+        return;
+    }
+    if (!tap_problem_.empty()) {
+        if (now >= *again_) find_tap(now);
+        if (!tap_problem_.empty()) return complain();
+    }
+    delivery_->process(now);
+    for (unsigned i = 0; i < most_steps_at_once && step_once(now); i++)
+        continue;
+    complain();
+}
+
+/// True when something was moved, so that there is more to do.
+bool ManagedGuest::step_once(Instant now) {
+    if (!delivery_->busy() && now >= look_at_) {
+        delivery_->look(now);
+        look_at_ = now + look_gap;
+    }
+    known_ |= !delivery_->busy();
+    // Before the first look is over nothing is known, and nothing is said.
+    if (!known_) {
+        again_.reset();
+        return false;
+    }
+    DataPath path = delivery_->state().path;
+    HostChannel::Actions actions = channel_.step({give_, path, std::nullopt}, now);
+    again_ = actions.again;
+    if (actions.send && shared_.channel.send(*tap_, *actions.send)) sent_++;
+    if (actions.deliver && !delivery_->busy()) {
+        deliver(*actions.deliver, now);
+        return !delivery_->busy() && delivery_->state().path != path;
+    }
+    note(now);
+    hold_or_release(now);
+    return false;
+}
+
+void ManagedGuest::deliver(DataPath to, Instant now) {
+    bool withdrawn = give_ && to == DataPath::standby && !running_ &&
+                     delivery_->state().path == DataPath::primary;
+    if (withdrawn) {
+        running_ = HostEvent{.guest = spec_.name, .kind = HostEvent::Kind::fallback, .began = now};
+        dropped_before_ = dropped();
+    }
+    // Nobody asked for it just now: what was wished before we began.
+    if (!running_ && give_ && to == DataPath::primary) {
+        running_ = HostEvent{
+            .guest = spec_.name, .kind = HostEvent::Kind::give, .began = channel_.since()};
+        dropped_before_ = dropped();
+    }
+    if (running_ && !channel_.overdue()) running_->answered = now;
+    delivery_->move(to, now);
+    look_at_ = now + look_gap;
+}
+
+/// Sticky entries stay while the guest may send by its primary: heard there, its address would
+/// move along. When it has left, the bridge may learn again where it is: it may migrate.
+void ManagedGuest::hold_or_release(Instant now) {
+    if (delivery_->busy() || delivery_->state().path == DataPath::unknown) return;
+    bool over = !give_ && channel_.phase() == Phase::taken && gone();
+    if (over && delivery_->state().held)
+        delivery_->release();
+    else if (!over && !delivery_->state().held)
+        delivery_->move(delivery_->state().path, now);
+}
+
+bool ManagedGuest::gone() const {
+    const GuestStatement *said = channel_.guest();
+    return said && (said->primary == GuestPrimary::none || said->primary == GuestPrimary::left);
+}
+
+/// What is under way ends when the downlink is where it belongs.
+void ManagedGuest::note(Instant now) {
+    if (!running_) return;
+    DataPath path = delivery_->state().path;
+    bool on_primary = path == DataPath::primary && channel_.phase() == Phase::given;
+    bool taken = path == DataPath::standby && channel_.phase() == Phase::taken;
+    bool back = running_->kind == HostEvent::Kind::fallback && path == DataPath::standby;
+    if (running_->moved == Instant{0} && !delivery_->busy() &&
+        path == (give_ && !back ? DataPath::primary : DataPath::standby))
+        running_->moved = now;
+    if (give_ ? on_primary || back : taken) finish(*running_, now);
+}
+
+void ManagedGuest::finish(HostEvent &event, Instant now) {
+    if (event.moved == Instant{0}) event.moved = now;
+    event.overdue = !give_ && channel_.overdue();
+    uint64_t after = dropped();
+    event.lost_frames = after > dropped_before_ ? after - dropped_before_ : 0;
+    shared_.on_event(event);
+    running_.reset();
+}
+
+/// By both ports, as they count.
+uint64_t ManagedGuest::dropped() const {
+    uint64_t out = 0;
+    for (const std::string &port : {spec_.standby, spec_.primary})
+        if (std::optional<Link> link = shared_.rtnl.link(port)) out += link->tx_dropped;
+    return out;
+}
+
+void ManagedGuest::let_go() {
+    if (!tap_) return;
+    if (!delivery_->busy() && delivery_->state().held) delivery_->release();
+    shared_.channel.programs().detach(tap_->index);
+}
+
+std::vector<std::string> ManagedGuest::problems() const {
+    std::vector<std::string> out;
+    if (!tap_)
+        out.push_back(fmt::format("there is no device {}; start the guest, or mend `standby` at {}",
+                                  spec_.standby, spec_.origin));
+    else if (tap_->name != spec_.standby)
+        out.push_back(
+            fmt::format("{} is called {} now; `ip link set {} name {}`, or mend `standby` at {}",
+                        spec_.standby, tap_->name, tap_->name, spec_.standby, spec_.origin));
+    else if (!tap_problem_.empty())
+        out.push_back(tap_problem_);
+    else if (known_ && !delivery_->state().problem.empty())
+        out.push_back(delivery_->state().problem);
+    if (tap_ && !give_ && channel_.overdue() && !gone())
+        out.push_back("the guest did not leave its primary in time; `hitless explain` in the guest "
+                      "says why, if it still runs");
+    return out;
+}
+
+/// Once for each change of what is in the way.
+void ManagedGuest::complain() {
+    std::vector<std::string> now = problems();
+    std::string first = now.empty() ? "" : now.front();
+    if (first == complained_) return;
+    shared_.log(first.empty() ? fmt::format("{}: nothing is in the way any more", spec_.name)
+                              : fmt::format("{}: {}", spec_.name, first));
+    complained_ = first;
+}
+
+GuestStatus ManagedGuest::status() const {
+    GuestStatus out;
+    out.spec = spec_;
+    out.tap = tap_.has_value();
+    out.give = give_;
+    out.phase = channel_.phase();
+    out.downlink = known_ ? delivery_->state().path : DataPath::unknown;
+    out.held = delivery_->state().held;
+    out.overdue = channel_.overdue();
+    out.since = channel_.since();
+    out.last_heard = channel_.last_heard();
+    if (const GuestStatement *said = channel_.guest()) out.said = *said;
+    out.problems = problems();
+    if (tap_) out.counts = shared_.channel.programs().counts(tap_->index);
+    out.sent = sent_;
+    return out;
+}
+
+} // namespace hitless

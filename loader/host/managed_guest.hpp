@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// One guest that a Host keeps: its conversation, its downlink, what is wished of it.
+#pragma once
+
+#include "loader/host/guest_status.hpp"
+#include "loader/host/tap_channel.hpp"
+
+namespace hitless {
+
+class ManagedGuest {
+  public:
+    /// What all guests of a host share; outlives each of them.
+    struct Shared {
+        Rtnl rtnl;
+        TapChannel channel;
+        std::function<void(const std::string &)> log;
+        std::function<void(const HostEvent &)> on_event;
+    };
+    ManagedGuest(Shared &, const GuestSpec &);
+
+    const GuestSpec &spec() const { return spec_; }
+    Ifindex tap() const { return tap_ ? tap_->index : Ifindex::none; }
+    /// Looks for its tap, and brings the programs onto it.
+    void find_tap(Instant now);
+    void hear(const DecodedMessage &, Instant now);
+    void wish(bool give, Instant now);
+    /// Does what is due.
+    void step(Instant now);
+    /// Of step(), or of a command that runs.
+    std::optional<Instant> again() const;
+    /// Of a command that runs; -1: none does.
+    int fd() const { return delivery_->fd(); }
+    /// It is nobody's to keep any more.
+    void let_go();
+    GuestStatus status() const;
+
+  private:
+    using Phase = HostChannel::Phase;
+
+    bool step_once(Instant now);
+    void deliver(DataPath, Instant now);
+    void hold_or_release(Instant now);
+    void note(Instant now);
+    void finish(HostEvent &, Instant now);
+    bool gone() const;
+    uint64_t dropped() const;
+    std::vector<std::string> problems() const;
+    void complain();
+
+    Shared &shared_;
+    GuestSpec spec_;
+    std::unique_ptr<Delivery> delivery_;
+    HostChannel channel_;
+    std::optional<Link> tap_;
+    std::string tap_problem_;
+    bool give_;
+    bool known_ = false; ///< where frames go was read at least once
+    std::optional<Instant> again_;
+    Instant look_at_{0};
+    std::optional<HostEvent> running_; ///< what is under way
+    uint64_t dropped_before_ = 0;
+    uint64_t sent_ = 0;
+    std::string complained_;
+};
+
+} // namespace hitless

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The daemon with guests that speak: the order of a give and a take, and what it does when a guest
+// does not play along.
+#include "loader/host/host.hpp"
+#include "loader/kernel/netlink/bridge.hpp"
+#include "tests/host/small_guest.hpp"
+
+#include <cstdlib>
+
+namespace hitless::test {
+namespace {
+
+class HostTest : public HostBed {
+  protected:
+    HostTest() {
+        setenv("HITLESS_STATE_DIR", state_dir().c_str(), 1);
+        guest_.emplace(on(guest1(), "standby", HL_CHANNEL_ETHERTYPE), mac());
+        spec_.name = "web1";
+        spec_.mac = mac();
+        spec_.standby = "tap1";
+        spec_.primary = "vf1";
+    }
+    ~HostTest() override {
+        host_.reset();
+        umount2((state_dir() + "/bpf").c_str(), MNT_DETACH);
+        std::system(("rm -rf " + state_dir()).c_str()); // NOLINT
+    }
+    static Mac mac() { return *Mac::parse(guest_mac); }
+
+    void start() {
+        host_.emplace(Host::Options{{spec_},
+                                    [this](const std::string &line) { log_.push_back(line); },
+                                    [this](const HostEvent &event) { events_.push_back(event); }});
+    }
+    /// As a daemon and a guest beside each other. Until it holds.
+    template <typename Predicate>
+    bool pump(Predicate predicate, std::chrono::milliseconds patience = 10s) {
+        return testbed::until(
+            [&] {
+                if (host_) host_->process();
+                guest_->process();
+                watch();
+                return predicate();
+            },
+            patience);
+    }
+    /// What must never be: frames sent to a primary that is not ready.
+    void watch() {
+        if (!host_ || downlink() != DataPath::primary) return;
+        early_ += guest_->primary != GuestPrimary::ready;
+    }
+    DataPath downlink() {
+        auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
+        return entry && entry->port == link("vf1").index ? DataPath::primary : DataPath::standby;
+    }
+    GuestStatus status() { return host_->status().at(0); }
+    bool given() { return status().phase == HostChannel::Phase::given && status().as_wished(); }
+    bool taken() { return status().phase == HostChannel::Phase::taken && status().as_wished(); }
+
+    Rtnl rtnl_;
+    GuestSpec spec_;
+    std::optional<SmallGuest> guest_;
+    std::optional<Host> host_;
+    std::vector<std::string> log_;
+    std::vector<HostEvent> events_;
+    unsigned early_ = 0;
+};
+
+TEST_F(HostTest, GivesWhenTheGuestIsReadyAndNotBefore) {
+    start();
+    ASSERT_TRUE(pump([&] { return status().said && status().said->able; }));
+    EXPECT_EQ(status().phase, HostChannel::Phase::plugging);
+    EXPECT_EQ(downlink(), DataPath::standby);
+    guest_->primary = GuestPrimary::present;
+    ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::readying; }));
+    EXPECT_EQ(downlink(), DataPath::standby);
+    EXPECT_TRUE(guest_->vetoed()) << "not before the host delivers to it";
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
+    EXPECT_EQ(downlink(), DataPath::primary);
+    ASSERT_EQ(events_.size(), 1u);
+    EXPECT_EQ(events_[0].kind, HostEvent::Kind::give);
+    EXPECT_FALSE(events_[0].overdue);
+    EXPECT_EQ(early_, 0u);
+}
+
+TEST_F(HostTest, TakesAfterTheGuestHasLeft) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
+    events_.clear();
+    host_->wish("web1", false);
+    bool sent_when_moved = false;
+    ASSERT_TRUE(pump([&] {
+        sent_when_moved |= downlink() == DataPath::standby && guest_->sends_by_primary();
+        return taken();
+    }));
+    EXPECT_FALSE(sent_when_moved);
+    ASSERT_EQ(events_.size(), 1u);
+    EXPECT_EQ(events_[0].kind, HostEvent::Kind::take);
+    EXPECT_FALSE(events_[0].overdue);
+    EXPECT_GE(events_[0].moved, events_[0].answered);
+    ASSERT_TRUE(pump([&] { return !status().held; })) << "it may migrate now";
+    host_->wish("web1", true);
+    ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
+    EXPECT_EQ(early_, 0u);
+}
+
+TEST_F(HostTest, ASilentGuestIsNotWaitedForLongerThanTold) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    guest_->silent = true;
+    events_.clear();
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] { return downlink() == DataPath::standby; }));
+    ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
+    EXPECT_TRUE(status().overdue);
+    EXPECT_FALSE(status().as_wished()) << "for all we know it still sends by its primary";
+    EXPECT_TRUE(status().held) << "and what it sends there must not move its address back";
+    ASSERT_EQ(events_.size(), 1u);
+    EXPECT_TRUE(events_[0].overdue);
+    EXPECT_GE(events_[0].moved - events_[0].began, spec_.deadline);
+    guest_->silent = false;
+    ASSERT_TRUE(pump([&] { return taken(); })) << "when it has left after all";
+}
+
+TEST_F(HostTest, AGuestThatIsNotAbleIsGivenNothing) {
+    guest_->able = false;
+    start();
+    ASSERT_TRUE(pump([&] { return status().said.has_value(); }));
+    EXPECT_EQ(status().phase, HostChannel::Phase::waiting);
+    EXPECT_EQ(downlink(), DataPath::standby);
+    EXPECT_FALSE(status().as_wished());
+}
+
+TEST_F(HostTest, ALostPrimaryIsLeftAtOnce) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    events_.clear();
+    guest_->primary = GuestPrimary::present; // its carrier went
+    ASSERT_TRUE(pump([&] { return downlink() == DataPath::standby && !events_.empty(); }));
+    EXPECT_EQ(events_[0].kind, HostEvent::Kind::fallback);
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+}
+
+/// The next daemon reads back and goes on; nothing moves meanwhile, nor when it starts.
+TEST_F(HostTest, ARestartMovesNothingAndKeepsTheWish) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
+    unsigned moved = 0;
+    for (bool give : {true, false}) {
+        host_->wish("web1", give);
+        ASSERT_TRUE(pump([&] { return give ? given() : taken(); }));
+        DataPath was = downlink();
+        host_.reset();
+        ASSERT_TRUE(pump([&] { return true; }));
+        start();
+        EXPECT_EQ(status().give, give);
+        ASSERT_TRUE(pump([&] {
+            moved += downlink() != was;
+            return (give ? given() : taken()) && status().said;
+        }));
+        EXPECT_EQ(guest_->sends_by_primary(), give);
+    }
+    EXPECT_EQ(moved, 0u);
+}
+
+TEST_F(HostTest, ATapMayComeLateAndComeAnew) {
+    spec_.standby = "late1";
+    start();
+    EXPECT_FALSE(status().tap);
+    EXPECT_NE(status().problems.at(0).find("there is no device late1"), std::string::npos);
+    EXPECT_THROW(host_->wish("web1", false), Error);
+    sh("ip link set tap1 down; ip link set tap1 name late1; ip link set late1 up");
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    sh("ip link set late1 down; ip link set late1 name else1; ip link set else1 up");
+    ASSERT_TRUE(pump([&] { return !status().problems.empty(); }));
+    EXPECT_NE(status().problems.at(0).find("is called else1 now"), std::string::npos);
+    EXPECT_EQ(downlink(), DataPath::primary) << "delivery as before";
+}
+
+TEST_F(HostTest, WhatIsNamedNoMoreIsLetGo) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    host_->reconfigure({});
+    EXPECT_TRUE(host_->status().empty());
+    EXPECT_EQ(downlink(), DataPath::primary);
+    EXPECT_FALSE(fdb_entry(rtnl_, link("br0").index, mac(), 0)->sticky);
+    EXPECT_THROW(host_->wish("web1", true), Error);
+    host_->reconfigure({spec_});
+    ASSERT_TRUE(pump([&] { return given(); }));
+}
+
+TEST_F(HostTest, ThereIsOneOfItsKind) {
+    start();
+    EXPECT_THROW(Host(Host::Options{{}}), AnotherHost);
+}
+
+TEST_F(HostTest, ByCommandsToo) {
+    std::string file = state_dir() + "-path";
+    spec_.move = {"sh", "-c", "echo $HITLESS_PATH > " + file};
+    spec_.read = {"sh", "-c", "cat " + file};
+    sh("echo standby > " + file);
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] { return taken(); }));
+    sh("rm " + file);
+    ASSERT_TRUE(pump([&] { return !status().problems.empty(); }));
+    EXPECT_EQ(status().downlink, DataPath::unknown);
+}
+
+TEST_F(HostTest, ThirtyPerCentOfTheMessagesLost) {
+    guest_->deaf_percent = 30;
+    start();
+    guest_->primary = GuestPrimary::ready;
+    for (int i = 0; i < 20; i++) {
+        host_->wish("web1", true);
+        ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
+        host_->wish("web1", false);
+        ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
+    }
+    EXPECT_EQ(early_, 0u);
+}
+
+} // namespace
+} // namespace hitless::test

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A guest that only speaks: the guest's half of the channel on the standby's own wire, without a
+// pair. What its primary is to it is for the test to say.
+#pragma once
+
+#include "loader/core/guest_channel.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "tests/host/bed.hpp"
+
+#include <random>
+
+namespace hitless::test {
+
+class SmallGuest {
+  public:
+    SmallGuest(testbed::PacketSocket socket, const Mac &mac)
+        : socket_(std::move(socket)), mac_(mac), channel_(boot_++, 1) {}
+
+    bool able = true;
+    bool silent = false;                       ///< hears and says nothing
+    unsigned deaf_percent = 0;                 ///< of the messages, each way
+    GuestPrimary primary = GuestPrimary::none; ///< none, present or ready; in use is found out
+    unsigned said = 0, heard = 0;
+
+    bool vetoed() const { return vetoed_; }
+    bool sends_by_primary() const { return primary == GuestPrimary::ready && !vetoed_; }
+    const HostStatement *host() const { return channel_.host(); }
+
+    /// Does what is due.
+    void process() {
+        while (auto frame = socket_.next(0ms)) {
+            DecodedMessage message = decode_frame(frame->bytes);
+            if (silent || message.fault != MessageFault::none || lost()) continue;
+            heard++;
+            channel_.hear(message.message, now());
+            due_ = Instant{0};
+        }
+        while (!silent && due_ <= now()) {
+            GuestPrimary seen = sends_by_primary() ? GuestPrimary::in_use : primary;
+            auto actions = channel_.step({able, seen, 0, vetoed_, true}, now());
+            if (actions.send && !lost()) {
+                socket_.send(encode_frame(mac_, *actions.send));
+                said++;
+            }
+            bool changed = vetoed_ != actions.veto;
+            vetoed_ = actions.veto;
+            due_ = changed ? Instant{0} : actions.again.value_or(now() + 10ms);
+            if (!changed) break;
+        }
+        due_ = std::min(due_, now() + 10ms); // what the test changes is noticed
+    }
+
+  private:
+    bool lost() { return random_() % 100 < deaf_percent; }
+
+    inline static uint64_t boot_ = 1000;
+    testbed::PacketSocket socket_;
+    Mac mac_;
+    GuestChannel channel_;
+    std::minstd_rand random_{7};
+    bool vetoed_ = false;
+    Instant due_{0};
+};
+
+} // namespace hitless::test
