@@ -47,6 +47,7 @@ Run setup_metrics(CLI::App &);
 Run setup_watch(CLI::App &);
 Run setup_demo(CLI::App &);
 Run setup_doctor(CLI::App &);
+Run setup_host(CLI::App &);
 Run setup_bugreport(CLI::App &);
 Run setup_complete(CLI::App &);
 

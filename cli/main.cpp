@@ -2,6 +2,7 @@
 #include "cli/command.hpp"
 #include "cli/output/plain_text.hpp"
 #include "loader/api.hpp"
+#include "loader/host/host.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
 #include <cerrno>
@@ -29,13 +30,15 @@ constexpr Command commands[] = {
     {"watch", "show pairs as they live, on a terminal", setup_watch},
     {"metrics", "print what Prometheus reads", setup_metrics},
     {"doctor", "say what this machine can do and what is in the way", setup_doctor},
+    {"host", "on a hypervisor: give guests their primaries and take them", setup_host},
     {"demo", "prove it: namespaces, traffic, every kind of failure, a table", setup_demo},
     {"bugreport", "collect what a bug report needs in one archive", setup_bugreport},
     {"complete", "candidates for the shells' completion", setup_complete},
 };
 
 int exit_code(const Error &error) {
-    if (dynamic_cast<const AlreadyRunning *>(&error)) return exit_busy;
+    if (dynamic_cast<const AlreadyRunning *>(&error) || dynamic_cast<const AnotherHost *>(&error))
+        return exit_busy;
     return error.code() == EPERM || error.code() == EACCES ? exit_permission : exit_failed;
 }
 

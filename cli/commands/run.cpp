@@ -3,8 +3,8 @@
 #include "cli/config/config.hpp"
 #include "cli/observe/journal.hpp"
 #include "cli/output/flip_line.hpp"
+#include "cli/serve/pair_services.hpp"
 #include "cli/serve/service_manager.hpp"
-#include "cli/serve/services.hpp"
 #include "cli/signals.hpp"
 #include "loader/api.hpp"
 #include "loader/kernel/netns/netns.hpp"
@@ -87,29 +87,30 @@ int control(const Options &options, Env &env) {
         env.out << line << std::endl;
         manager.says(line);
     };
-    std::optional<Services> services;
-    with.on_flip = [&env, &services, journalled = under_journal()](const Flip &flip) {
+    std::optional<PairServices> pairs;
+    with.on_flip = [&env, &pairs, journalled = under_journal()](const Flip &flip) {
         if (journalled)
             journal(flip);
         else
             env.out << flip_line(flip) << std::endl;
-        if (services) services->flipped(flip);
+        if (pairs) pairs->flipped(flip);
     };
     Signals signals({SIGHUP});
     auto log = with.log;
     Controller controller(std::move(with));
     if (options.once) return run_once(controller, signals);
-    services.emplace(options.services, log);
-    services->watch(controller.fd());
+    pairs.emplace(options.services, log);
+    Services &services = pairs->services();
+    services.watch(controller.fd());
     manager.ready();
     // The watchdog is answered from here only: it asks whether this loop goes round.
     while (true) {
-        if (signals.wait_or(services->fd(), manager.pulse())) {
+        if (signals.wait_or(services.fd(), manager.pulse())) {
             if (signals.take() != SIGHUP) break;
             reload(options, controller, env);
         }
         controller.process();
-        services->process();
+        services.process();
         if (manager.pulse()) manager.alive();
     }
     manager.stopping();

@@ -14,6 +14,7 @@ struct TomlAssertion {};
 
 #define TOML_ASSERT(what) ((what) ? void() : hitless::cli::throw_toml_assertion())
 #define TOML_EXCEPTIONS 1
+#include <cstdint> // which the tables of characters need
 #include <toml++/impl/preprocessor.h>
 // The tables of characters, whose gaps are reached; each asks for one class: "no".
 #undef TOML_UNREACHABLE

@@ -1,64 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/observe/metrics.hpp"
+#include "cli/observe/family.hpp"
 #include "loader/core/names.hpp"
-#include "loader/kernel/netns/netns.hpp"
 
-#include <prometheus/text_serializer.h>
 #include <sstream>
 
 namespace hitless::cli {
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-
-struct Label {
-    std::string_view name, value;
-};
-using Labels = std::initializer_list<Label>;
-
-/// The metrics of one name.
-class Family {
-  public:
-    Family(const char *name, MetricType type, const char *help) {
-        family_.name = name;
-        family_.type = type;
-        family_.help = help;
-    }
-
-    void add(Labels labels, double value) {
-        ClientMetric &metric = fresh(labels);
-        (family_.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-    }
-
-    void add(Labels labels, const FlipDurations::Histogram &histogram) {
-        ClientMetric &metric = fresh(labels);
-        metric.histogram.sample_count = histogram.flips;
-        metric.histogram.sample_sum = histogram.seconds;
-        for (size_t i = 0; i < FlipDurations::bounds.size(); i++)
-            metric.histogram.bucket.push_back({histogram.within[i], FlipDurations::bounds[i]});
-    }
-
-    /// Into the list, unless there is nothing to tell.
-    void into(std::vector<MetricFamily> &all) {
-        if (!family_.metric.empty()) all.push_back(std::move(family_));
-    }
-
-  private:
-    ClientMetric &fresh(Labels labels) {
-        ClientMetric &metric = family_.metric.emplace_back();
-        metric.label.push_back({"netns", netns_});
-        for (const Label &label : labels)
-            metric.label.push_back({std::string(label.name), std::string(label.value)});
-        return metric;
-    }
-
-    MetricFamily family_;
-    // Two namespaces may each have an eth0: without it their series are one. A cookie is never
-    // used again, a name may be.
-    const std::string netns_ = std::to_string(netns_cookie());
-};
 
 void add_frames(const std::vector<PairStatus> &pairs, std::vector<MetricFamily> &all) {
     Family frames("hitless_path_frames_total", MetricType::Counter,
@@ -147,7 +98,8 @@ std::string metrics_text(const std::vector<PairStatus> &pairs, std::optional<int
     Family took("hitless_flip_duration_seconds", MetricType::Histogram,
                 "From a flip in the datapath until the controller had told the network");
     for (const auto &[pair, histogram] : durations.pairs())
-        took.add({{"pair", pair}}, histogram);
+        took.add({{"pair", pair}}, FlipDurations::bounds, histogram.within, histogram.flips,
+                 histogram.seconds);
     took.into(all);
     std::ostringstream text;
     prometheus::TextSerializer().Serialize(text, all);

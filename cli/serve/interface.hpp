@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The interfaces of the control socket in Varlink's own language, as clients ask for them.
+// The interfaces of the control sockets in Varlink's own language, as clients ask for them.
 #pragma once
 
 #include <string_view>
-#include <utility>
 
 namespace hitless::cli {
-
-inline constexpr std::string_view service_interface = R"(# What every Varlink service has.
-interface org.varlink.service
-
-method GetInfo() -> (
-  vendor: string, product: string, version: string, url: string, interfaces: []string
-)
-method GetInterfaceDescription(interface: string) -> (description: string)
-
-error InterfaceNotFound (interface: string)
-error MethodNotFound (method: string)
-error InvalidParameter (parameter: string)
-error PermissionDenied ()
-)";
 
 inline constexpr std::string_view hitless_interface =
     R"(# Pairs of a standby NIC and its passthrough primary in one network namespace.
@@ -73,9 +58,49 @@ error TooMany ()
 error Failed (message: string)
 )";
 
-inline constexpr std::pair<std::string_view, std::string_view> interfaces[] = {
-    {"org.varlink.service", service_interface},
-    {"io.hitless", hitless_interface},
-};
+inline constexpr std::string_view host_interface =
+    R"(# A hypervisor's guests: whether each has its primary, and why.
+interface io.hitless.Host
+
+# As `hitless host status -j` has it.
+type Guest (
+  name: string, mac: string, standby: string, primary: string,
+  # bridge | exec
+  delivery: string,
+  # primary | standby
+  want: string,
+  # waiting | plugging | readying | given | leaving | lingering | unplugging | taken
+  phase: string,
+  # standby | primary | unknown: where the kernel delivers, as it was read back
+  downlink: string,
+  as_wished: bool, held: bool, overdue: bool, since_s: float,
+  # null: never heard
+  silent_s: ?float,
+  guest: ?(able: bool, primary: string, slot: int),
+  problems: []string,
+  counters: [string]int
+)
+
+# As `hitless host events -j` has it. Durations count from the wish.
+type Event (
+  time_s: float, guest: string,
+  # give | take | fallback: the guest lost its primary by itself
+  kind: string,
+  answered_s: ?float, moved_s: float, overdue: bool, lost_frames: int
+)
+
+method Status(guest: ?string) -> (version: int, guests: []Guest)
+
+# The latest 64. With "more", goes on with each new one.
+method Events() -> (events: []Event)
+
+# For root. Return at once; Status says how far it is.
+method Give(guest: string) -> ()
+method Take(guest: string) -> ()
+
+error NoSuchGuest (guest: string)
+error TooMany ()
+error Failed (message: string)
+)";
 
 } // namespace hitless::cli

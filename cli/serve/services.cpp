@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/serve/services.hpp"
+#include "cli/observe/metrics.hpp"
+#include "loader/api.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
 #include <cerrno>
@@ -7,13 +9,6 @@
 #include <fmt/format.h>
 
 namespace hitless::cli {
-namespace {
-
-/// Readers in a hurry share one look at the pairs.
-constexpr std::chrono::milliseconds snapshot_age{100};
-
-} // namespace
-
 /// Whatever is asked, over HTTP because that is what collectors speak.
 struct Services::MetricsPage : Protocol {
     std::function<std::string()> text;
@@ -54,15 +49,12 @@ void Services::add_options(CLI::App &app, Options &options) {
         ->type_name("PATH");
 }
 
-Services::Services(const Options &options, std::function<void(const std::string &)> log)
-    : log_(std::move(log)), interval_(static_cast<int64_t>(options.metrics_interval_s * 1e9)),
-      varlink_({[this] { return snapshot(); }, [] { return FlipReader().read(); },
-                [this](const std::string &standby, Target target) {
-                    switch_path(standby, target);
-                    pairs_at_ = {};
-                }}),
+Services::Services(const Options &options, Offer offer,
+                   std::function<void(const std::string &)> log)
+    : offer_(std::move(offer)), log_(std::move(log)),
+      interval_(static_cast<int64_t>(options.metrics_interval_s * 1e9)),
       page_(std::make_shared<MetricsPage>()) {
-    page_->text = [this] { return metrics_text(snapshot(), getpid(), durations_); };
+    page_->text = offer_.metrics;
     poller_.add(timer_.fd(), 0);
     serve_control(options);
     if (!options.metrics_socket.empty()) {
@@ -79,14 +71,15 @@ Services::Services(const Options &options, std::function<void(const std::string 
 /// Asked for, it is needed; else that of another network namespace may have the name, and ours is
 /// called by the number of this one.
 void Services::serve_control(const Options &options) {
-    std::string path = options.socket.value_or(state_directory() + "/control");
+    std::string path =
+        options.socket.value_or(fmt::format("{}/{}", state_directory(), offer_.name));
     if (path.empty()) return;
     try {
-        control_ = std::make_unique<Server>(path, options.group, varlink_);
+        control_ = std::make_unique<Server>(path, options.group, offer_.control);
     } catch (const Error &error) {
         if (options.socket || error.code() != EADDRINUSE) throw;
         std::string own = fmt::format("{}-{}", path, netns_cookie());
-        control_ = std::make_unique<Server>(own, options.group, varlink_);
+        control_ = std::make_unique<Server>(own, options.group, offer_.control);
         log_(fmt::format("another controller serves {}; this one serves {}", path, own));
     }
     poller_.add(control_->fd(), 0);
@@ -102,17 +95,8 @@ void Services::process() {
     if (writer_) write_metrics();
 }
 
-void Services::flipped(const Flip &flip) {
-    durations_.add(flip.pair, std::chrono::duration<double>(now() - flip.time).count());
-    if (control_) control_->publish(Varlink::event(flip));
-}
-
-const std::vector<PairStatus> &Services::snapshot() {
-    if (now() - pairs_at_ >= snapshot_age) {
-        pairs_ = status();
-        pairs_at_ = now();
-    }
-    return pairs_;
+void Services::publish(const std::string &news) {
+    if (control_) control_->publish(news);
 }
 
 /// A collector that cannot be told is no reason to stop keeping pairs.
@@ -125,7 +109,7 @@ void Services::write_metrics() {
     try {
         writer_->write(page_->text());
     } catch (const Error &error) {
-        log_(error.what()); // the pairs could not be read; the next time may be better
+        log_(error.what()); // what is to be told could not be read; the next time may be better
     }
 }
 

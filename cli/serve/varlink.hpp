@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The control socket's language: Varlink (https://varlink.org), JSON objects that end with NUL.
-// docs/control-socket.md shows it in use. Everybody who may connect reads; root also steers.
+// What `hitless run` offers on its control socket: io.hitless. Everybody who may connect reads;
+// root also steers.
 #pragma once
 
-#include "cli/serve/server.hpp"
+#include "cli/serve/varlink_service.hpp"
 #include "loader/api.hpp"
 
 #include <functional>
 
 namespace hitless::cli {
 
-class Varlink : public Protocol {
+class Varlink : public VarlinkService {
   public:
     /// What it speaks about.
     struct Backend {
@@ -19,22 +19,23 @@ class Varlink : public Protocol {
         std::function<std::vector<Flip>()> flips; ///< what the logs still hold
         std::function<void(const std::string &standby, Target)> switch_path;
     };
-    static constexpr unsigned most_verbs = 20; ///< a second
 
-    explicit Varlink(Backend backend) : backend_(std::move(backend)) {}
-
-    size_t length(std::string_view input) const override { return input.find('\0') + 1; }
-    Answer answer(std::string_view message, const Peer &) override;
+    explicit Varlink(Backend backend);
 
     /// What subscribers to Events get.
     static std::string event(const Flip &);
 
+  protected:
+    Reply call(const Call &, const Peer &) override;
+    Refusal refusal_of(const Call &, const Error &) const override;
+
   private:
-    bool may_act();
+    static Json status_reply(const std::vector<PairStatus> &,
+                             const std::optional<std::string> &standby);
+    static Target target_of(const Call &);
+    void steer(const Call &, const Peer &);
 
     Backend backend_;
-    Instant verbs_since_{};
-    unsigned verbs_ = 0;
 };
 
 } // namespace hitless::cli

@@ -37,8 +37,16 @@ def options(command):
     return "# OPTIONS\n\n" + "\n".join(map(option, command["options"]))
 
 
-def synopsis(command):
-    words = ["*hitless*"] + ([f"*{command['name']}*"] if command["name"] != "hitless" else [])
+def own_commands(command):
+    """The subcommands of a subcommand, which have no page of their own."""
+    return "# COMMANDS\n\n" + "\n".join(
+        f"## {sub['name']}\n\n{synopsis(sub, ['*hitless*', '*' + command['name'] + '*'])}\n\n"
+        f"{plain(sub['help'][:1].upper() + sub['help'][1:])}.\n\n" + "\n".join(map(option, sub["options"]))
+        for sub in command["subcommands"])
+
+
+def synopsis(command, before=("*hitless*",)):
+    words = [*before] + ([f"*{command['name']}*"] if command["name"] != "hitless" else [])
     flags = [o for o in command["options"] if not o["positional"] and "--help" not in o["names"]]
     words += ["[_options_]"] if flags else []
     for entry in command["options"]:
@@ -66,6 +74,7 @@ def page(name, command, version, reasons):
     commands = "".join(f"*hitless-{plain(sub['name'])}*(8)\n\t{plain(sub['help'])}\n\n"
                        for sub in command["subcommands"])
     text = text.replace("@OPTIONS@", options(command).strip()).replace("@COMMANDS@", commands.strip())
+    text = text.replace("@OWN_COMMANDS@", own_commands(command).strip())
     text = text.replace("@VETOES@", reasons.strip())
     return (f"{name}(8) \"\" \"hitless {version}\"\n\n# NAME\n\n{name} - {plain(command['help'])}\n\n"
             f"# SYNOPSIS\n\n{synopsis(command)}\n\n{text}\n" +

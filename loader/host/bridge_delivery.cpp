@@ -54,6 +54,15 @@ class BridgeDelivery : public Delivery {
         }
     }
 
+    std::string obstacle() override {
+        try {
+            check(places());
+            return {};
+        } catch (const Error &error) {
+            return error.what();
+        }
+    }
+
   private:
     struct Places {
         Ifindex bridge, standby, primary; ///< primary: none where it is not there

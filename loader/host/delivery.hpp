@@ -48,6 +48,10 @@ class Delivery {
     /// Frames may go where the guest is heard again, as before it was held.
     virtual void release() = 0;
 
+    /// What would keep a move to the primary from succeeding, with its way out; empty: nothing is
+    /// known to. Changes nothing.
+    virtual std::string obstacle() { return {}; }
+
     /// A move or a look is under way: neither may be asked for.
     virtual bool busy() const { return false; }
     /// Readable when process() has something to do; -1: never.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/host/host.hpp"
 #include "loader/host/managed_guest.hpp"
+#include "loader/kernel/bpf/capability.hpp"
+#include "loader/kernel/bpf/hook.hpp"
 #include "loader/kernel/bpf/live_namespaces.hpp"
 #include "loader/kernel/events.hpp"
 #include "loader/kernel/netns/netns.hpp"
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <set>
 
 namespace hitless {
@@ -191,6 +194,22 @@ std::vector<GuestStatus> Host::status() const {
     for (const auto &[name, guest] : impl_->guests)
         out.push_back(guest->status());
     return out;
+}
+
+std::string what_host_lacks() {
+    if (!has_capability(CAP_NET_ADMIN) || !has_capability(CAP_BPF) || !has_capability(CAP_NET_RAW))
+        return "not permitted; run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW";
+    constexpr uint32_t loopback = 1; // every network namespace has it
+    return has_tcx(loopback) ? "" : "this kernel has no tcx; boot Linux 6.6 or later";
+}
+
+std::string what_bars(const GuestSpec &guest) {
+    Rtnl rtnl;
+    if (!rtnl.link(guest.standby))
+        return fmt::format("there is no device {}; start the guest, or mend `standby` at {}",
+                           guest.standby, guest.origin);
+    return (guest.move.empty() ? deliver_by_bridge(rtnl, guest) : deliver_by_commands(guest))
+        ->obstacle();
 }
 
 } // namespace hitless

@@ -52,4 +52,9 @@ class Host {
     std::unique_ptr<Impl> impl_;
 };
 
+/// What this kernel or this process lacks to be a host at all; "" when nothing. Changes nothing.
+std::string what_host_lacks();
+/// What would keep a guest's primary from being given; "" when nothing is known to.
+std::string what_bars(const GuestSpec &);
+
 } // namespace hitless

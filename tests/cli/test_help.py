@@ -5,8 +5,9 @@ import unittest
 
 from bed import Case
 
-SUBCOMMANDS = ["run", "attach", "detach", "convert", "status", "explain", "switch", "events", "watch", "metrics", "doctor", "demo",
-               "bugreport"]
+SUBCOMMANDS = ["run", "attach", "detach", "convert", "status", "explain", "switch", "events", "watch", "metrics", "doctor", "host",
+               "demo", "bugreport"]
+OF_HOST = ["run", "give", "take", "status", "events", "check"]
 
 WRONG = [  # command line, what must be said
     ([], "A subcommand is required"),
@@ -33,6 +34,12 @@ WRONG = [  # command line, what must be said
     (["run", "--metrics-interval", "0"], "--metrics-interval"),
     (["watch", "--interval", "0"], "--interval"),
     (["metrics", "eth0"], "eth0"),
+    (["host"], "A subcommand is required"),
+    (["host", "frobnicate"], "frobnicate"),
+    (["host", "give"], "guest is required"),
+    (["host", "take", "web1", "--timeout", "5"], "--wait"),
+    (["host", "take", "web1", "--wait", "--timeout", "-5"], "--timeout"),
+    (["host", "run", "--config"], "--config"),
 ]
 
 
@@ -44,6 +51,11 @@ class Help(Case):
         for name in SUBCOMMANDS:
             with self.subTest(name):
                 self.golden(f"help-{name}.txt", self.expect(0, name, "--help").stdout)
+
+    def test_of_every_subcommand_of_host(self):
+        for name in OF_HOST:
+            with self.subTest(name):
+                self.golden(f"help-host-{name}.txt", self.expect(0, "host", name, "--help").stdout)
 
     def test_names_every_subcommand(self):
         listed = re.findall(r"^  (\w+) {2,}", self.expect(0, "--help").stdout.split("Subcommands:")[1],

@@ -72,14 +72,6 @@ std::string describe(const HookPoint &at, std::string_view how) {
                        at.direction == Direction::ingress ? "ingress" : "egress", at.shown);
 }
 
-/// Whether this kernel has tcx, which is asked of a device without changing it.
-bool has_tcx(uint32_t ifindex) {
-    tcx::Query query{};
-    query.target_ifindex = ifindex;
-    query.attach_type = tcx::attach_egress;
-    return syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) == 0 || errno != EINVAL;
-}
-
 /// Why a filter of ours would land elsewhere than it should, or at another place among others' than
 /// it must, and what mends that.
 struct NoRoom {
@@ -162,6 +154,13 @@ uint32_t program_id(int program_fd) {
 }
 
 } // namespace
+
+bool has_tcx(uint32_t ifindex) {
+    tcx::Query query{};
+    query.target_ifindex = ifindex;
+    query.attach_type = tcx::attach_egress;
+    return syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) == 0 || errno != EINVAL;
+}
 
 hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin) {
     bool yield_to_filters = at.direction == Direction::egress && !at.netkit &&

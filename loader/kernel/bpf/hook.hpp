@@ -31,6 +31,9 @@ struct HookPoint {
 /// already it moves, without a gap, to where it belongs among other people's filters now.
 hl_hook attach_hook(const HookPoint &, int program_fd, const std::string &pin);
 
+/// Whether this kernel has tcx, which is asked of a device without changing it.
+bool has_tcx(uint32_t ifindex);
+
 /// Attaches by tcx alone and leaves the link to the caller. Throws; EOPNOTSUPP before Linux 6.6.
 Fd link_tcx(const HookPoint &, int program_fd);
 

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/commands/host_commands.hpp"
+#include "cli/output/host_text.hpp"
+#include "cli/output/json.hpp"
+#include "cli/serve/client.hpp"
+#include "cli/signals.hpp"
+#include "loader/api.hpp"
+#include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
+#include "loader/kernel/netns/netns.hpp"
+
+#include <cerrno>
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <memory>
+#include <ostream>
+
+namespace hitless::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds ask_interval{5}; // while a give or a take is waited for
+
+struct Command {
+    const char *name, *help;
+    Setup setup;
+};
+constexpr Command commands[] = {
+    {"run", "keep the guests of this hypervisor: the daemon", setup_host_run},
+    {"give", "give a guest its primary; exit 0 it has it, 2 on the way", setup_host_give},
+    {"take", "take a guest's primary; exit 0 it has left, 2 on the way", setup_host_take},
+    {"status", "show guests; exit 0 as wished, 2 on the way or degraded, 3 no guests",
+     setup_host_status},
+    {"events", "show what became of gives and takes", setup_host_events},
+    {"check", "say what is in the way on this hypervisor, and what mends it", setup_host_check},
+};
+
+/// The daemon of this network namespace, whose name has its number where two share a directory.
+Client daemon() {
+    std::string path = fmt::format("{}/{}", state_directory(), host_socket);
+    try {
+        return Client(fmt::format("{}-{}", path, netns_cookie()));
+    } catch (const Error &error) {
+        if (error.code() != ENOENT && error.code() != ECONNREFUSED) throw;
+    }
+    try {
+        return Client(path);
+    } catch (const Error &error) {
+        if (error.code() != ENOENT && error.code() != ECONNREFUSED) throw;
+        throw Error(error.code(), "ask the host's daemon", "none runs here",
+                    "`systemctl start hitless-host`, or `hitless host run`");
+    }
+}
+
+Json ask(Client &client, const char *method, const Json &parameters) {
+    Json reply = client.call(std::string("io.hitless.Host.") + method, parameters);
+    if (!reply.contains("error")) return reply.at("parameters");
+    std::string error = reply.at("error");
+    if (error.ends_with(".NoSuchGuest"))
+        throw Error(ENOENT,
+                    fmt::format("find the guest {}", parameters.at("guest").get<std::string>()),
+                    "the configuration names no such guest", "`hitless host status` lists them");
+    if (error.ends_with(".PermissionDenied"))
+        throw Error(EPERM, "give and take primaries", "run as root");
+    const Json &more = reply.at("parameters");
+    if (more.contains("message"))
+        throw Error(EIO, "ask the host's daemon", more.at("message").get<std::string>(), "");
+    throw Error(EBUSY, "ask the host's daemon", "it was asked too often", "ask again in a second");
+}
+
+int state_of(const Json &guests) {
+    if (guests.empty()) return exit_nothing;
+    for (const Json &guest : guests)
+        if (!guest.at("as_wished").get<bool>()) return exit_degraded;
+    return exit_ok;
+}
+
+struct Wish {
+    std::string guest;
+    bool wait = false;
+    double timeout_s = 10;
+};
+
+/// Says why not, when it is not there in time.
+int carry_out(const Wish &wish, bool give, Env &env) {
+    Client client = daemon();
+    Json about{{"guest", wish.guest}};
+    ask(client, give ? "Give" : "Take", about);
+    Instant deadline = now() + std::chrono::duration_cast<Instant>(
+                                   std::chrono::duration<double>(wish.wait ? wish.timeout_s : 0));
+    while (true) {
+        Json guests = ask(client, "Status", about).at("guests");
+        if (state_of(guests) == exit_ok) return exit_ok;
+        if (now() < deadline) {
+            sleep_until(now() + ask_interval);
+            continue;
+        }
+        if (wish.wait) env.err << guest_text(guests.at(0));
+        return exit_degraded;
+    }
+}
+
+Run setup_wish(CLI::App &app, bool give) {
+    auto wish = std::make_shared<Wish>();
+    app.add_option("guest", wish->guest, "as the configuration names it")
+        ->required()
+        ->type_name("GUEST");
+    auto *wait = app.add_flag("--wait", wish->wait,
+                              give ? "return when the guest receives by its primary"
+                                   : "return when the guest has left, or the deadline was over");
+    app.add_option("--timeout", wish->timeout_s, "seconds to wait")
+        ->needs(wait)
+        ->check(CLI::Range(0.0, 86400.0))
+        ->capture_default_str()
+        ->type_name("S");
+    return [wish, give](Env &env) { return carry_out(*wish, give, env); };
+}
+
+int show(const std::string &guest, bool json, Env &env) {
+    Client client = daemon();
+    Json reply = ask(client, "Status", guest.empty() ? Json::object() : Json{{"guest", guest}});
+    const Json &guests = reply.at("guests");
+    if (json) {
+        env.out << to_text(reply) << '\n';
+    } else if (!guest.empty()) {
+        env.out << guest_text(guests.at(0));
+    } else {
+        env.out << (guests.empty() ? "no guests\n" : guests_table(guests));
+        for (const Json &one : guests)
+            for (const Json &problem : one.at("problems"))
+                env.out << fmt::format("{}: problem: {}\n", one.at("name").get<std::string>(),
+                                       problem.get<std::string>());
+    }
+    return state_of(guests);
+}
+
+void print_events(const Json &reply, bool json, Env &env) {
+    for (const Json &event : reply.at("parameters").at("events"))
+        env.out << (json ? to_text(event) : host_event_line(event)) << '\n';
+    env.out.flush();
+}
+
+int events(bool json, bool follow, Env &env) {
+    Client client = daemon();
+    if (!follow) {
+        print_events({{"parameters", ask(client, "Events", Json::object())}}, json, env);
+        return exit_ok;
+    }
+    Signals signals;
+    client.send("io.hitless.Host.Events", Json::object(), true);
+    while (!signals.wait_or(client.fd()))
+        while (std::optional<Json> reply = client.receive(false))
+            print_events(*reply, json, env);
+    return exit_ok;
+}
+
+} // namespace
+
+Run setup_host_give(CLI::App &app) {
+    return setup_wish(app, true);
+}
+
+Run setup_host_take(CLI::App &app) {
+    return setup_wish(app, false);
+}
+
+Run setup_host_status(CLI::App &app) {
+    struct Options {
+        std::string guest;
+        bool json = false;
+    };
+    auto options = std::make_shared<Options>();
+    app.add_option("guest", options->guest, "only this one, in full")->type_name("GUEST");
+    app.add_flag("-j,--json", options->json, "as JSON");
+    return [options](Env &env) { return show(options->guest, options->json, env); };
+}
+
+Run setup_host_events(CLI::App &app) {
+    struct Options {
+        bool json = false, follow = false;
+    };
+    auto options = std::make_shared<Options>();
+    app.add_flag("-f,--follow", options->follow, "go on until interrupted");
+    app.add_flag("-j,--json", options->json, "one JSON object a line");
+    return [options](Env &env) { return events(options->json, options->follow, env); };
+}
+
+Run setup_host(CLI::App &app) {
+    auto chosen = std::make_shared<Run>();
+    app.require_subcommand(1);
+    for (const Command &command : commands) {
+        CLI::App *sub = app.add_subcommand(command.name, command.help);
+        sub->parse_complete_callback([chosen, action = command.setup(*sub)] { *chosen = action; });
+    }
+    return [chosen](Env &env) { return (*chosen)(env); };
+}
+
+} // namespace hitless::cli

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The subcommands of `hitless host`.
+#pragma once
+
+#include "cli/command.hpp"
+
+#include <string>
+
+namespace hitless::cli {
+
+/// Of the daemon's control socket in the state directory.
+inline constexpr auto host_socket = "host-control";
+
+Run setup_host_run(CLI::App &);
+Run setup_host_give(CLI::App &);
+Run setup_host_take(CLI::App &);
+Run setup_host_status(CLI::App &);
+Run setup_host_events(CLI::App &);
+Run setup_host_check(CLI::App &);
+
+} // namespace hitless::cli

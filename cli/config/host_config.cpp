@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/config/host_config.hpp"
+#include "cli/config/toml_file.hpp"
+#include "loader/core/error.hpp"
+
+#include <cerrno>
+#include <fmt/ranges.h>
+#include <map>
+#include <unistd.h>
+
+namespace hitless::cli {
+namespace {
+
+constexpr int64_t longest_ms = 60'000;
+constexpr size_t longest_ifname = 15;
+
+const toml::node &needed(const toml::table &table, std::string_view key, std::string_view what) {
+    const toml::node *node = table.get(key);
+    if (!node)
+        refuse(table.source(), fmt::format("a guest needs the key '{}'", key),
+               fmt::format("name {}", what));
+    return *node;
+}
+
+std::string interface_name(const toml::table &table, std::string_view key,
+                           const toml::source_region &at) {
+    std::string name = get<std::string>(table, key, "string").value_or("");
+    if (name.empty() || name.size() > longest_ifname)
+        refuse(at, fmt::format("'{}' is no interface name", key),
+               fmt::format("those have 1 to {} letters", longest_ifname));
+    return name;
+}
+
+std::chrono::milliseconds get_ms(const toml::table &table, std::string_view key,
+                                 std::chrono::milliseconds otherwise) {
+    std::optional<int64_t> ms = get<int64_t>(table, key, "whole number");
+    if (!ms) return otherwise;
+    if (*ms < 1 || *ms > longest_ms)
+        refuse(table.get(key)->source(), fmt::format("'{}' is out of range", key),
+               fmt::format("use 1 to {}", longest_ms));
+    return std::chrono::milliseconds(*ms);
+}
+
+Mac read_mac(const toml::table &table) {
+    const toml::node &node = needed(table, "mac", "the MAC of both of its NICs");
+    std::optional<Mac> mac = Mac::parse(get<std::string>(table, "mac", "string").value_or(""));
+    if (!mac || mac->empty() || mac->bytes[0] & 1)
+        refuse(node.source(), "'mac' is no MAC of a NIC", "write it as 52:54:00:12:34:56");
+    return *mac;
+}
+
+/// { port = "ens1f0_3" }, or the name alone.
+std::string read_primary(const toml::table &table) {
+    const toml::node *node = table.get("primary");
+    if (!node) return "";
+    const toml::table *more = node->as_table();
+    if (!more) return interface_name(table, "primary", node->source());
+    only_keys(*more, {"port"});
+    return interface_name(*more, "port", node->source());
+}
+
+bool read_want(const toml::table &table) {
+    std::string want = get<std::string>(table, "want", "string").value_or("primary");
+    if (want != "primary" && want != "standby")
+        refuse(table.get("want")->source(), fmt::format("'want' cannot be '{}'", want),
+               "use primary, standby");
+    return want == "primary";
+}
+
+void read_delivery(const toml::table &table, GuestSpec &guest) {
+    std::string by = get<std::string>(table, "delivery", "string").value_or("bridge");
+    auto at = [&](const char *key) {
+        return table.get(key) ? table.get(key)->source() : table.source();
+    };
+    if (by != "bridge" && by != "exec")
+        refuse(at("delivery"), fmt::format("'delivery' cannot be '{}'", by), "use bridge, exec");
+    guest.primary = read_primary(table);
+    if (by == "bridge") {
+        for (const char *key : {"move", "read", "command_ms"})
+            if (table.get(key))
+                refuse(at(key), fmt::format("'{}' is of the delivery exec", key),
+                       "write delivery = \"exec\", or leave it out");
+        if (guest.primary.empty())
+            needed(table, "primary", "the port of its primary in the bridge");
+        return;
+    }
+    guest.move = get_ranked(table, "move");
+    guest.read = get_ranked(table, "read");
+    for (const char *key : {"move", "read"})
+        needed(table, key, "a command and its arguments in an array");
+    guest.command_limit = get_ms(table, "command_ms", guest.command_limit);
+}
+
+GuestSpec read_guest(const toml::table &table, std::chrono::milliseconds deadline) {
+    only_keys(table, {"name", "mac", "standby", "primary", "delivery", "move", "read", "command_ms",
+                      "deadline_ms", "want"});
+    GuestSpec out;
+    needed(table, "name", "it as you want to call it");
+    out.name = get<std::string>(table, "name", "string").value_or("");
+    if (out.name.empty() || out.name.find_first_of(" \t\n/") != out.name.npos)
+        refuse(table.get("name")->source(), "'name' is no word", "without white space and slashes");
+    out.mac = read_mac(table);
+    out.standby = interface_name(
+        table, "standby", needed(table, "standby", "the tap of its paravirtual NIC").source());
+    read_delivery(table, out);
+    out.deadline = get_ms(table, "deadline_ms", deadline);
+    out.give = read_want(table);
+    out.origin = spot(table.get("name")->source());
+    if (out.primary == out.standby)
+        refuse(table.get("primary")->source(), "'primary' is the standby",
+               "name the primary's port");
+    return out;
+}
+
+/// What two guests cannot share, over all files.
+class Claims {
+  public:
+    void take(const GuestSpec &guest) {
+        claim("name", guest.name, guest);
+        claim("MAC", guest.mac.text(), guest);
+        claim("port", guest.standby, guest);
+        if (!guest.primary.empty()) claim("port", guest.primary, guest);
+    }
+
+  private:
+    void claim(const char *kind, const std::string &what, const GuestSpec &guest) {
+        auto [at, fresh] = claims_.try_emplace(fmt::format("{} {}", kind, what), guest.origin);
+        if (!fresh)
+            throw Error(
+                EINVAL, "read " + guest.origin,
+                fmt::format("the {} '{}' is another guest's, at {}", kind, what, at->second),
+                "no two guests have one");
+    }
+    std::map<std::string, std::string> claims_;
+};
+
+void read_file(const std::string &file, std::chrono::milliseconds &deadline, Claims &claims,
+               std::vector<GuestSpec> &out) {
+    const toml::table table = parse_file(file);
+    only_keys(table, {"guest", "deadline_ms"});
+    deadline = get_ms(table, "deadline_ms", deadline);
+    const toml::node *guests = table.get("guest");
+    if (!guests) return;
+    if (!guests->is_array_of_tables())
+        refuse(guests->source(), "'guest' is no list of tables", "write [[guest]] before each");
+    for (const toml::node &guest : *guests->as_array()) {
+        out.push_back(read_guest(*guest.as_table(), deadline));
+        claims.take(out.back());
+    }
+}
+
+} // namespace
+
+std::vector<GuestSpec> read_host_config(const std::string &file, bool must_exist) {
+    std::vector<GuestSpec> out;
+    std::chrono::milliseconds deadline = GuestSpec{}.deadline;
+    Claims claims;
+    if (must_exist || access(file.c_str(), F_OK) == 0 || errno != ENOENT)
+        read_file(file, deadline, claims, out);
+    for (const std::string &more : drop_ins(file))
+        read_file(more, deadline, claims, out);
+    return out;
+}
+
+} // namespace hitless::cli

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/serve/host_varlink.hpp"
+#include "cli/output/host_text.hpp"
+#include "cli/output/json.hpp"
+#include "cli/serve/interface.hpp"
+
+#include <cerrno>
+
+namespace hitless::cli {
+
+HostVarlink::HostVarlink(Backend backend)
+    : VarlinkService({"io.hitless.Host", host_interface}), backend_(std::move(backend)) {}
+
+std::string HostVarlink::add(const HostEvent &event) {
+    events_.push_back(event);
+    if (events_.size() > most_events) events_.pop_front();
+    return news({{"events", Json::array({to_json(event)})}});
+}
+
+VarlinkService::Json HostVarlink::status_reply(const std::optional<std::string> &guest) const {
+    Json list = Json::array();
+    for (const GuestStatus &status : backend_.status())
+        if (!guest || status.spec.name == *guest) list.push_back(to_json(status));
+    if (guest && list.empty()) throw Refusal{"io.hitless.Host.NoSuchGuest", {{"guest", *guest}}};
+    return {{"version", json_version}, {"guests", list}};
+}
+
+VarlinkService::Reply HostVarlink::call(const Call &asked, const Peer &peer) {
+    if (asked.method == "io.hitless.Host.Status") return {status_reply(text(asked, "guest"))};
+    if (asked.method == "io.hitless.Host.Events") {
+        Json list = Json::array();
+        for (const HostEvent &event : events_)
+            list.push_back(to_json(event));
+        return {{{"events", list}}, true};
+    }
+    bool give = asked.method == "io.hitless.Host.Give";
+    if (!give && asked.method != "io.hitless.Host.Take") unknown(asked);
+    let_act(peer, "io.hitless.Host.TooMany");
+    backend_.wish(needed_text(asked, "guest"), give);
+    return {};
+}
+
+VarlinkService::Refusal HostVarlink::refusal_of(const Call &asked, const Error &error) const {
+    if (error.code() == ENOENT && text(asked, "guest"))
+        return {"io.hitless.Host.NoSuchGuest", {{"guest", *text(asked, "guest")}}};
+    return {"io.hitless.Host.Failed", {{"message", error.what()}}};
+}
+
+} // namespace hitless::cli

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`hitless host`, as an administrator of a hypervisor uses it: a bridge, taps, nobody in the guests."""
+import json
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from bed import HITLESS, Case, NetCase, sh, wait_until
+from varlink import Client
+
+GUEST = """[[guest]]
+name = "web1"
+mac = "52:54:00:77:01:02"
+standby = "sby_far"
+primary = { port = "pri_far" }
+"""
+
+# A configuration, and what is said of it: the line and column, and words.
+MISTAKES = [
+    ('[[guest]\n', "1:", ""),
+    ('[[guest]]\nnam = "a"\n', "2:1", "unknown key 'nam', nearest is 'name'"),
+    ('[[guest]]\nmac = "52:54:00:77:01:02"\n', "1:1", "needs the key 'name'"),
+    (GUEST.replace("52:54", "53:54"), "3:7", "'mac' is no MAC of a NIC"),
+    (GUEST.replace('"52:54:00:77:01:02"', "7"), "3:7", "'mac' is no string"),
+    (GUEST.replace('standby = "sby_far"\n', ""), "1:1", "needs the key 'standby'"),
+    (GUEST.replace("sby_far", "a_name_of_17_letters"), "4:11", "no interface name"),
+    (GUEST.replace("port", "prot"), "5:13", "unknown key 'prot'"),
+    (GUEST.replace("pri_far", "sby_far"), "5:11", "'primary' is the standby"),
+    (GUEST + 'want = "both"\n', "6:8", "'want' cannot be 'both'; use primary, standby"),
+    (GUEST + 'deadline_ms = 0\n', "6:15", "'deadline_ms' is out of range"),
+    (GUEST + 'delivery = "magic"\n', "6:12", "'delivery' cannot be 'magic'; use bridge, exec"),
+    (GUEST + 'delivery = "exec"\n', "1:1", "needs the key 'move'"),
+    (GUEST + 'read = ["cat"]\n', "6:8", "'read' is of the delivery exec"),
+    (GUEST + GUEST, "7:8", "the name 'web1' is another guest's, at "),
+    (GUEST + GUEST.replace("web1", "web2"), "7:8", "the MAC '52:54:00:77:01:02' is another guest's"),
+    (GUEST + GUEST.replace("web1", "web2").replace("02\"", "03\""), "7:8", "the port 'sby_far' is another"),
+    ('guest = 7\n', "1:9", "'guest' is no list of tables"),
+]
+
+
+class Configuration(Case):
+    def test_a_mistake_is_named_with_its_place(self):
+        for text, place, says in MISTAKES:
+            with self.subTest(text), tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+                file.write(text)
+                file.flush()
+                self.expect(1, "host", "check", "--config", file.name, says=[f"read {file.name}:{place}", says])
+
+    def test_a_file_that_is_not_there(self):
+        self.expect(1, "host", "check", "--config", "/no/such.toml", says="read /no/such.toml: No such file")
+
+
+class HostCase(NetCase):
+    """The namespace of two NICs becomes a hypervisor: their far ends are ports of a bridge."""
+
+    def setUp(self):
+        super().setUp()
+        sh("ip link add br0 type bridge && ip link set br0 up && ip link set sby_far master br0 && "
+           "ip link set pri_far master br0")
+        self.config = f"{self.state}/host.toml"
+        self.write(GUEST)
+
+    def write(self, text):
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def daemon(self, *args):
+        log = tempfile.TemporaryFile("w+")
+        process = subprocess.Popen([HITLESS, "host", "run", "--config", self.config, *args], env=self.env,
+                                   stdout=log, stderr=log)
+        self.addCleanup(log.close)
+        self.addCleanup(self.end, process)
+        process.log = log
+        wait_until(lambda: process.poll() is not None or self.hitless("host", "status").returncode != 1,
+                   "the daemon answers")
+        return process
+
+    def guests(self, *codes):
+        done = self.hitless("host", "status", "-j")
+        self.assertIn(done.returncode, codes, done.stdout + done.stderr)
+        return json.loads(done.stdout)["guests"]
+
+
+class Daemon(HostCase):
+    def test_says_how_guests_stand(self):
+        self.expect(1, "host", "status", says="none runs here; `systemctl start hitless-host`")
+        self.daemon()
+        [guest] = self.guests(2)
+        self.assertEqual((guest["name"], guest["want"], guest["phase"], guest["downlink"], guest["guest"]),
+                         ("web1", "primary", "waiting", "standby", None))
+        self.expect(2, "host", "status", says=["GUEST", "web1", "on the way", "not heard"])
+        self.expect(2, "host", "status", "web1", says="web1: primary wanted, on the way")
+        self.expect(1, "host", "status", "web2", says="`hitless host status` lists them")
+
+    def test_no_guests(self):
+        self.write("")
+        self.daemon()
+        self.expect(3, "host", "status", says="no guests")
+
+    def test_takes_from_who_does_not_answer_and_says_so(self):
+        self.daemon()
+        self.expect(2, "host", "give", "web1")
+        self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
+        self.expect(0, "host", "status")
+        self.assertIn("web1 take:", self.expect(0, "host", "events").stdout)
+        event = json.loads(self.expect(0, "host", "events", "-j").stdout.splitlines()[-1])
+        self.assertEqual((event["guest"], event["kind"], event["answered_s"]), ("web1", "take", None))
+        self.expect(2, "host", "give", "web1", "--wait", "--timeout", "0.1")
+        self.expect(1, "host", "give", "web2", says="find the guest web2")
+
+    def test_keeps_what_was_wished_when_it_is_killed(self):
+        first = self.daemon()
+        self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
+        first.kill()
+        first.wait()
+        self.daemon()
+        self.assertEqual(self.guests(0, 2)[0]["want"], "standby")
+
+    def test_there_is_one_of_its_kind(self):
+        self.daemon()
+        self.expect(75, "host", "run", "--config", self.config, says="keep the guests of this network namespace")
+
+    def test_a_tap_that_is_not_there_yet(self):
+        sh("ip link set sby_far down && ip link set sby_far name other")
+        self.daemon()
+        [guest] = self.guests(2)
+        self.assertIn("there is no device sby_far; start the guest", guest["problems"][0])
+        self.expect(1, "host", "take", "web1", says="there is no device sby_far")
+        sh("ip link set other name sby_far && ip link set sby_far up")
+        wait_until(lambda: not self.guests(2)[0]["problems"], "the tap is found")
+
+    def test_a_configuration_is_read_again(self):
+        daemon = self.daemon()
+        self.write(GUEST + "want = 7\n")
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: "the last good configuration stays in force" in self.said(daemon), "it refuses")
+        self.assertEqual(len(self.guests(2)), 1)
+        self.write("")
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: "read again" in self.said(daemon), "it reads again")
+        self.assertEqual(self.guests(3), [])
+
+    def test_metrics(self):
+        self.daemon("--metrics-file", f"{self.state}/metrics")
+        with open(f"{self.state}/metrics", encoding="utf-8") as file:
+            text = file.read()
+        self.assertRegex(text, r'hitless_host_downlink\{netns="\d+",guest="web1",path="standby"\} 1')
+        self.assertRegex(text, r'hitless_host_messages_total\{netns="\d+",guest="web1",fate="heard"\} 0')
+
+    def test_control_socket(self):
+        self.daemon()
+        with Client(f"{self.state}/host-control") as client:
+            about = client.call("org.varlink.service.GetInterfaceDescription", {"interface": "io.hitless.Host"})
+            methods = re.findall(r"(?m)^method (\w+)", about["parameters"]["description"])
+            self.assertEqual(methods, ["Status", "Events", "Give", "Take"])
+            [guest] = client.call("io.hitless.Host.Status")["parameters"]["guests"]
+            self.assertEqual(guest, {**self.guests(2)[0], **{k: guest[k] for k in ("since_s", "counters")}})
+            self.assertEqual(client.call("io.hitless.Host.Give", {"guest": "no"})["error"],
+                             "io.hitless.Host.NoSuchGuest")
+            self.assertEqual(client.call("io.hitless.Host.Take", {"guest": 7})["error"],
+                             "org.varlink.service.InvalidParameter")
+
+    def test_without_permission(self):
+        self.expect(77, "host", "run", "--config", self.config,
+                    prefix=["setpriv", "--bounding-set", "-net_admin,-sys_admin", "--inh-caps", "-net_admin,-sys_admin"])
+
+
+class Check(HostCase):
+    def test_nothing_in_the_way(self):
+        self.expect(0, "host", "check", "--config", self.config, says="1 guests, nothing in the way")
+
+    def test_each_thing_with_what_mends_it(self):
+        def finds(*says):
+            found = self.expect(2, "host", "check", "--config", self.config, says=says).stdout
+            report = json.loads(self.expect(2, "host", "check", "-j", "--config", self.config).stdout)
+            self.assertIn(report["findings"][0]["problem"], found)
+        sh("ip link set pri_far nomaster")
+        finds("web1: ", "pri_far is not in the bridge of sby_far", "`ip link set pri_far master BRIDGE up`")
+        sh("ip link set pri_far master br0 up")
+        self.expect(0, "host", "check", "--config", self.config)
+        sh("ip link set sby_far nomaster")
+        finds("sby_far is no port of a bridge")
+        sh("ip link del sby_far")
+        finds("there is no device sby_far")
+
+
+if __name__ == "__main__":
+    unittest.main()
