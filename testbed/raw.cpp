@@ -57,6 +57,10 @@ void PacketSocket::send(std::span<const std::uint8_t> frame) {
                     fmt::format("send a frame of {} bytes out of {}", frame.size(), ifname_));
 }
 
+void PacketSocket::bypass_tc() {
+    set_option(socket_, SOL_PACKET, PACKET_QDISC_BYPASS, 1, "PACKET_QDISC_BYPASS");
+}
+
 std::optional<CapturedFrame> PacketSocket::next(std::chrono::milliseconds patience) {
     pollfd watched{socket_.get(), POLLIN, 0};
     if (poll(&watched, 1, static_cast<int>(patience.count())) <= 0) return {};

@@ -37,6 +37,9 @@ class PacketSocket {
 
     /// A whole frame from the destination MAC on. Throws Error (ENETDOWN, EMSGSIZE, ...).
     void send(std::span<const std::uint8_t> frame);
+    /// From now on what is sent passes neither a qdisc nor tc programs: it leaves by this very
+    /// device.
+    void bypass_tc();
     /// The next frame received, or nothing within `patience`.
     std::optional<CapturedFrame> next(std::chrono::milliseconds patience);
     std::uint64_t drops(); ///< frames this socket had no room for, since construction

@@ -4,6 +4,7 @@
 // does not play along.
 #include "loader/host/host.hpp"
 #include "loader/kernel/netlink/bridge.hpp"
+#include "tests/host/bed.hpp"
 #include "tests/host/small_guest.hpp"
 
 #include <cstdlib>

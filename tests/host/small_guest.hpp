@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // A guest that only speaks: the guest's half of the channel on the standby's own wire, without a
-// pair. What its primary is to it is for the test to say.
+// controller. What its primary is to it is for the test to say.
 #pragma once
 
 #include "loader/core/guest_channel.hpp"
 #include "loader/kernel/netns/netns.hpp"
-#include "tests/host/bed.hpp"
+#include "testbed/raw.hpp"
 
+#include <functional>
 #include <random>
 
 namespace hitless::test {
@@ -15,12 +16,15 @@ namespace hitless::test {
 class SmallGuest {
   public:
     SmallGuest(testbed::PacketSocket socket, const Mac &mac)
-        : socket_(std::move(socket)), mac_(mac), channel_(boot_++, 1) {}
+        : socket_(std::move(socket)), mac_(mac), channel_(boot_++, 1) {
+        socket_.bypass_tc(); // which would lead it to the primary
+    }
 
     bool able = true;
     bool silent = false;                       ///< hears and says nothing
     unsigned deaf_percent = 0;                 ///< of the messages, each way
     GuestPrimary primary = GuestPrimary::none; ///< none, present or ready; in use is found out
+    std::function<void(bool)> on_veto; ///< steers the pair that it speaks for, if there is one
     unsigned said = 0, heard = 0;
 
     bool vetoed() const { return vetoed_; }
@@ -29,7 +33,7 @@ class SmallGuest {
 
     /// Does what is due.
     void process() {
-        while (auto frame = socket_.next(0ms)) {
+        while (auto frame = socket_.next(std::chrono::milliseconds(0))) {
             DecodedMessage message = decode_frame(frame->bytes);
             if (silent || message.fault != MessageFault::none || lost()) continue;
             heard++;
@@ -44,14 +48,16 @@ class SmallGuest {
                 said++;
             }
             bool changed = vetoed_ != actions.veto;
+            if (changed && on_veto) on_veto(actions.veto);
             vetoed_ = actions.veto;
-            due_ = changed ? Instant{0} : actions.again.value_or(now() + 10ms);
+            due_ = changed ? Instant{0} : actions.again.value_or(now() + rest);
             if (!changed) break;
         }
-        due_ = std::min(due_, now() + 10ms); // what the test changes is noticed
+        due_ = std::min(due_, now() + rest); // what the test changes is noticed
     }
 
   private:
+    static constexpr Instant rest = std::chrono::milliseconds(10);
     bool lost() { return random_() % 100 < deaf_percent; }
 
     inline static uint64_t boot_ = 1000;

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "selftests/host_bed.hpp"
+
+#include "loader/api.hpp"
+#include "loader/core/error.hpp"
+
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <spawn.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+namespace hitless::selftest {
+namespace {
+
+constexpr auto guest_name = "web1";
+
+Fd connect_to_host() {
+    Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = PrivateState::dir() + "/host-control";
+    strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    if (connect(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) < 0)
+        return Fd();
+    const timeval patience{5, 0};
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    return fd;
+}
+
+} // namespace
+
+HostDaemon::HostDaemon(const Netns &ns, const std::string &config) {
+    std::vector<std::string> words{hitless_binary(), "-n",  ns.name(), "host", "run",
+                                   "--config",       config};
+    std::vector<char *> arguments;
+    for (std::string &word : words)
+        arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    const std::string log = PrivateState::dir() + "/host.log";
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log.c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
+    const int error = posix_spawnp(&pid_, arguments[0], &files, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&files);
+    if (error) throw Error(error, "start the host's daemon");
+}
+
+HostDaemon::~HostDaemon() {
+    if (pid_) kill();
+}
+
+void HostDaemon::kill() {
+    ::kill(pid_, SIGKILL);
+    int status = 0;
+    while (waitpid(pid_, &status, __WALL) > 0 && !WIFEXITED(status) && !WIFSIGNALED(status))
+        continue;
+    pid_ = 0;
+}
+
+unsigned HostDaemon::kill_at_call(unsigned calls, const std::function<void()> &meanwhile,
+                                  const std::function<bool()> &over) {
+    if (ptrace(PTRACE_SEIZE, pid_, nullptr, PTRACE_O_TRACESYSGOOD) < 0 ||
+        ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) < 0)
+        throw Error(errno, "trace the host's daemon");
+    int status = 0;
+    waitpid(pid_, &status, __WALL);
+    meanwhile();
+    unsigned made = 0;
+    for (bool done = false; made < calls && !done; made++) {
+        if (ptrace(PTRACE_SYSCALL, pid_, nullptr, nullptr) < 0) break;
+        // It may rest in a call, and all be done.
+        while (!done && waitpid(pid_, &status, __WALL | (over ? WNOHANG : 0)) == 0)
+            done = over();
+    }
+    kill();
+    return made;
+}
+
+Json ask_host(const std::string &method, const Json &parameters) {
+    const Fd fd = connect_to_host();
+    std::string text = Json{{"method", "io.hitless.Host." + method}, {"parameters", parameters}}
+                           .dump() +
+                       '\0',
+                reply;
+    if (!fd || send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) return nullptr;
+    char buffer[16384];
+    while (reply.empty() || reply.back() != '\0') {
+        const ssize_t size = recv(fd.get(), buffer, sizeof(buffer), 0);
+        if (size <= 0) return nullptr;
+        reply.append(buffer, static_cast<size_t>(size));
+    }
+    reply.pop_back();
+    return Json::parse(reply);
+}
+
+HostBed::HostBed(NicKind kind) : pair_(kind) {
+    pair_.attach();
+    config_ = PrivateState::dir() + "/host.toml";
+    std::ofstream(config_) << fmt::format(
+        "[[guest]]\nname = \"{}\"\nmac = \"{}\"\nstandby = \"sw-standby\"\n"
+        "primary = {{ port = \"sw-primary\" }}\n",
+        guest_name, Testbed::mac);
+    const Netns &ns = pair_.guest();
+    speaker_ = std::jthread([this, &ns](const std::stop_token &stop) {
+        const NetnsGuard inside(ns);
+        test::SmallGuest guest(PacketSocket("standby", HL_CHANNEL_ETHERTYPE),
+                               *Mac::parse(Testbed::mac));
+        guest.primary = GuestPrimary::ready;
+        guest.on_veto = [](bool veto) {
+            switch_path("standby", veto ? Target::standby : Target::automatic);
+        };
+        while (!stop.stop_requested()) {
+            guest.silent = mute_;
+            guest.process();
+            pace(now_ns() + 500'000);
+        }
+    });
+}
+
+HostBed::~HostBed() {
+    speaker_.request_stop();
+}
+
+void HostBed::start_host() {
+    host_ = std::make_unique<HostDaemon>(pair_.bed().switch_ns(), config_);
+    if (!until([] { return ask_host("Status").is_object(); }))
+        throw Error(ETIMEDOUT, "start the host's daemon", "it does not answer", "");
+}
+
+bool HostBed::wish(bool give) const {
+    Json reply;
+    return until([&] { // it takes so many a second
+               reply = ask_host(give ? "Give" : "Take", {{"guest", guest_name}});
+               return !reply.is_object() || reply.value("error", "") != "io.hitless.Host.TooMany";
+           }) &&
+           reply.is_object() && !reply.contains("error");
+}
+
+Json HostBed::guest() const {
+    const Json reply = ask_host("Status", {{"guest", guest_name}});
+    return reply.is_object() && reply.contains("parameters") ? reply["parameters"]["guests"][0]
+                                                             : Json();
+}
+
+bool HostBed::settled(bool give) const {
+    const Json guest = this->guest();
+    return guest.is_object() && guest["want"] == (give ? "primary" : "standby") &&
+           guest["as_wished"] == true && guest["guest"].is_object() &&
+           guest["guest"]["primary"] == (give ? "in-use" : "left");
+}
+
+} // namespace hitless::selftest

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A hypervisor and its guest: `hitless host run` in the switch's namespace of a test bed, and in
+// the guest's a pair with somebody who speaks for it.
+#pragma once
+
+#include "selftests/pair_test.hpp"
+#include "tests/host/small_guest.hpp"
+
+#include <atomic>
+#include <sys/types.h>
+#include <thread>
+
+namespace hitless::selftest {
+
+/// The daemon, as a child that may be traced.
+class HostDaemon {
+  public:
+    explicit HostDaemon(const Netns &ns, const std::string &config);
+    ~HostDaemon(); ///< kills it
+    HostDaemon(const HostDaemon &) = delete;
+    HostDaemon &operator=(const HostDaemon &) = delete;
+
+    pid_t pid() const { return pid_; }
+    void kill(); ///< -9, and reaped
+    /// Kills it at the `calls`th time from now on that it enters or leaves a system call, or once
+    /// `over` holds. `meanwhile` is done as soon as it is watched. Returns how many it was then.
+    unsigned kill_at_call(unsigned calls, const std::function<void()> &meanwhile,
+                          const std::function<bool()> &over);
+
+  private:
+    pid_t pid_ = 0;
+};
+
+/// One question to the daemon's control socket, one answer; null when nobody serves it.
+Json ask_host(const std::string &method, const Json &parameters = Json::object());
+
+class HostBed {
+  public:
+    explicit HostBed(NicKind kind);
+    ~HostBed();
+    HostBed(const HostBed &) = delete;
+    HostBed &operator=(const HostBed &) = delete;
+
+    Pair &pair() { return pair_; }
+    void start_host();
+    HostDaemon &host() { return *host_; }
+    void stop_host() { host_.reset(); }
+
+    bool wish(bool give) const; ///< false when it was not taken
+    Json guest() const;         ///< as `host status` tells
+    bool settled(bool give) const;
+    /// `host give` or `take --wait`, without a process.
+    bool carry_out(bool give) const {
+        return wish(give) && until([&] { return settled(give); });
+    }
+    /// The guest hears and says nothing from now on.
+    void mute(bool on) { mute_ = on; }
+
+  private:
+    Pair pair_;
+    std::string config_;
+    std::unique_ptr<HostDaemon> host_;
+    std::atomic<bool> mute_{false};
+    std::jthread speaker_;
+};
+
+} // namespace hitless::selftest

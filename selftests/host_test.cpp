@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The hypervisor's half under traffic: gives and takes lose nothing, whoever dies or is silent.
+#include "selftests/figure.hpp"
+#include "selftests/host_bed.hpp"
+
+#include <cstdlib>
+
+namespace hitless::selftest {
+namespace {
+
+class HostTest : public testing::TestWithParam<NicKind> {
+  protected:
+    void SetUp() override {
+        HL_NEEDS_KERNEL(6, 6, "tcx");
+        bed_ = std::make_unique<HostBed>(GetParam());
+    }
+    HostBed &bed() { return *bed_; }
+    Testbed &net() { return bed_->pair().bed(); }
+    /// The wrong order, by hand.
+    void deliver_to(const char *port) {
+        spawn({"bridge", "-n", net().switch_ns().name(), "fdb", "replace", Testbed::mac, "dev",
+               port, "master", "static", "sticky"});
+    }
+
+  private:
+    std::unique_ptr<HostBed> bed_;
+};
+
+TEST_P(HostTest, GivesAndTakesLoseNothing) {
+    const unsigned rounds =
+        getenv("HITLESS_SELFTEST_MOVES") ? atoi(getenv("HITLESS_SELFTEST_MOVES")) / 2 : 100;
+    bed().start_host();
+    ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+    Traffic traffic(net());
+    const auto start = bed().pair().status();
+    const Marks from = traffic.mark();
+    Both all{};
+    for (unsigned i = 0; i < rounds; i++)
+        for (const bool give : {false, true}) {
+            ASSERT_TRUE(bed().carry_out(give)) << bed().guest().dump();
+            EXPECT_EQ(bed().pair().active(), give ? "primary" : "standby");
+            ASSERT_TRUE(traffic.pass(20));
+        }
+    all = traffic.since(from);
+    traffic.report(fmt::format("{} gives and takes", 2 * rounds), all);
+    EXPECT_GE(bed().pair().status()["flips"].get<unsigned>() - start["flips"].get<unsigned>(),
+              2 * rounds);
+    expect_nothing_lost("gives and takes", all);
+    const Json events = ask_host("Events")["parameters"]["events"];
+    double moved = 0;
+    for (const Json &event : events)
+        moved += event["moved_s"].get<double>() / static_cast<double>(events.size());
+    figure("from a wish until the downlink was read back", moved * 1e3);
+}
+
+/// The control: the same moves in the other order.
+TEST_P(HostTest, TheWrongOrderLoses) {
+    bed().start_host();
+    ASSERT_TRUE(bed().carry_out(false));
+    bed().stop_host();
+    bed().pair().primary().admin(false); // a guest that is not ready
+    Traffic traffic(net());
+    const Marks from = traffic.mark();
+    deliver_to("sw-primary");
+    ASSERT_TRUE(until([&] { return traffic.mark().down >= from.down + 2'000; }));
+    deliver_to("sw-standby");
+    const Both got = traffic.since(from);
+    traffic.report("given before it was ready", got);
+    EXPECT_GT(got.down.lost, 500U);
+    EXPECT_EQ(got.up.lost, 0U);
+}
+
+TEST_P(HostTest, ASilentGuestIsLeftAtTheDeadline) {
+    bed().start_host();
+    ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+    Traffic traffic(net());
+    bed().mute(true);
+    const Marks from = traffic.mark();
+    const std::uint64_t start = now_ns();
+    ASSERT_TRUE(bed().wish(false));
+    ASSERT_TRUE(until([&] { return bed().guest()["downlink"] == "standby"; }));
+    const double took = static_cast<double>(now_ns() - start) / 1e6;
+    figure("a silent guest's downlink moved after", took);
+    EXPECT_GE(took, 250) << "it is given its time";
+    ASSERT_TRUE(traffic.pass(500));
+    const Both got = traffic.since(from);
+    traffic.report("silent guest", got);
+    expect_nothing_lost("silent guest", got); // it receives by both
+    EXPECT_EQ(bed().guest()["overdue"], true);
+    bed().mute(false);
+    ASSERT_TRUE(until([&] { return bed().settled(false); }));
+}
+
+/// As many calls as a give and a take make are counted, and one daemon dies at each (or, here, at a
+/// share of them; HITLESS_SELFTEST_EVERY_CALL=1 is thorough).
+TEST_P(HostTest, KilledAtAnyCallItLosesNothingAndTheNextOneGoesOn) {
+    if (GetParam() == NicKind::tap) GTEST_SKIP() << "the daemon knows no difference";
+    constexpr unsigned share = 12;
+    bed().start_host();
+    ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+    Traffic traffic(net());
+    unsigned kills = 0;
+    for (const bool give : {false, true}) {
+        const auto wish = [&] { std::thread([this, give] { bed().wish(give); }).detach(); };
+        const auto path = [&] { return bed().pair().active() == (give ? "primary" : "standby"); };
+        unsigned calls = bed().host().kill_at_call(100'000, wish, path);
+        ASSERT_GT(calls, 20U);
+        const bool thorough = getenv("HITLESS_SELFTEST_EVERY_CALL") != nullptr;
+        const unsigned step = thorough ? 1 : std::max(1U, calls / share);
+        for (unsigned at = 1; at <= calls; at += step, kills++) {
+            bed().start_host();
+            ASSERT_TRUE(bed().carry_out(!give)) << bed().guest().dump();
+            const Marks from = traffic.mark();
+            bed().host().kill_at_call(at, wish, nullptr);
+            ASSERT_TRUE(traffic.pass(100));
+            bed().start_host();
+            ASSERT_TRUE(bed().carry_out(give)) << bed().guest().dump();
+            ASSERT_TRUE(traffic.pass(100));
+            const Both got = traffic.since(from);
+            expect_nothing_lost(fmt::format("{} killed at call {}", give ? "give" : "take", at),
+                                got);
+            bed().stop_host();
+        }
+        fmt::print("  a {} makes {} entries and exits of system calls\n", give ? "give" : "take",
+                   calls);
+        bed().start_host();
+        ASSERT_TRUE(bed().carry_out(give));
+    }
+    figure("daemons killed", kills, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Nic, HostTest, testing::Values(NicKind::veth, NicKind::tap),
+                         [](const auto &nic) { return name_of(nic.param); });
+
+} // namespace
+} // namespace hitless::selftest
