@@ -42,7 +42,8 @@ int show(const Options &options, Env &env) {
     if (geteuid() != 0) throw Error(EPERM, "build the demo's network namespaces", "run it as root");
     std::ofstream picture = open_picture(options.svg);
     // The bar steers the terminal.
-    Progress progress(std::cerr, isatty(STDERR_FILENO) != 0, static_cast<unsigned>(story().size()));
+    const size_t events = (options.spec.host ? host_story() : story()).size();
+    Progress progress(std::cerr, isatty(STDERR_FILENO) != 0, static_cast<unsigned>(events));
     try {
         const Report report = perform(options.spec, progress);
         progress.clear();
@@ -63,6 +64,8 @@ Run setup_demo(CLI::App &app) {
     static const std::map<std::string, testbed::NicKind> kinds = {{"veth", testbed::NicKind::veth},
                                                                   {"tap", testbed::NicKind::tap}};
     app.add_flag("-j,--json", options->json, "as JSON");
+    app.add_flag("--host", options->spec.host,
+                 "the story of a hypervisor that gives the guest its primary and takes it");
     app.add_option("--svg", options->svg, "draw the timeline into this file")->type_name("FILE");
     app.add_option(
            "--nic", options->spec.nic,
@@ -76,7 +79,8 @@ Run setup_demo(CLI::App &app) {
         ->check(CLI::Range(100u, 200'000u))
         ->capture_default_str()
         ->type_name("PPS");
-    app.add_option("--flips", options->spec.flips, "planned switches, there and back; even")
+    app.add_option("--flips", options->spec.flips,
+                   "planned switches (with --host: gives and takes), there and back; even")
         ->check(CLI::Range(2u, 100'000u))
         ->capture_default_str()
         ->type_name("N");

@@ -22,9 +22,9 @@ inline const char *text(Path path) {
 /// What an event may cost. A fault takes the frames the network had in flight towards the dead
 /// port; a removal also those that the other end of the cable had not yet looked at. What is
 /// announced beforehand, and every return, takes nothing. A move costs nothing, but where the model
-/// puts the NICs elsewhere, or the datapath has the user move the addresses. Nothing ever
-/// duplicates.
-enum class Toll { none, fault, removal, move };
+/// puts the NICs elsewhere, or the datapath has the user move the addresses. What the product never
+/// does must lose, or the test bed would show nothing. Nothing ever duplicates.
+enum class Toll { none, fault, removal, move, wrong };
 
 struct Event {
     const char *name;
@@ -54,6 +54,7 @@ struct Row {
     Bound bound;
     std::string starved; ///< evidence that the machine itself lost frames; empty when none
     bool retried = false;
+    bool must_lose = false;
     std::vector<std::string> failures;
 };
 

@@ -21,7 +21,8 @@ Bound bound_of(Toll toll, const Row &row, const Spec &spec) {
         bound.up_lost = frames_in(row.up.longest_gap_ns, spec.rate);
         bound.down_lost = frames_in(row.down.longest_gap_ns, spec.rate);
     }
-    if (toll == Toll::none || toll == Toll::move) return bound;
+    if (toll == Toll::wrong) bound.up_lost = bound.down_lost = row.up.frames + row.down.frames;
+    if (toll == Toll::none || toll == Toll::move || toll == Toll::wrong) return bound;
     bound.up_lost = 1 + row.refused;
     bound.down_lost = frames_unheard(row.up, row.down, spec.rate);
     // flush_backlog() in net/core/dev.c: part of a burst had left the guest, and nobody counts it.
@@ -43,6 +44,8 @@ std::vector<std::string> judge(const Row &row) {
         if (seen.reordered != 0 && !row.bound.reordered)
             out.push_back(fmt::format("{}: {} reordered", name, seen.reordered));
     };
+    if (row.must_lose && row.up.lost + row.down.lost == 0)
+        out.emplace_back("nothing was lost, so this test bed cannot show a loss");
     direction("up", row.up, row.bound.up_lost);
     direction("down", row.down, row.bound.down_lost);
     return out;

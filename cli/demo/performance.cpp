@@ -98,6 +98,7 @@ class Performer {
         row.down = settled(stage_.down(), down);
         row.after = stage_.path();
         row.bound = bound_of(event.toll, row, stage_.spec());
+        row.must_lose = event.toll == Toll::wrong;
         // The noise is measured, not judged; but it does excuse a second attempt.
         if (event.name != std::string_view(control_event)) {
             for (std::string &failure : judge(row))
@@ -124,7 +125,9 @@ class Performer {
         try {
             row.proof = event.act(stage_);
             sampler_.follow(stage_.home().name());
-            if (event.name == std::string_view(planned_event)) row.flips = stage_.spec().flips;
+            if (event.name == std::string_view(planned_event) ||
+                event.name == std::string_view(moves_event))
+                row.flips = stage_.spec().flips;
             stage_.wait_for(event.after);
         } catch (const Error &error) {
             row.failures.emplace_back(error.what());
@@ -188,7 +191,7 @@ Report perform(const Spec &spec, Progress &progress) {
     Sampler sampler(stage.bed().guest());
     Performer performer(stage, sampler, progress, report);
     report.start_ns = testbed::now_ns();
-    for (const Event &event : story()) {
+    for (const Event &event : spec.host ? host_story() : story()) {
         const bool on = performer.play(event);
         if (report.setting.empty() && event.after != Path::none) report.setting = describe(stage);
         if (!on) break;

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 namespace hitless::cli::demo {
 namespace {
@@ -143,6 +144,20 @@ std::string Stage::controller_log() const {
         if (last.size() > 3) last.pop_front();
     }
     return last.empty() ? "nothing" : fmt::format("{}", fmt::join(last, " | "));
+}
+
+void Stage::start_host() {
+    host_ = std::make_unique<HostSide>(bed_.switch_ns().name(), state_.path());
+    if (!wait_until([&] { return host_->answers(); }, patience))
+        throw Error(ETIMEDOUT, "start the host's daemon");
+}
+
+void Stage::wish(bool give) const {
+    host_->wish(give);
+}
+
+nlohmann::ordered_json Stage::guest() const {
+    return host_->guest();
 }
 
 void Stage::pause(std::chrono::milliseconds time) const {

@@ -11,6 +11,7 @@
 
 #include "cli/demo/child.hpp"
 #include "cli/demo/event.hpp"
+#include "cli/demo/host_side.hpp"
 #include "cli/demo/spec.hpp"
 #include "cli/demo/state_home.hpp"
 #include "cli/signals.hpp"
@@ -21,6 +22,7 @@
 
 #include <chrono>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -60,6 +62,15 @@ class Stage {
     bool controller_lives() const;      ///< by its lock, as another controller would ask
     std::string controller_log() const; ///< its last lines
 
+    pid_t controller() const { return controller_->pid(); }
+
+    void start_host(); ///< `hitless host run` in the switch's namespace; returns when it answers
+    void kill_host() { host_.reset(); } ///< SIGKILL
+    /// Has the guest given its primary, or has it taken; returns at once.
+    void wish(bool give) const;
+    /// The guest as the host's daemon tells it (`hitless host status -j`).
+    nlohmann::ordered_json guest() const;
+
     void pause(std::chrono::milliseconds) const;
     template <class Predicate>
     bool wait_until(Predicate &&predicate, std::chrono::milliseconds patience) const {
@@ -83,6 +94,7 @@ class Stage {
     testbed::Bulk tcp_up_, tcp_down_;
     std::optional<testbed::Netns> hidden_; // the pair's private namespace, once it was looked for
     std::optional<Child> controller_;
+    std::unique_ptr<HostSide> host_;
 };
 
 } // namespace hitless::cli::demo

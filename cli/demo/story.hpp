@@ -10,7 +10,10 @@
 namespace hitless::cli::demo {
 
 std::span<const Event> story();
+/// The same of a guest whose hypervisor gives and takes its primary. (host_story.cpp)
+std::span<const Event> host_story();
 
+inline constexpr const char *moves_event = "gives and takes";
 inline constexpr const char *control_event = "control (no event)";
 inline constexpr const char *planned_event = "planned switch";
 

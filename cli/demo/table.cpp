@@ -36,7 +36,9 @@ std::string tcp_line(const Report &report) {
 
 std::string evidence(const Row &row) {
     std::string out = fmt::format("  {:<23} {}", name(row), row.proof);
-    if (row.bound.down_lost)
+    if (row.must_lose)
+        out += "; must lose";
+    else if (row.bound.down_lost)
         out += fmt::format("; may lose {} up, {} down", row.bound.up_lost, row.bound.down_lost);
     return out + (row.retried ? " (second attempt)\n" : "\n");
 }

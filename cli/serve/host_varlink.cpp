@@ -35,7 +35,7 @@ VarlinkService::Reply HostVarlink::call(const Call &asked, const Peer &peer) {
     }
     bool give = asked.method == "io.hitless.Host.Give";
     if (!give && asked.method != "io.hitless.Host.Take") unknown(asked);
-    let_act(peer, "io.hitless.Host.TooMany");
+    let_act(peer, "io.hitless.Host.TooMany", most_wishes);
     backend_.wish(needed_text(asked, "guest"), give);
     return {};
 }

@@ -20,6 +20,7 @@ class HostVarlink : public VarlinkService {
         std::function<void(const std::string &guest, bool give)> wish;
     };
     static constexpr size_t most_events = 64;
+    static constexpr unsigned most_wishes = 1000; ///< a second: all guests of a host at once
 
     explicit HostVarlink(Backend);
 

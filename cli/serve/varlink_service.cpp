@@ -84,13 +84,13 @@ VarlinkService::Json VarlinkService::info() const {
             {"interfaces", Json::array({of_all.first, own_.first})}};
 }
 
-void VarlinkService::let_act(const Peer &peer, const char *too_many) {
+void VarlinkService::let_act(const Peer &peer, const char *too_many, unsigned most) {
     if (peer.uid != 0) throw Refusal{"org.varlink.service.PermissionDenied"};
     if (now() - verbs_since_ >= std::chrono::seconds(1)) {
         verbs_since_ = now();
         verbs_ = 0;
     }
-    if (verbs_++ >= most_verbs) throw Refusal{too_many};
+    if (verbs_++ >= most) throw Refusal{too_many};
 }
 
 VarlinkService::Reply VarlinkService::answer_call(const Call &asked, const Peer &peer) {

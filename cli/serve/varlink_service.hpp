@@ -50,7 +50,7 @@ class VarlinkService : public Protocol {
     static std::optional<std::string> text(const Call &, const char *name);
     static std::string needed_text(const Call &, const char *name);
     /// For methods that change something: throws unless it is root, and not too often.
-    void let_act(const Peer &, const char *too_many);
+    void let_act(const Peer &, const char *too_many, unsigned most = most_verbs);
     /// What subscribers get.
     static std::string news(const Json &parameters);
 
