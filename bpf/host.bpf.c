@@ -31,7 +31,7 @@ struct {
 /* Room for what 256 guests that flood may say in a tenth of a second. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 2 << 20);
 } heard SEC(".maps");
 
 struct tag {

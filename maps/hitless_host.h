@@ -16,7 +16,7 @@
 
 /* A guest says a few words at a change and one a second at rest; a full conversation never needs more than
  * this. What is above is lost, as on any network, before it can take room that others need. */
-#define HL_TAP_BURST 32
+#define HL_TAP_BURST 64
 #define HL_TAP_GAP_NS 5000000ull /* 200 a second */
 
 /* Frames of the channel on one tap, by what became of them. */
