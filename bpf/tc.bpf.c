@@ -44,11 +44,14 @@ LADDER("tc", __sk_buff, ingress_primary)
 
 /* On the standby, which is the master: its own frames, and those of the primary once more. */
 SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
+	int verdict;
+
 	if (skb->tc_index == ACCEPTED_FROM_PRIMARY) {
 		skb->tc_index = 0;
 		return TC_ACT_UNSPEC;
 	}
-	if (!(accept(skb, HL_ROLE_STANDBY) & DELIVER)) return TC_ACT_SHOT;
+	verdict = accept(skb, HL_ROLE_STANDBY);
+	if (unlikely(!(verdict & DELIVER))) return verdict & ALONE ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 	count(HL_COUNT_RX_STANDBY);
 	return TC_ACT_UNSPEC;
 }

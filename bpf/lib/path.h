@@ -64,6 +64,7 @@ enum verdict {
 	DROP = 0,
 	DELIVER = 1, /* to the master */
 	KEEP = 2,    /* on the NIC: its protocol is the port's (lib/port.h) */
+	ALONE = 4,   /* with KEEP: and the master, unless it is that NIC, hears nothing of it */
 };
 
 static __always_inline int drop(enum hl_counter why) {
@@ -120,7 +121,9 @@ static __always_inline int accept_other(struct __sk_buff *skb, enum hl_role role
 	int keep;
 
 	frame = (void *)(long)skb->data;
-	if (frame + ETH_HLEN > (__u8 *)(long)skb->data_end || passed_gate(skb)) return DELIVER;
+	if (frame + ETH_HLEN > (__u8 *)(long)skb->data_end) return DELIVER;
+	if (is_channel(frame, bpf_ntohs(skb->protocol))) return KEEP | ALONE;
+	if (passed_gate(skb)) return DELIVER;
 	keep = belongs_to_port(frame, bpf_ntohs(skb->protocol)) ? KEEP : 0;
 	if (skb->pkt_type == PACKET_HOST || is_own(frame)) return keep | accept_own(skb, role);
 	if (is_own(frame + ETH_ALEN)) return drop(HL_COUNT_DROP_ECHO);

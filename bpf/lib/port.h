@@ -9,6 +9,7 @@
 #define HL_PORT_H
 
 #include "bpf/lib/pair.h"
+#include "maps/hitless_channel.h"
 
 #include <linux/if_ether.h>
 
@@ -35,6 +36,12 @@ static __always_inline int belongs_to_port(const __u8 *frame, __u32 type) {
 	case ETH_P_ARP: return 0; /* the stack behind the NIC would take them for the master's */
 	}
 	return is_link_local(frame);
+}
+
+/* The channel between host and guest (maps/hitless_channel.h): what came by one NIC must not be taken for
+ * what came by the other, so the master gets no copy. */
+static __always_inline int is_channel(const __u8 *frame, __u32 type) {
+	return type == HL_CHANNEL_ETHERTYPE && is_link_local(frame) && frame[5] == 0x0e;
 }
 
 #endif

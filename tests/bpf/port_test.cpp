@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Protocols of the port: their frames stay on their NIC, and the master hears them once.
+#include "maps/hitless_channel.h"
 #include "tests/bpf/xdp.hpp"
 
 #include <gtest/gtest.h>
@@ -94,6 +95,21 @@ TEST(Port, TheMasterHearsOneOfTwo) {
     EXPECT_EQ(pair.dp.run(pair.dp.ingress_primary(), bytes, pair.bed.primary), TC_ACT_UNSPEC)
         << "it stays on the primary all the same";
     EXPECT_EQ(pair.dp.counters(), "rx_standby=1 drop_twin=1");
+}
+
+/// What is said by one NIC must never be heard as said by the other.
+TEST(Port, TheChannelIsHeardOnItsNicAlone) {
+    Pair pair{untouched()};
+    const Frame bytes = typed(reserved(0x0e), peer_mac, HL_CHANNEL_ETHERTYPE);
+    auto &programs = pair.dp.skel().progs;
+    for (int again = 0; again < 2; again++) { // the same bytes by both NICs are no twins
+        EXPECT_EQ(pair.dp.run(pair.dp.ingress_primary(), bytes, pair.bed.primary), TC_ACT_UNSPEC);
+        EXPECT_EQ(pair.dp.run(programs.hl_ingress_standby, bytes, pair.bed.standby), TC_ACT_UNSPEC);
+        for (auto *program :
+             {programs.hl_enter_primary_probe_read, programs.hl_enter_standby_probe_read})
+            EXPECT_EQ(pair.dp.run(program, bytes, pair.bed.primary), TC_ACT_UNSPEC);
+    }
+    EXPECT_EQ(pair.dp.counters(), "") << "the master gets no copy";
 }
 
 TEST(Port, AnEchoIsNobodys) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/siphash.hpp"
 #include "tests/core/channel_world.hpp"
 
 #include <gtest/gtest.h>
@@ -211,6 +212,13 @@ TEST(AGuest, KeepsAVetoThatAnotherControllerLeftForALeaseAndThenDoubts) {
     actions = guest.step(found, *actions.again);
     EXPECT_FALSE(actions.veto);
     EXPECT_TRUE(actions.unproven);
+}
+
+/// The vectors of its authors: the key 00 01 .. 0f, and of the message 00 01 .. no byte and eight.
+TEST(SipHash, IsSipHash24) {
+    constexpr uint64_t key[] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+    EXPECT_EQ(SipHash(key[0], key[1])({}), 0x726fdb47dd0e0e31);
+    EXPECT_EQ(SipHash(key[0], key[1])({key, 1}), 0x93f5f5799a932462);
 }
 
 } // namespace

@@ -41,6 +41,7 @@ enum Wake : uint64_t {
     wake_directory,
     wake_bells,
     wake_answers,
+    wake_hosts,
     wake_notice
 };
 
@@ -73,6 +74,7 @@ class Controller::Engine {
         poller_.add(directory_->fd(), wake_directory);
         poller_.add(bells_.fd(), wake_bells);
         poller_.add(answers_.fd(), wake_answers);
+        poller_.add(hosts_.fd(), wake_hosts);
         if (notice_.fd() >= 0) poller_.add(notice_.fd(), wake_notice);
         poller_.add(hidden_.fd(), wake_hidden);
         flips_.read(); // what happened before us is history
@@ -94,7 +96,7 @@ class Controller::Engine {
     void process() {
         bool rescan = false;
         std::set<std::string> touched;
-        std::set<uint64_t> heard; // path monitors, by their fds
+        std::set<uint64_t> heard; // path monitors and host links, by their fds
         poller_.ready([&](uint64_t what) {
             switch (what) {
             case wake_links: rescan |= !drain_links(touched); break;
@@ -104,6 +106,9 @@ class Controller::Engine {
             case wake_bells: drain_bells(touched); break;
             case wake_answers:
                 answers_.ready([&](uint64_t path_monitor) { heard.insert(path_monitor); });
+                break;
+            case wake_hosts:
+                hosts_.ready([&](uint64_t host_link) { heard.insert(host_link); });
                 break;
             case wake_notice: hear_notices(touched); break;
             default: break;
@@ -115,7 +120,7 @@ class Controller::Engine {
         std::vector<std::string> due; // what is looked at may be buried
         for (auto &[name, managed] : pairs_)
             if (is_due(managed.due) || (managed.is_path_due(heard) && tick(managed)) ||
-                is_disturbed(managed))
+                (managed.is_host_due(heard) && follow_host(managed)) || is_disturbed(managed))
                 due.push_back(name);
         for (const std::string &name : due)
             update_pair(name);
@@ -197,6 +202,13 @@ class Controller::Engine {
         return news;
     }
 
+    /// What the host says, alone. True when the whole pair must be looked at.
+    bool follow_host(ManagedPair &managed) {
+        bool news = false;
+        logging_errors([&] { news = managed.host_link->step(managed.pair, managed.namespaces); });
+        return news;
+    }
+
     /// Programs of others came to stand behind ours.
     bool is_disturbed(ManagedPair &managed) {
         logging_errors([&] {
@@ -271,6 +283,8 @@ class Controller::Engine {
                 wait(bells_, managed.pair.bell_fd());
                 wait(answers_, managed.path_monitor.fd());
                 if (managed.private_links) wait(hidden_, managed.private_links->fd());
+                managed.host_link.emplace(managed.pair, managed.namespaces);
+                if (managed.host_link->fd() >= 0) wait(hosts_, managed.host_link->fd());
                 log(fmt::format("{}: in our care", managed.pair.state().standby_id.ifname));
             });
         }
@@ -348,7 +362,8 @@ class Controller::Engine {
                 if (!keep(name, managed, busy)) return;
                 Instant later = *managed.due;
                 managed.due = apply_policy(managed.pair, managed.namespaces, managed.path_monitor,
-                                           HL_ACTOR_CONTROLLER);
+                                           managed.host(), HL_ACTOR_CONTROLLER);
+                if (managed.host_link && follow_host(managed)) managed.due = now();
                 if (!managed.refusal.empty())
                     managed.due = std::min(managed.due.value_or(later), later);
                 if (busy)
@@ -407,7 +422,8 @@ class Controller::Engine {
         }
         std::optional<Instant> next = rescan_;
         for (auto &[name, managed] : pairs_)
-            for (const auto &at : {managed.due, managed.path_monitor.again()})
+            for (const auto &at : {managed.due, managed.path_monitor.again(),
+                                   managed.host_link ? managed.host_link->again() : std::nullopt})
                 if (at && (!next || *at < *next)) next = at;
         timer_.arm(next);
         for (const Flip &flip : flips_.read())
@@ -423,7 +439,7 @@ class Controller::Engine {
     Rtnl rtnl_;
     LinkMonitor monitor_;
     Timer timer_;
-    Poller poller_, bells_, answers_, hidden_;
+    Poller poller_, bells_, answers_, hosts_, hidden_;
     std::optional<OwnerLock> owner_;
     std::optional<DirectoryWatch> directory_;
     bool may_wait_ = true;                                  ///< while it starts

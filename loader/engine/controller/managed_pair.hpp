@@ -9,6 +9,7 @@
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/pair/hook_order.hpp"
 #include "loader/engine/path/flip_announcer.hpp"
+#include "loader/engine/path/host_link.hpp"
 #include "loader/engine/path/path_monitor.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/netns/netns.hpp"
@@ -28,6 +29,7 @@ struct ManagedPair {
     PairNamespaces namespaces;
     BellReader bell;
     PathMonitor path_monitor;
+    std::optional<HostLink> host_link;        ///< unless it is switched off
     std::optional<LinkMonitor> private_links; ///< of the private namespace, if the NICs are there
     std::optional<Instant> due;               ///< when policy is to be asked again
     std::string refusal;                      ///< why a primary that is there was not taken
@@ -61,6 +63,14 @@ struct ManagedPair {
         return is_due(path_monitor.again()) ||
                heard.contains(static_cast<uint64_t>(path_monitor.fd()));
     }
+
+    /// Likewise for what the host says. A doubt of its making ends with what the path carries.
+    bool is_host_due(const std::set<uint64_t> &heard) const {
+        return host_link && (is_due(host_link->again()) || host_link->doubts_primary() ||
+                             heard.contains(static_cast<uint64_t>(host_link->fd())));
+    }
+
+    HostLink *host() { return host_link ? &*host_link : nullptr; }
 };
 
 /// A rule may have changed since the pair was made, or come to stand over another.

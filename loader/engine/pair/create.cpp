@@ -200,7 +200,7 @@ void prove_path(Pair &pair, PairNamespaces &namespaces, PathMonitor &path_monito
             continue;
         }
         wait_for(path_monitor, std::min(end, again.value_or(end)));
-        again = apply_policy(pair, namespaces, path_monitor, HL_ACTOR_OPERATOR);
+        again = apply_policy(pair, namespaces, path_monitor, nullptr, HL_ACTOR_OPERATOR);
     }
 }
 
@@ -244,7 +244,7 @@ void assemble(Pair &pair, PairNamespaces &namespaces, const AttachRequest &reque
     std::optional<Link> master = read_members(namespaces, pair).master;
     if (primary && master) install_nic(pair, namespaces, HL_ROLE_PRIMARY, *primary, *master);
     if (primary) attach_nic_xdp(pair, HL_ROLE_PRIMARY, *primary);
-    apply_policy(pair, namespaces, path_monitor,
+    apply_policy(pair, namespaces, path_monitor, nullptr,
                  HL_ACTOR_OPERATOR); // the up-delay runs while the last hook goes on
     if (!pair.model().has_failover) pair.attach(HL_HOOK_EGRESS, standby);
     if (!request.gate && !xdp) return;

@@ -7,7 +7,7 @@
 namespace hitless {
 
 std::optional<Instant> apply_policy(Pair &pair, PairNamespaces &namespaces,
-                                    PathMonitor &path_monitor, hl_actor actor) {
+                                    PathMonitor &path_monitor, HostLink *host, hl_actor actor) {
     hl_pair &state = pair.state();
     Members members = read_members(namespaces, pair);
     Observation seen;
@@ -24,6 +24,9 @@ std::optional<Instant> apply_policy(Pair &pair, PairNamespaces &namespaces,
     } else {
         path_monitor.stop();
     }
+    if (host) host->observe(pair, members);
+    if (host && host->doubts_primary() && seen.path == PathVerdict::proved)
+        seen.path = PathVerdict::unproven;
     seen.veto = pair.view().veto();
     Verdict verdict = decide(policy_of(state), path_monitor.trust, seen, now());
     auto when = static_cast<uint64_t>(now().count());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstring>
 #include <fmt/format.h>
+#include <linux/gen_stats.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
@@ -227,6 +228,16 @@ std::optional<Filter> decode_filter(const nlmsghdr *message) {
     return out;
 }
 
+/// In a qdisc, as its TCA_STATS2 tells.
+static uint32_t queued_frames(const nlattr *statistics) {
+    uint32_t out = 0;
+    each_nested(statistics, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == TCA_STATS_QUEUE)
+            out = value<uint32_t>(attr); // qlen is first
+    });
+    return out;
+}
+
 std::optional<Qdisc> decode_qdisc(const nlmsghdr *message) {
     const auto *info = header<tcmsg>(message);
     if (!info) return std::nullopt;
@@ -241,6 +252,7 @@ std::optional<Qdisc> decode_qdisc(const nlmsghdr *message) {
         case TCA_OPTIONS: options = attr; break;
         case TCA_INGRESS_BLOCK: out.ingress_block = value<uint32_t>(attr); break;
         case TCA_EGRESS_BLOCK: out.egress_block = value<uint32_t>(attr); break;
+        case TCA_STATS2: out.queued = queued_frames(attr); break;
         default: break;
         }
     });

@@ -50,6 +50,7 @@ struct Qdisc {
     uint32_t parent = 0;
     uint32_t ingress_block = 0, egress_block = 0; ///< of shared filters
     bool max_rate = false;                        ///< `fq` holds flows to a rate
+    uint32_t queued = 0;                          ///< frames
 };
 /// An RTM_NEWQDISC message.
 std::optional<Qdisc> decode_qdisc(const nlmsghdr *);

@@ -85,6 +85,13 @@ std::string shaping_qdisc(Rtnl &rtnl, Ifindex index) {
     return all.empty() ? "" : all.front().kind;
 }
 
+uint64_t queued_frames(Rtnl &rtnl, Ifindex index) {
+    uint64_t out = 0;
+    for (const Qdisc &qdisc : all_qdiscs(rtnl))
+        if (qdisc.device == index) out = std::max<uint64_t>(out, qdisc.queued); // `mq` adds up
+    return out;
+}
+
 bool stays_behind(std::string_view kind) {
     constexpr std::array<std::string_view, 8> kinds = {"htb", "hfsc",   "drr",    "qfq",
                                                        "cbq", "mqprio", "taprio", "multiq"};

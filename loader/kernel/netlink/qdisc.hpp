@@ -42,6 +42,9 @@ std::vector<Filter> filters(Rtnl &, Ifindex, Direction);
 /// which.
 std::string shaping_qdisc(Rtnl &, Ifindex);
 
+/// Frames that wait in a device's qdiscs.
+uint64_t queued_frames(Rtnl &, Ifindex);
+
 /// Qdiscs that cannot be made on another device by their own options: classes are made one by one,
 /// or they are bound to the queues of a NIC.
 bool stays_behind(std::string_view kind);

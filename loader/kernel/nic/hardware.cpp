@@ -4,6 +4,7 @@
 #include "loader/kernel/nic/ethtool.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -75,6 +76,30 @@ bool answers_on_bus(const std::string &bus) {
     // Not to be able to look is not to find nothing.
     if (!config || pread(config.get(), &vendor, sizeof(vendor), 0) != sizeof(vendor)) return true;
     return vendor != 0xffff;
+}
+
+std::optional<uint64_t> bytes_in_flight(const Link &link) {
+    if (!link.on_pci()) return std::nullopt;
+    std::optional<uint64_t> out;
+    std::error_code none;
+    const std::string queues =
+        "/sys/bus/pci/devices/" + link.bus.substr(4) + "/net/" + link.name + "/queues";
+    for (const auto &queue : std::filesystem::directory_iterator(queues, none)) {
+        uint64_t bytes = 0;
+        if (std::ifstream(queue.path() / "byte_queue_limits/inflight") >> bytes)
+            out = out.value_or(0) + bytes;
+    }
+    return out;
+}
+
+uint32_t slot_number(const std::string &bus) {
+    if (!bus.starts_with("pci/")) return 0;
+    const std::map<std::string, std::string> slots = read_slots();
+    auto slot = slots.find(bus.substr(4, bus.rfind('.') - 4));
+    uint32_t out = 0;
+    if (slot != slots.end())
+        std::from_chars(slot->second.data(), slot->second.data() + slot->second.size(), out);
+    return out;
 }
 
 std::optional<uint32_t> link_speed(const std::string &ifname) {

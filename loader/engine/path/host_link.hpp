@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What one pair has with its hypervisor: hears and answers `hitless host run` by the standby,
+// carries the veto `host`, and tells the host what the primary is to the guest. What is said when
+// is decided by core/guest_channel.hpp. Belongs to whoever keeps the pair. Without a host it sends
+// nothing and never wakes anybody.
+//
+//   HostLink link(pair, namespaces);
+//   link.observe(pair, namespaces, members);        // when the devices were looked at
+//   if (link.step(pair, namespaces)) apply_policy() // when fd() is readable, and at again()
+#pragma once
+
+#include "loader/core/guest_channel.hpp"
+#include "loader/kernel/state/pair.hpp"
+#include "loader/kernel/wire/channel_socket.hpp"
+
+namespace hitless {
+
+class PairNamespaces;
+struct Members;
+
+class HostLink {
+  public:
+    HostLink(const Pair &, const PairNamespaces &);
+
+    /// Readable when something was heard: step() is due. -1: never.
+    int fd() const { return socket_.fd(); }
+    /// When step() is due though nothing was heard.
+    std::optional<Instant> again() const { return again_; }
+
+    /// The devices as they are now.
+    void observe(const Pair &, const Members &);
+    /// Hears, writes the veto, answers. True when the veto word was changed, or a doubt is over.
+    bool step(Pair &, PairNamespaces &);
+    /// The host fell silent while it delivered to the standby, and nothing has come by the primary
+    /// since: it must not count as proved.
+    bool doubts_primary() const { return doubt_.has_value(); }
+    /// We speak with nobody any more: what the host decided is void.
+    void leave(Pair &);
+
+  private:
+    /// Until unicast for us was delivered by the primary, which the datapath writes down.
+    struct Doubt {
+        uint32_t stray; ///< hl_nic::stray of the primary when it began
+        bool stood = false;
+    };
+    /// Since when the host's veto stands, and whether what was sent before has left.
+    struct Leaving {
+        Instant since;
+        bool done = false;
+    };
+
+    void hear(Instant now);
+    GuestChannel::Input input(const Pair &, PairNamespaces &, Instant now);
+    GuestPrimary primary(uint64_t veto) const;
+    bool drained(const Pair &, PairNamespaces &, Instant now);
+    bool follow(Pair &, const GuestChannel::Actions &, Instant now);
+    bool resolve_doubt(const Pair &, bool wanted);
+
+    ChannelSocket socket_;
+    GuestChannel channel_;
+    std::optional<bool> level_; ///< of the veto, as it was last ordered
+    std::optional<Doubt> doubt_;
+    bool unproven_ = false; ///< as it was last ordered
+    std::optional<Leaving> leaving_;
+    std::optional<Link> primary_;
+    bool receives_ = false; ///< by the primary
+    bool standby_works_ = false;
+    uint32_t slot_ = 0;
+    std::optional<Instant> again_;
+};
+
+} // namespace hitless

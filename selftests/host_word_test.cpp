@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The guest with a host: it says nothing before the host does, it comes and goes as the host wants
+// without a lost frame, and nobody but the host, by the standby, is obeyed.
+#include "selftests/fake_host.hpp"
+#include "selftests/pair_test.hpp"
+
+namespace hitless::selftest {
+namespace {
+
+using Phase = HostChannel::Phase;
+
+class HostWord : public PairTest {
+  protected:
+    void SetUp() override {
+        PairTest::SetUp();
+        pair().attach();
+        pair().start_controller();
+        ASSERT_TRUE(pair().becomes("primary"));
+    }
+    static bool reaches(const FakeHost &host, Phase phase) {
+        return until([&] { return host.phase() == phase; });
+    }
+    /// A socket for the channel at the switch's port of a NIC.
+    PacketSocket at(Nic &nic) {
+        return in_netns(bed().switch_ns(),
+                        [&] { return PacketSocket(nic.port(), HL_CHANNEL_ETHERTYPE); });
+    }
+    bool vetoes(const char *reason) const { return pair_->veto().contains(reason); }
+};
+
+TEST_P(HostWord, GiveAndTakeLoseNothing) {
+    constexpr int rounds = 10;
+    Traffic traffic(bed());
+    traffic.control();
+    FakeHost host(bed());
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    ASSERT_TRUE(vetoes("host"));
+    const auto by_primary = pair().counter("tx_primary"), by_standby = pair().counter("tx_standby");
+    const Marks from = traffic.mark();
+    for (int i = 0; i < rounds; i++) {
+        host.wish(true);
+        ASSERT_TRUE(reaches(host, Phase::given));
+        ASSERT_TRUE(pair().becomes("primary"));
+        ASSERT_TRUE(traffic.pass(500));
+        host.wish(false);
+        ASSERT_TRUE(reaches(host, Phase::taken));
+        ASSERT_FALSE(host.seen().overdue) << "the guest was waited for in vain";
+        EXPECT_EQ(host.seen().guest.primary, GuestPrimary::left);
+        ASSERT_TRUE(traffic.pass(500));
+    }
+    const Both got = traffic.since(from);
+    traffic.report(fmt::format("{} gives and takes", rounds), got);
+    EXPECT_GE(pair().counter("tx_primary") - by_primary, rounds * 400U);
+    EXPECT_GE(pair().counter("tx_standby") - by_standby, rounds * 400U);
+    expect_lost_at_most("up", got.up, 0);
+    expect_lost_at_most("down", got.down, 0);
+    EXPECT_EQ(got.up.duplicated + got.down.duplicated, 0U);
+}
+
+/// The control: this is what the order is for, and what the figures above would show.
+TEST_P(HostWord, TheOtherOrderLoses) {
+    Traffic traffic(bed());
+    FakeHost host(bed());
+    host.wish(true);
+    ASSERT_TRUE(reaches(host, Phase::given));
+    ASSERT_TRUE(pair().becomes("primary"));
+    const Marks from = traffic.mark();
+    host.block(true); // withdrawn before the guest was asked
+    const auto sent = traffic.mark().up;
+    ASSERT_TRUE(until([&] { return traffic.mark().up >= sent + 200; }));
+    host.wish(false);
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    ASSERT_TRUE(traffic.pass(500));
+    traffic.report("withdrawn first, asked then", traffic.since(from));
+    EXPECT_GT(traffic.since(from).up.lost, 0U);
+}
+
+TEST_P(HostWord, TheGuestSpeaksOnlyWhenSpokenTo) {
+    PacketSocket by_standby = at(bed().standby()), by_primary = at(bed().primary());
+    const auto count = [](PacketSocket &socket, std::chrono::milliseconds patience) {
+        unsigned out = 0;
+        for (; socket.next(patience); out++)
+            continue;
+        return out;
+    };
+    for (const char *path : {"standby", "primary"})
+        ASSERT_EQ(pair().cli({"switch", "standby", path, "--wait"}).code, 0);
+    EXPECT_EQ(count(by_standby, 2500ms), 0U);
+    FakeHost host(bed());
+    ASSERT_TRUE(until([&] { return host.seen().heard; }));
+    EXPECT_GT(count(by_standby, 20ms), 0U) << "the control: it is heard here when it speaks";
+    EXPECT_EQ(count(by_primary, 20ms), 0U);
+}
+
+/// With every number right: by the primary it means nothing, by the standby it is the host's word.
+TEST_P(HostWord, NobodyIsHeardByThePrimary) {
+    FakeHost host(bed());
+    host.wish(true);
+    ASSERT_TRUE(reaches(host, Phase::given));
+    ASSERT_TRUE(pair().becomes("primary"));
+    host.silence(true);
+    PacketSocket by_standby = at(bed().standby()), by_primary = at(bed().primary());
+    const auto forged = [&] {
+        ChannelMessage out = host.seen().said;
+        out.id.epoch += 1000;
+        out.echo = host.seen().last.id;
+        out.host = {DataPath::standby, DataPath::standby, 5000};
+        return out;
+    };
+    for (int i = 0; i < 100; i++)
+        send_as_host(by_primary, forged());
+    ChannelMessage unknown = forged(); // a host that was never there
+    unknown.id.nonce ^= 1;
+    for (int i = 0; i < 100; i++)
+        send_as_host(by_primary, unknown);
+    const auto answers = [&] { // to the unknown one
+        unsigned out = 0;
+        while (const auto frame = by_standby.next(300ms))
+            out += decode_frame(frame->bytes).message.echo.nonce == unknown.id.nonce;
+        return out;
+    };
+    EXPECT_EQ(answers(), 0U);
+    EXPECT_FALSE(vetoes("host"));
+    EXPECT_EQ(pair().active(), "primary");
+
+    send_as_host(by_standby, forged());
+    EXPECT_TRUE(until([&] { return vetoes("host"); })) << "the control: the forgery is a good one";
+}
+
+TEST_P(HostWord, AControllerThatIsKilledInATakeReachesLeft) {
+    Traffic traffic(bed());
+    FakeHost host(bed());
+    host.wish(true);
+    ASSERT_TRUE(reaches(host, Phase::given));
+    ASSERT_TRUE(pair().becomes("primary"));
+    const Marks from = traffic.mark();
+    host.deaf(100); // so that it cannot be over before the controller is dead
+    host.wish(false);
+    pair().kill_controller();
+    host.deaf(0);
+    pair().start_controller();
+    ASSERT_TRUE(until([&] { return host.seen().guest.primary == GuestPrimary::left; }));
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    EXPECT_TRUE(vetoes("host"));
+    ASSERT_TRUE(traffic.pass(500));
+    const Both got = traffic.since(from);
+    traffic.report("controller killed in a take", got);
+    expect_lost_at_most("up", got.up, 0);
+    expect_lost_at_most("down", got.down, 0);
+}
+
+/// The veto was set, and the controller is dead before it can say so.
+TEST_P(HostWord, AControllerThatIsKilledAfterTheVetoReachesLeft) {
+    FakeHost host(bed());
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    pair().kill_controller();
+    ASSERT_TRUE(vetoes("host"));
+    const auto messages = host.seen().heard_messages;
+    pair().start_controller();
+    ASSERT_TRUE(until([&] {
+        return host.seen().heard_messages > messages &&
+               host.seen().guest.primary == GuestPrimary::left;
+    }));
+    EXPECT_TRUE(vetoes("host"));
+    host.wish(true);
+    EXPECT_TRUE(pair().becomes("primary"));
+}
+
+TEST_P(HostWord, ALeaseThatEndsOnThePrimaryChangesNothing) {
+    FakeHost host(bed(), {.deadline = default_patience, .lease = 1000ms});
+    host.wish(true);
+    ASSERT_TRUE(reaches(host, Phase::given));
+    ASSERT_TRUE(pair().becomes("primary"));
+    const auto flips = pair().status()["flips"].get<int>();
+    PacketSocket by_standby = at(bed().standby());
+    host.silence(true);
+    // It goes on asking while the lease lasts and a while longer, and then it is silent.
+    ASSERT_TRUE(until([&] { return !by_standby.next(3000ms); }));
+    EXPECT_EQ(pair().status()["flips"].get<int>(), flips);
+    EXPECT_EQ(pair().active(), "primary");
+}
+
+TEST_P(HostWord, ALeaseThatEndsOnTheStandbyLeavesADoubt) {
+    FakeHost host(bed(), {.deadline = default_patience, .lease = 1000ms});
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    Traffic traffic(bed());
+    const Marks from = traffic.mark();
+    host.silence(true);
+    ASSERT_TRUE(until([&] { return !vetoes("host"); }));
+    EXPECT_TRUE(vetoes("unproven"));
+    host.block(false);                 // frames get out by it now, and answers come by the standby
+    ASSERT_TRUE(traffic.pass(20'000)); // five times the time after which a path is used unproved
+    EXPECT_TRUE(vetoes("unproven"));
+    EXPECT_EQ(pair().active(), "standby");
+    host.deliver(DataPath::primary);
+    EXPECT_TRUE(pair().becomes("primary"));
+    ASSERT_TRUE(traffic.pass(500));
+    const Both got = traffic.since(from);
+    traffic.report("host gone, and its doubt resolved", got);
+    expect_lost_at_most("up", got.up, 0);
+    expect_lost_at_most("down", got.down, 0);
+}
+
+TEST_P(HostWord, AnOperatorOverrulesItUntilItSaysSomethingNew) {
+    FakeHost host(bed());
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    ASSERT_TRUE(vetoes("host"));
+    host.block(false);
+    ASSERT_EQ(pair().cli({"switch", "standby", "primary"}).code, 0);
+    ASSERT_FALSE(vetoes("host"));
+    const auto messages = host.seen().heard_messages;
+    ASSERT_TRUE(until([&] { return host.seen().heard_messages > messages + 2; }));
+    EXPECT_FALSE(vetoes("host")) << "it has said the same again, and no more";
+    host.wish(true);
+    ASSERT_TRUE(reaches(host, Phase::given));
+    host.wish(false);
+    EXPECT_TRUE(until([&] { return vetoes("host"); }));
+}
+
+TEST_P(HostWord, LeavesNothingBehind) {
+    const auto groups = [&](const std::string &ns) {
+        return run({"ip", "-n", ns, "maddr", "show", "dev", "standby"}).out;
+    };
+    const std::string home = pair().home_of("standby");
+    FakeHost host(bed());
+    ASSERT_TRUE(until([&] { return host.seen().heard; }));
+    EXPECT_NE(run({"ip", "-n", pair().private_netns().empty() ? home : pair().private_netns(),
+                   "maddr", "show", "dev", "standby"})
+                  .out.find("01:80:c2:00:00:0e"),
+              std::string::npos);
+    host.silence(true);
+    ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_TRUE(until([&] {
+        return groups(bed().guest().name()).find("01:80:c2:00:00:0e") == std::string::npos;
+    }));
+}
+
+HL_INSTANTIATE_MODELS(HostWord);
+
+} // namespace
+} // namespace hitless::selftest
