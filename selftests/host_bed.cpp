@@ -102,13 +102,25 @@ Json ask_host(const std::string &method, const Json &parameters) {
     return Json::parse(reply);
 }
 
-HostBed::HostBed(NicKind kind) : pair_(kind) {
+HostBed::HostBed(NicKind kind, bool real) : pair_(kind), real_(real) {
     pair_.attach();
     config_ = PrivateState::dir() + "/host.toml";
     std::ofstream(config_) << fmt::format(
         "[[guest]]\nname = \"{}\"\nmac = \"{}\"\nstandby = \"sw-standby\"\n"
         "primary = {{ port = \"sw-primary\" }}\n",
         guest_name, Testbed::mac);
+    if (real_)
+        pair_.start_controller();
+    else
+        speak();
+}
+
+void HostBed::mute(bool on) {
+    mute_ = on;
+    if (real_) pair_.controller().signal(on ? SIGSTOP : SIGCONT);
+}
+
+void HostBed::speak() {
     const Netns &ns = pair_.guest();
     speaker_ = std::jthread([this, &ns](const std::stop_token &stop) {
         const NetnsGuard inside(ns);

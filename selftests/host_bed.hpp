@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // A hypervisor and its guest: `hitless host run` in the switch's namespace of a test bed, and in
-// the guest's a pair with somebody who speaks for it.
+// the guest's a pair with `hitless run`, or with a stand-in that speaks for it and steers the
+// datapath.
 #pragma once
 
 #include "selftests/pair_test.hpp"
@@ -37,7 +38,7 @@ Json ask_host(const std::string &method, const Json &parameters = Json::object()
 
 class HostBed {
   public:
-    explicit HostBed(NicKind kind);
+    HostBed(NicKind kind, bool real); ///< `real`: by `hitless run`
     ~HostBed();
     HostBed(const HostBed &) = delete;
     HostBed &operator=(const HostBed &) = delete;
@@ -54,11 +55,14 @@ class HostBed {
     bool carry_out(bool give) const {
         return wish(give) && until([&] { return settled(give); });
     }
-    /// The guest hears and says nothing from now on.
-    void mute(bool on) { mute_ = on; }
+    /// The guest hears and says nothing from now on: its controller stands still.
+    void mute(bool on);
 
   private:
+    void speak();
+
     Pair pair_;
+    const bool real_;
     std::string config_;
     std::unique_ptr<HostDaemon> host_;
     std::atomic<bool> mute_{false};

@@ -9,11 +9,16 @@
 namespace hitless::selftest {
 namespace {
 
-class HostTest : public testing::TestWithParam<NicKind> {
+struct Guest {
+    NicKind nic;
+    bool real; ///< `hitless run`; else a stand-in
+};
+
+class HostTest : public testing::TestWithParam<Guest> {
   protected:
     void SetUp() override {
         HL_NEEDS_KERNEL(6, 6, "tcx");
-        bed_ = std::make_unique<HostBed>(GetParam());
+        bed_ = std::make_unique<HostBed>(GetParam().nic, GetParam().real);
     }
     HostBed &bed() { return *bed_; }
     Testbed &net() { return bed_->pair().bed(); }
@@ -21,6 +26,25 @@ class HostTest : public testing::TestWithParam<NicKind> {
     void deliver_to(const char *port) {
         spawn({"bridge", "-n", net().switch_ns().name(), "fdb", "replace", Testbed::mac, "dev",
                port, "master", "static", "sticky"});
+    }
+    /// How long each step took, as the daemon tells of the latest.
+    static void figures_of_events() {
+        const Json events = ask_host("Events")["parameters"]["events"];
+        for (const char *kind : {"give", "take"})
+            for (const char *step : {"answered_s", "moved_s"}) {
+                double sum = 0, count = 0;
+                for (const Json &event : events)
+                    if (event["kind"] == kind && event[step].is_number()) {
+                        sum += event[step].get<double>();
+                        count++;
+                    }
+                if (count > 0)
+                    figure(fmt::format("{}, from the wish until {}", kind,
+                                       step[0] == 'm'   ? "the downlink was read back"
+                                       : kind[0] == 'g' ? "the guest was ready"
+                                                        : "the guest had left"),
+                           sum / count * 1e3);
+            }
     }
 
   private:
@@ -34,24 +58,31 @@ TEST_P(HostTest, GivesAndTakesLoseNothing) {
     ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
     Traffic traffic(net());
     const auto start = bed().pair().status();
-    const Marks from = traffic.mark();
+    Marks from = traffic.mark();
     Both all{};
-    for (unsigned i = 0; i < rounds; i++)
+    const auto judge = [&] { // the harness remembers so many frames
+        const Marks next = traffic.mark();
+        const Both got = traffic.since(from);
+        all.up += got.up;
+        all.down += got.down;
+        from = next;
+    };
+    for (unsigned i = 0; i < rounds; i++) {
         for (const bool give : {false, true}) {
             ASSERT_TRUE(bed().carry_out(give)) << bed().guest().dump();
-            EXPECT_EQ(bed().pair().active(), give ? "primary" : "standby");
+            EXPECT_EQ(bed().pair().active(), give ? "primary" : "standby")
+                << bed().pair().status().dump() << "\n"
+                << bed().guest().dump();
             ASSERT_TRUE(traffic.pass(20));
         }
-    all = traffic.since(from);
+        if (i % 50 == 49) judge();
+    }
+    judge();
     traffic.report(fmt::format("{} gives and takes", 2 * rounds), all);
     EXPECT_GE(bed().pair().status()["flips"].get<unsigned>() - start["flips"].get<unsigned>(),
               2 * rounds);
     expect_nothing_lost("gives and takes", all);
-    const Json events = ask_host("Events")["parameters"]["events"];
-    double moved = 0;
-    for (const Json &event : events)
-        moved += event["moved_s"].get<double>() / static_cast<double>(events.size());
-    figure("from a wish until the downlink was read back", moved * 1e3);
+    figures_of_events();
 }
 
 /// The control: the same moves in the other order.
@@ -67,7 +98,7 @@ TEST_P(HostTest, TheWrongOrderLoses) {
     deliver_to("sw-standby");
     const Both got = traffic.since(from);
     traffic.report("given before it was ready", got);
-    EXPECT_GT(got.down.lost, 500U);
+    EXPECT_GT(got.down.lost, 100U);
     EXPECT_EQ(got.up.lost, 0U);
 }
 
@@ -95,7 +126,7 @@ TEST_P(HostTest, ASilentGuestIsLeftAtTheDeadline) {
 /// As many calls as a give and a take make are counted, and one daemon dies at each (or, here, at a
 /// share of them; HITLESS_SELFTEST_EVERY_CALL=1 is thorough).
 TEST_P(HostTest, KilledAtAnyCallItLosesNothingAndTheNextOneGoesOn) {
-    if (GetParam() == NicKind::tap) GTEST_SKIP() << "the daemon knows no difference";
+    if (GetParam().nic == NicKind::tap) GTEST_SKIP() << "the daemon knows no difference";
     constexpr unsigned share = 12;
     bed().start_host();
     ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
@@ -130,8 +161,12 @@ TEST_P(HostTest, KilledAtAnyCallItLosesNothingAndTheNextOneGoesOn) {
     figure("daemons killed", kills, "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Nic, HostTest, testing::Values(NicKind::veth, NicKind::tap),
-                         [](const auto &nic) { return name_of(nic.param); });
+INSTANTIATE_TEST_SUITE_P(Guest, HostTest,
+                         testing::Values(Guest{NicKind::veth, true}, Guest{NicKind::tap, true},
+                                         Guest{NicKind::veth, false}),
+                         [](const auto &guest) {
+                             return name_of(guest.param.nic) + (guest.param.real ? "" : "StandIn");
+                         });
 
 } // namespace
 } // namespace hitless::selftest

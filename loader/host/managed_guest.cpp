@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/host/managed_guest.hpp"
 #include "loader/core/error.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -168,7 +169,7 @@ void ManagedGuest::note(Instant now) {
     bool back = running_->kind == HostEvent::Kind::fallback && path == DataPath::standby;
     if (running_->moved == Instant{0} && !delivery_->busy() &&
         path == (give_ && !back ? DataPath::primary : DataPath::standby))
-        running_->moved = now;
+        running_->moved = hitless::now(); // it took a moment
     if (give_ ? on_primary || back : taken) finish(*running_, now);
 }
 
