@@ -30,9 +30,8 @@ int check(const std::string &config, bool json, Env &env) {
                             {"findings", findings}})
                 << '\n';
     else
-        env.out << fmt::format("{} guests, {} in the way\n", guests.size(),
-                               findings.empty() ? "nothing"
-                                                : fmt::format("{} things", findings.size()));
+        env.out << fmt::format("guests: {}; in the way: {}\n", guests.size(),
+                               findings.empty() ? "nothing" : std::to_string(findings.size()));
     if (!findings.empty()) return exit_degraded;
     return guests.empty() ? exit_nothing : exit_ok;
 }

@@ -169,7 +169,7 @@ class Daemon(HostCase):
 
 class Check(HostCase):
     def test_nothing_in_the_way(self):
-        self.expect(0, "host", "check", "--config", self.config, says="1 guests, nothing in the way")
+        self.expect(0, "host", "check", "--config", self.config, says="guests: 1; in the way: nothing")
 
     def test_each_thing_with_what_mends_it(self):
         def finds(*says):
