@@ -136,14 +136,7 @@ TEST_P(VlanGroups, DoNotWhenNothingIsToBeSaid) {
     EXPECT_FALSE(until([&] { return leads_both("sw-standby"); }, 1s));
 }
 
-/// Only where the kernel has 8021q, as in the guests of the bed.
-std::vector<Setting> kinds_with_vlans() {
-    if (access("/proc/net/vlan", F_OK)) return {};
-    return {NicKind::veth, NicKind::tap};
-}
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(VlanGroups);
-INSTANTIATE_TEST_SUITE_P(Nic, VlanGroups, testing::ValuesIn(kinds_with_vlans()),
-                         [](const auto &with) { return name_of(with.param); });
+HL_INSTANTIATE_WITH_VLANS(VlanGroups);
 
 } // namespace
 } // namespace hitless::selftest

@@ -19,6 +19,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <unistd.h>
+#include <vector>
 
 namespace hitless::selftest {
 
@@ -119,6 +121,16 @@ void set_up(const Netns &ns, const std::string &ifname, bool up);
 #define HL_INSTANTIATE(suite)                                                                      \
     INSTANTIATE_TEST_SUITE_P(Nic, suite, testing::Values(NicKind::veth, NicKind::tap),             \
                              [](const auto &nic) { return name_of(nic.param); })
+
+/// Only where the kernel has 8021q, as in the guests of the lab.
+inline std::vector<Setting> kinds_with_vlans() {
+    if (access("/proc/net/vlan", F_OK)) return {};
+    return {NicKind::veth, NicKind::tap};
+}
+#define HL_INSTANTIATE_WITH_VLANS(suite)                                                           \
+    GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(suite);                                          \
+    INSTANTIATE_TEST_SUITE_P(Nic, suite, testing::ValuesIn(kinds_with_vlans()),                    \
+                             [](const auto &with) { return name_of(with.param); })
 
 /// The other models as well, with both kinds of NIC between them.
 #define HL_INSTANTIATE_MODELS(suite)                                                               \

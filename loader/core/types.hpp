@@ -30,6 +30,12 @@ struct Mac {
     static std::optional<Mac> parse(std::string_view text);
 };
 
+/// As it stands in a frame: TPID and VLAN id, host order. Zeroes: none.
+struct VlanTag {
+    uint16_t protocol = 0, id = 0;
+    bool operator==(const VlanTag &) const = default;
+};
+
 /// A network device as rtnetlink tells it (see kernel/netlink/rtnl.hpp), at one moment.
 struct Link {
     Ifindex index = Ifindex::none;
@@ -46,6 +52,7 @@ struct Link {
     Ifindex master = Ifindex::none;
     std::string master_kind; ///< "bridge", "vrf", ...; empty: of the kernel's own, netvsc for one
     Ifindex lower = Ifindex::none; ///< what a VLAN or macvlan stands on, in this namespace
+    VlanTag vlan;                  ///< of a VLAN device
     uint32_t mtu = 0;
     uint64_t tx_dropped = 0; ///< frames that it was given and did not send
     uint32_t tx_queue_len = 0;

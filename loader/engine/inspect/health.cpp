@@ -6,6 +6,7 @@
 #include "loader/engine/pair/carrier.hpp"
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/settings_sync.hpp"
+#include "loader/kernel/wire/stations.hpp"
 
 #include <fmt/format.h>
 
@@ -135,9 +136,12 @@ void find_unproved(Problems &out, const PairStatus &status, PairNamespaces &name
     bool asks = status.policy.probing.interval.count();
     if (!status.primary_active || status.proved || !asks) return;
     Rtnl &guest = namespaces.rtnl(PairNetns::guest);
-    if (!guest.neighbours(master.index).empty() ||
-        guest.unresolved_neighbours(master.index).empty())
-        return;
+    bool searches = false;
+    for (const Station &from : stations(guest.links(), master.index, master.mac).own) {
+        if (!guest.neighbours(from.index).empty()) return;
+        searches |= !guest.unresolved_neighbours(from.index).empty();
+    }
+    if (!searches) return;
     out.push_back({"the path by the primary was never proved, and no neighbour answers the guest",
                    controller_pid() ? "" : "hitless run"});
 }

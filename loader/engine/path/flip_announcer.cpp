@@ -16,15 +16,15 @@ void FlipAnnouncer::learn(const Pair &pair, Rtnl &rtnl) {
     const hl_pair &state = pair.state();
     own_ = mac_of(state.mac);
     how_ = policy_of(state).announce;
-    std::vector<Station> stations = others_;
-    stations.insert(stations.begin(), {master_of(state), own_});
+    Stations stations = stations_;
+    stations.own.insert(stations.own.begin(), {master_of(state), own_, {}});
     announcer_.learn(rtnl, stations, how_);
     learnt_ = now();
 }
 
 void FlipAnnouncer::update_stations(const Pair &pair, const std::vector<Link> &links) {
-    others_ = stations(links, master_of(pair.state()), mac_of(pair.state().mac));
-    others_.erase(others_.begin());
+    stations_ = stations(links, master_of(pair.state()), mac_of(pair.state().mac));
+    stations_.own.erase(stations_.own.begin());
     learnt_ = {};
 }
 

@@ -31,7 +31,7 @@ class FlipAnnouncer {
     uint64_t told_; ///< flips
     Instant learnt_{0};
     Mac own_;
-    std::vector<Station> others_; ///< on the master
+    Stations stations_; ///< without the master's own, which may change
     hl_announce how_ = HL_ANNOUNCE_AUTO;
     Announcer announcer_;
     EarlyNotice::Watch watch_;

@@ -37,7 +37,8 @@ int home_of(const Pair &pair, const PairNamespaces &namespaces) {
 HookCheck::HookCheck(const Pair &pair, PairNamespaces &namespaces, const Members &members)
     : pair_(pair), namespaces_(namespaces), members_(members), prober_(home_of(pair, namespaces)) {
     const hl_pair &state = pair.state();
-    prober_.learn(namespaces.rtnl(PairNetns::guest), master_of(state), mac_of(state.mac));
+    Rtnl &guest = namespaces.rtnl(PairNetns::guest);
+    prober_.learn(guest, stations(guest.links(), master_of(state), mac_of(state.mac)).own);
 }
 
 HookCheck::~HookCheck() {

@@ -9,7 +9,8 @@ namespace hitless {
 namespace {
 
 constexpr Instant learn_again = std::chrono::seconds(5),
-                  learn_first = std::chrono::milliseconds(20);
+                  learn_first = std::chrono::milliseconds(20),
+                  list_again = std::chrono::milliseconds(500);
 
 /// The guest's stack heard it at a NIC that is not the device which the guest uses: our program
 /// there did not see it (another's ahead of it ended the chain), so the guest's own frames get lost
@@ -74,10 +75,8 @@ void PathMonitor::step(Pair &pair, PairNamespaces &namespaces) {
     if (prober_.strayed()) prover_.refute();
     Instant at = now();
     if (usable_ && how.interval.count() &&
-        at - learnt_ >= (prober_.ways() && !prober_.unresolved() ? learn_again : learn_first)) {
-        learnt_ = at;
-        prober_.learn(namespaces.rtnl(PairNetns::guest), master_of(state), mac_of(state.mac));
-    }
+        at - learnt_ >= (prober_.ways() && !prober_.unresolved() ? learn_again : learn_first))
+        learn(pair, namespaces.rtnl(PairNetns::guest), at);
     hl_counters counted = pair.counters();
     Prover::Actions actions = prover_.step(how,
                                            {.usable = usable_,
@@ -98,6 +97,16 @@ void PathMonitor::step(Pair &pair, PairNamespaces &namespaces) {
     else if (prover_.verdict() != PathVerdict::proved)
         state.proof = HL_PROOF_NONE;
     if (actions.wake_on_frame) pair.view().wake_on_frame(true);
+}
+
+void PathMonitor::learn(const Pair &pair, Rtnl &guest, Instant at) {
+    const hl_pair &state = pair.state();
+    learnt_ = at;
+    if (at - listed_ >= list_again) {
+        listed_ = at;
+        stations_ = stations(guest.links(), master_of(state), mac_of(state.mac)).own;
+    }
+    prober_.learn(guest, stations_);
 }
 
 /// A question was not answered. Is the device still there, and does it send at all?

@@ -39,6 +39,7 @@ class PathMonitor {
 
   private:
     void step(Pair &, PairNamespaces &);
+    void learn(const Pair &, Rtnl &guest, Instant at);
     void examine(Pair &, PairNamespaces &, Instant doubted_since);
 
     Prober prober_;
@@ -47,7 +48,9 @@ class PathMonitor {
     Ifindex primary_ = Ifindex::none;
     bool usable_ = false;
     bool answers_ = true, completes_ = true;
-    Instant learnt_{0};      ///< when it was last learnt whom to ask
+    Instant learnt_{0}; ///< when it was last learnt whom to ask
+    Instant listed_{0}; ///< when the guest's devices were last listed
+    std::vector<Station> stations_;
     Instant examined_{0};    ///< the doubt during which the device was examined
     uint64_t completed_ = 0; ///< frames that its driver had counted as sent then
 };

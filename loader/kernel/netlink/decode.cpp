@@ -3,6 +3,7 @@
 #include "loader/kernel/netlink/message.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cstddef>
 #include <cstring>
 #include <fmt/format.h>
@@ -59,10 +60,23 @@ std::optional<Address> address(const nlattr *attr) {
     return out;
 }
 
+VlanTag vlan_tag(const nlattr *data) {
+    VlanTag out;
+    each_nested(data, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == IFLA_VLAN_ID) out.id = value<uint16_t>(attr);
+        if (mnl_attr_get_type(attr) == IFLA_VLAN_PROTOCOL)
+            out.protocol = ntohs(value<uint16_t>(attr));
+    });
+    return out;
+}
+
+/// The kind stands before the data that only it can tell.
 void read_linkinfo(const nlattr *info, Link &link) {
     each_nested(info, [&](const nlattr *attr) {
         if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) link.kind = text(attr);
         if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND) link.master_kind = text(attr);
+        if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && link.kind == "vlan")
+            link.vlan = vlan_tag(attr);
     });
 }
 

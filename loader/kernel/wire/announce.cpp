@@ -10,7 +10,6 @@ namespace {
 
 // Gateways and the busiest peers; one would move the tables on its way only.
 constexpr size_t most_neighbours = 4;
-constexpr size_t most_stations = 16;
 constexpr size_t most_addresses = 8; // a bond's storm of thousands is what nobody should repeat
 
 /// Behind a switch that snoops, the groups must be asked for where the guest is now.
@@ -26,29 +25,16 @@ std::vector<Frame> group_reports(const Station &from, const std::vector<Address>
 
 } // namespace
 
-std::vector<Station> stations(const std::vector<Link> &links, Ifindex master, const Mac &own) {
-    std::vector<Station> out{{master, own}};
-    for (size_t i = 0; i < out.size(); i++) // which grows meanwhile
-        for (const Link &link : links) {
-            bool stands_here =
-                link.lower == out[i].index && (link.kind == "vlan" || link.kind == "macvlan");
-            if (stands_here && link.usable() && out.size() < most_stations)
-                out.push_back({link.index, link.mac});
-        }
-    return out;
-}
-
-void Announcer::learn(Rtnl &rtnl, const std::vector<Station> &stations, hl_announce how) {
+void Announcer::learn(Rtnl &rtnl, const Stations &stations, hl_announce how) {
     // Protocol 0: sends only, receives nothing.
     if (!out_) out_ = Fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
     announcements_.clear();
     knows_somebody_ = false;
     if (how == HL_ANNOUNCE_NONE) return;
-    for (const Station &station : stations) {
-        bool is_master = &station == &stations.front();
-        size_t told = learn_one(rtnl, station, is_master ? most_neighbours : 1, how);
-        knows_somebody_ |= is_master && told;
-    }
+    for (const Station &station : stations.own)
+        knows_somebody_ |= learn_one(rtnl, station, knows_somebody_ ? 1 : most_neighbours, how) > 0;
+    for (const Station &nested : nested_stations(rtnl, stations.ports))
+        announcements_.push_back({nested.index, broadcast_presence(nested.mac)});
 }
 
 size_t Announcer::learn_one(Rtnl &rtnl, const Station &from, size_t most, hl_announce how) {

@@ -178,6 +178,14 @@ Frame old_group_report(const Mac &own, const Address &own_ip, const Address &gro
     return in_igmp(own, own_ip, group, out.frame);
 }
 
+void put_tags(Frame &frame, std::span<const VlanTag> tags) {
+    constexpr ptrdiff_t behind_macs = 2 * ETH_ALEN;
+    Writer out;
+    for (const VlanTag &tag : tags)
+        out.u16(tag.protocol).u16(tag.id);
+    frame.insert(frame.begin() + behind_macs, out.frame.begin(), out.frame.end());
+}
+
 std::optional<Nonce> nonce_of_reply(Bytes icmp, uint16_t id, bool six) {
     Nonce nonce;
     uint8_t type = six ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY;

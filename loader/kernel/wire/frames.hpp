@@ -47,6 +47,9 @@ Frame group_report(const Mac &own, const Address &own_ip, std::span<const Addres
 Frame old_group_report(const Mac &own, const Address &own_ip, const Address &group,
                        unsigned version);
 
+/// Behind the MACs, the outermost first.
+void put_tags(Frame &, std::span<const VlanTag>);
+
 /// The nonce of an echo reply to `id`, which starts with its ICMP header; nothing if it is none.
 std::optional<Nonce> nonce_of_reply(Bytes icmp, uint16_t id, bool six);
 

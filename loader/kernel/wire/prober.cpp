@@ -269,21 +269,32 @@ void Prober::open_discovery() {
     listen_to(discovery_);
 }
 
-void Prober::learn(Rtnl &rtnl, Ifindex master, const Mac &own) {
-    if (!echo4_) return;
-    std::vector<Neighbour> known = rtnl.neighbours(master);
-    // Whom the guest looks for in vain: if the standby is answered, it is the primary's fault.
-    unresolved_ = known.empty();
-    if (unresolved_) known = rtnl.unresolved_neighbours(master);
-    std::vector<Way> ways;
-    for (const Neighbour &neighbour : known) {
-        if (ways.size() >= most_targets) break;
-        if (neighbour.ip.six && !echo6_) continue;
-        std::optional<Address> from = own_address(neighbour.ip, master);
-        if (from) ways.push_back({{own, neighbour.mac, *from, neighbour.ip}, unresolved_});
+std::vector<Prober::Way> Prober::ways_of(Rtnl &rtnl, const Station &from, bool unresolved) const {
+    std::vector<Way> out;
+    for (const Neighbour &to :
+         unresolved ? rtnl.unresolved_neighbours(from.index) : rtnl.neighbours(from.index)) {
+        if (to.ip.six && !echo6_) continue;
+        if (std::optional<Address> own = own_address(to.ip, from.index))
+            out.push_back({{from.mac, to.mac, *own, to.ip}, from.tags, unresolved});
     }
-    for (size_t i = 0, echoes = ways.size(); i < echoes && !unresolved_; i++)
-        ways.push_back({ways[i].ends, true});
+    return out;
+}
+
+void Prober::learn(Rtnl &rtnl, const std::vector<Station> &stations) {
+    if (!echo4_) return;
+    std::vector<Way> ways;
+    // Whom the guest looks for in vain: if the standby is answered, it is the primary's fault.
+    for (bool unresolved : {false, true}) {
+        unresolved_ = unresolved;
+        for (const Station &from : stations)
+            std::ranges::move(ways_of(rtnl, from, unresolved), std::back_inserter(ways));
+        if (!ways.empty()) break;
+    }
+    if (ways.size() > most_targets) ways.resize(most_targets);
+    for (size_t i = 0, echoes = ways.size(); i < echoes && !unresolved_; i++) {
+        ways.push_back(ways[i]);
+        ways.back().by_claim = true;
+    }
     if (!ways_.empty()) {
         auto present = std::ranges::find(ways, ways_.front());
         if (present != ways.end()) std::rotate(ways.begin(), present, ways.end());
@@ -312,6 +323,7 @@ Frame Prober::question(bool second_path, Instant now) {
     fill_random(question.nonce.data(), question.nonce.size());
     Frame frame = way.by_claim ? ask_for_claim(way.ends, second_path)
                                : echo_request(way.ends, id_, question.nonce);
+    put_tags(frame, way.tags);
     questions_.push_back(question);
     if (questions_.size() > most_questions) questions_.pop_front();
     return frame;

@@ -12,6 +12,7 @@
 
 #include "loader/kernel/fd.hpp"
 #include "loader/kernel/wire/frames.hpp"
+#include "loader/kernel/wire/stations.hpp"
 
 #include <deque>
 #include <functional>
@@ -28,8 +29,9 @@ class Prober {
     /// Readable when an answer came in.
     int fd() const { return answers_.get(); }
 
-    /// Learns whom to ask, keeping to the present one where it still stands.
-    void learn(Rtnl &, Ifindex master, const Mac &own);
+    /// Learns whom to ask, by which of the guest's devices, keeping to the present one where it
+    /// still stands.
+    void learn(Rtnl &, const std::vector<Station> &);
     bool may_ask() const { return static_cast<bool>(echo4_); }
     /// Of asking somebody; 0: there is nobody.
     unsigned ways() const { return static_cast<unsigned>(ways_.size()); }
@@ -67,9 +69,11 @@ class Prober {
   private:
     struct Way {
         Ends ends;
+        std::vector<VlanTag> tags;
         bool by_claim; ///< by ARP or neighbour discovery: there is no nonce
         bool operator==(const Way &other) const {
-            return ends.peer_ip == other.ends.peer_ip && by_claim == other.by_claim;
+            return ends.peer_ip == other.ends.peer_ip && tags == other.tags &&
+                   by_claim == other.by_claim;
         }
     };
     struct Question {
@@ -79,6 +83,7 @@ class Prober {
         Instant asked;
     };
 
+    std::vector<Way> ways_of(Rtnl &, const Station &, bool unresolved) const;
     void listen_to(Fd &socket);
     Frame question(bool second_path, Instant now);
     void read_strays();
