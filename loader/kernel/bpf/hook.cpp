@@ -153,6 +153,16 @@ uint32_t program_id(int program_fd) {
     return bpf_obj_get_info_by_fd(program_fd, &info, &size) ? 0 : info.id;
 }
 
+/// Its program runs no more when this returns. Of an unpinned link alone the kernel takes the
+/// program off later, in a work queue (bpf_link_put() in kernel/bpf/syscall.c); that of a device
+/// which is gone has none to take off.
+void drop_link(const std::string &pin) {
+    if (pin.empty()) return;
+    if (Fd link(bpf_obj_get(pin.c_str())); link) bpf_link_detach(link.get());
+    if (unlink(pin.c_str()) < 0 && errno != ENOENT)
+        throw Error(errno, fmt::format("unpin {}", pin));
+}
+
 } // namespace
 
 bool has_tcx(uint32_t ifindex) {
@@ -169,7 +179,7 @@ hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin)
     // EINVAL: a kernel before 6.6 does not know the attach type.
     if (fd == -EINVAL && !at.netkit) {
         hl_hook out = clsact_attach(at, program_fd);
-        unlink(pin.c_str()); // the tcx link that the filter takes over from, if any
+        drop_link(pin); // the tcx link that the filter takes over from, if any
         return out;
     }
     if (fd < 0)
@@ -200,9 +210,7 @@ std::string make_room(const HookPoint &at) {
 }
 
 void detach_hook(const hl_hook &hook, Direction direction, const std::string &pin) {
-    // The pin is a tcx link's only owner; a link of a device that is gone is freed all the same.
-    if (unlink(pin.c_str()) < 0 && errno != ENOENT)
-        throw Error(errno, fmt::format("unpin {}", pin));
+    drop_link(pin);
     if (hook.kind != HL_HOOK_CLSACT) return;
     LibbpfSilence silence; // somebody may have removed it
     bpf_tc_hook at = clsact_hook(hook.ifindex, direction);
