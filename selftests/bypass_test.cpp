@@ -115,6 +115,28 @@ TEST_P(Bypass, AProgramThatEndsTheChainForSomeFrames) {
     flow.stop();
 }
 
+// What leaves by the primary passes other people's programs on its way out.
+TEST_P(Bypass, AProgramThatDropsOnThePrimarysWayOut) {
+    start();
+    const Fd program = tc_program(tcx_drop, watched_port, "their_drop");
+    const Fd link = attach_tcx(home(), "primary", TcxSide::egress, program.get());
+    ASSERT_TRUE(link) << strerror(errno);
+    expect_said({"status", "standby"}, 0, "healthy");
+    Flow other(bed().guest(), bed().far(), {.to = Testbed::far4, .port = 9997, .rate = 2000});
+    other.start();
+    ASSERT_TRUE(until([&] { return other.mark() > 100; }));
+    expect_said({"status", "standby"}, 0, "healthy");
+    Flow flow(bed().guest(), bed().far(),
+              {.to = Testbed::far4, .port = watched_port, .rate = 2000});
+    flow.start();
+    ASSERT_TRUE(until([&] { return flow.mark() > 100; }));
+    EXPECT_EQ(flow.receiver().arrivals(), 0U) << "it drops nothing";
+    expect_said({"status", "standby"}, 2, "their_drop");
+    flow.stop();
+    expect_said({"status", "standby"}, 0, "healthy");
+    other.stop();
+}
+
 // One that passes frames on is nobody's problem, wherever it stands.
 TEST_P(Bypass, AProgramThatPassesFramesOnIsNoProblem) {
     start();

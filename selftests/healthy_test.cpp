@@ -163,6 +163,15 @@ TEST_P(Healthy, AFallbackThatAnOperatorMadeOfThePrimaryIsWatchedToo) {
                      "ip link set primary up");
 }
 
+TEST_P(Healthy, AControllerThatIsStoppedIsNamed) {
+    start();
+    const pid_t pid = pair().start_controller().pid();
+    EXPECT_TRUE(until([&] { return healthy(); })) << shown();
+    ASSERT_EQ(kill(pid, SIGSTOP), 0);
+    ASSERT_TRUE(until([&] { return !healthy(); })) << "it is stopped, and nobody says so";
+    expect_mended_by("is stopped", fmt::format("kill -CONT {}", pid));
+}
+
 /// The guest has never spoken to anybody, and the primary leads nowhere.
 void Healthy::expect_hole_left_from_the_start(const std::string &far) {
     pair().primary().blackhole(Direction::both, true);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fstream>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -130,6 +131,15 @@ std::optional<int> OwnerLock::holder(const std::string &path) {
         return std::nullopt;
     char text[16] = {};
     return pread(fd.get(), text, sizeof(text) - 1, 0) > 0 ? std::optional(atoi(text)) : 0;
+}
+
+bool is_stopped(int pid) {
+    std::ifstream file(fmt::format("/proc/{}/stat", pid));
+    std::string line;
+    std::getline(file, line);
+    size_t name_ends = line.rfind(')'); // the name may hold anything
+    char state = name_ends + 2 < line.size() ? line[name_ends + 2] : ' ';
+    return name_ends != std::string::npos && (state == 'T' || state == 't');
 }
 
 } // namespace hitless

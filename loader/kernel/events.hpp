@@ -86,4 +86,8 @@ class OwnerLock {
     Fd fd_;
 };
 
+/// A process that exists and does not run: a signal or a debugger has stopped it. False where /proc
+/// does not say.
+bool is_stopped(int pid);
+
 } // namespace hitless

@@ -6,6 +6,7 @@
 #include "loader/engine/pair/carrier.hpp"
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/settings_sync.hpp"
+#include "loader/kernel/events.hpp"
 #include "loader/kernel/wire/stations.hpp"
 
 #include <fmt/format.h>
@@ -146,6 +147,15 @@ void find_unproved(Problems &out, const PairStatus &status, PairNamespaces &name
                    controller_pid() ? "" : "hitless run"});
 }
 
+/// Nobody would leave a primary that fails, and systemd sees a living process.
+void find_stopped(Problems &out) {
+    std::optional<int> pid = controller_pid();
+    if (pid && is_stopped(*pid))
+        out.push_back(
+            {fmt::format("the controller (pid {}) is stopped: nobody watches the path", *pid),
+             fmt::format("kill -CONT {}", *pid)});
+}
+
 } // namespace
 
 void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
@@ -159,6 +169,7 @@ void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
     find_no_fallback(out, pair, status, master);
     find_cut_off(out, pair, namespaces, status, master);
     find_unproved(out, status, namespaces, master);
+    find_stopped(out);
 }
 
 } // namespace hitless

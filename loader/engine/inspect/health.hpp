@@ -2,7 +2,7 @@
 //
 // What stands against a pair's health beside its programs and hooks, which status.cpp looks at:
 // NICs that have drifted from their master, addresses and routes where no frame can come back to, a
-// fallback that is none, a path that nobody has ever answered by.
+// fallback that is none, a path that nobody has ever answered by, a controller that does not run.
 #pragma once
 
 #include "loader/api.hpp"

@@ -30,6 +30,7 @@ class Others {
         : out_(out), pair_(pair), namespaces_(namespaces), members_(members) {}
 
     void find_uncalled();
+    void find_dropped();
     void find_uneven_xdp();
     void find_idle_xdp();
 
@@ -108,6 +109,26 @@ void Others::find_uncalled() {
     }
 }
 
+/// Frames that ours leads to the primary pass what others have on its way out, as everybody's do.
+/// That is theirs to decide, and is named where frames are seen to end there, or the path is a
+/// hole.
+void Others::find_dropped() {
+    if (!members_.primary) return;
+    const Link &primary = *members_.primary;
+    std::vector<OtherProgram> others = namespaces_.at(
+        pair_.model().nics, [&] { return programs_at(number(primary.index), Direction::egress); });
+    if (others.empty()) return;
+    bool hole = pair_.view().veto() & HL_VETO(BLACK_HOLE);
+    if (!hole && !HookCheck(pair_, namespaces_, members_).frames_end_at_primary()) return;
+    std::vector<std::string> names;
+    for (const OtherProgram &other : others)
+        names.push_back(other.text());
+    out_.push_back(
+        {fmt::format("{} on {}, egress: frames of the guest end {}there", fmt::join(names, ", "),
+                     primary.name, hole ? "perhaps " : ""),
+         fmt::format("{}bpftool net show dev {}", in_its_namespace(), shell_quoted(primary.name))});
+}
+
 /// One NIC has a filter before everything, and what comes by the other does not pass it.
 void Others::find_uneven_xdp() {
     // Frames that are led into the standby itself pass what stands there in the kernel's generic
@@ -153,6 +174,7 @@ void find_other_programs(std::vector<Problem> &out, const Pair &pair, PairNamesp
                          const Members &members) {
     Others others(out, pair, namespaces, members);
     others.find_uncalled();
+    others.find_dropped();
     others.find_uneven_xdp();
     others.find_idle_xdp();
 }

@@ -94,6 +94,31 @@ bool HookCheck::frames_bypass_egress() {
     return pair_.view().flips() == flips && grown > few && grown < UINT64_MAX / 2;
 }
 
+bool HookCheck::frames_end_at_primary() {
+    constexpr int looks = 5, look_ms = 10;
+    constexpr uint64_t few = 3; // in the driver's queue
+    if (!members_.primary || pair_.view().veto()) return false;
+    Rtnl &rtnl = namespaces_.rtnl(pair_.model().nics);
+    auto by_driver = [&] {
+        std::optional<Link> now = rtnl.link(members_.primary->index);
+        return now ? now->tx_packets : 0;
+    };
+    // The driver is asked first, and last: what is under way then is not missed.
+    uint64_t flips = pair_.view().flips(), driver = by_driver(),
+             ours = count({HL_COUNT_TX_PRIMARY});
+    uint64_t sent = driver;
+    bool counts_at_once = true;
+    for (int i = 0; i < looks; i++) {
+        poll(nullptr, 0, look_ms);
+        uint64_t before = sent;
+        sent = by_driver();
+        counts_at_once &= sent != before;
+    }
+    uint64_t led = count({HL_COUNT_TX_PRIMARY}) - ours;
+    wait_for(-1, [&] { return by_driver() - driver >= led; });
+    return counts_at_once && pair_.view().flips() == flips && by_driver() - driver + few < led;
+}
+
 const Link &HookCheck::nic(hl_role role) const {
     return role == HL_ROLE_PRIMARY ? *members_.primary : *members_.standby;
 }

@@ -28,6 +28,9 @@ class HookCheck {
     /// moment; false where that cannot be seen, since the standby is not the master.
     bool frames_bypass_egress();
     Reached check_ingress(hl_role);
+    /// Some frames that ours leads to the primary never reach its driver. Looks for a few moments
+    /// while frames flow; false where they do not, or the driver counts too rarely to tell.
+    bool frames_end_at_primary();
 
   private:
     uint64_t count(std::initializer_list<hl_counter>) const;

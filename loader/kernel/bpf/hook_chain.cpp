@@ -93,6 +93,14 @@ std::vector<OtherProgram> programs_ahead(const hl_hook &hook, Direction directio
     return out;
 }
 
+std::vector<OtherProgram> programs_at(uint32_t ifindex, Direction direction) {
+    std::vector<OtherProgram> out;
+    for (uint32_t id : tcx_programs(ifindex, direction))
+        out.push_back({id, program_identity(id).name, "tcx program"});
+    if (has_other_filters(ifindex, direction)) out.push_back({0, "", "clsact filter"});
+    return out;
+}
+
 bool stands_before_others(const hl_hook &hook, Direction direction, int program_fd) {
     if (hook.kind != HL_HOOK_TCX) return false;
     std::vector<uint32_t> ids = tcx_programs(hook.ifindex, direction);

@@ -29,6 +29,9 @@ ProgramIdentity program_identity(uint32_t id);
 /// Those that see a frame before ours does.
 std::vector<OtherProgram> programs_ahead(const hl_hook &, Direction, int program_fd);
 
+/// All of a device, of a hook where none is ours.
+std::vector<OtherProgram> programs_at(uint32_t ifindex, Direction);
+
 /// True when other people's tcx programs stand behind ours and so never see what we redirect.
 bool stands_before_others(const hl_hook &, Direction, int program_fd);
 
