@@ -123,6 +123,26 @@ TEST_P(HostTest, ASilentGuestIsLeftAtTheDeadline) {
     ASSERT_TRUE(until([&] { return bed().settled(false); }));
 }
 
+/// What the host says is lost on its way out of the tap, behind our own program.
+TEST_P(HostTest, AThirdOfTheHostsWordsLostItIsReachedAllTheSame) {
+    bed().start_host();
+    ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+    const auto sent = [&] { return bed().guest()["counters"]["sent"].get<std::uint64_t>(); };
+    constexpr unsigned moves = 20;
+    const auto move_often = [&] {
+        const std::uint64_t before = sent();
+        for (unsigned i = 0; i < moves; i++)
+            EXPECT_TRUE(bed().carry_out(i % 2 != 0)) << bed().guest().dump();
+        return sent() - before;
+    };
+    const std::uint64_t whole = move_often();
+    net().standby().lose(Direction::rx, 30);
+    const std::uint64_t lossy = move_often();
+    fmt::print("  messages of the host for {} moves: {}, and {} with 30 % lost\n", moves, whole,
+               lossy);
+    EXPECT_GT(lossy, whole) << "some were said again";
+}
+
 /// As many calls as a give and a take make are counted, and one daemon dies at each (or, here, at a
 /// share of them; HITLESS_SELFTEST_EVERY_CALL=1 is thorough).
 TEST_P(HostTest, KilledAtAnyCallItLosesNothingAndTheNextOneGoesOn) {

@@ -116,7 +116,10 @@ bool ManagedGuest::step_once(Instant now) {
     DataPath path = delivery_->state().path;
     HostChannel::Actions actions = channel_.step({give_, path, std::nullopt}, now);
     again_ = actions.again;
-    if (actions.send && shared_.channel.send(*tap_, *actions.send)) sent_++;
+    if (actions.send) {
+        shared_.channel.send(*tap_, *actions.send); // not taken is as lost: it is said again
+        sent_++;
+    }
     if (actions.deliver && !delivery_->busy()) {
         deliver(*actions.deliver, now);
         return !delivery_->busy() && delivery_->state().path != path;
