@@ -68,6 +68,7 @@ SHOWN = {
     "the pair {} {}: it is detached, but the settings of its primary were not given back; `ip -d link` and "
     "`sysctl net.ipv4.conf.NIC.arp_ignore` show them",
 }
+HOST = "tests/cli/test_host.py"
 LAB = "selftests/lab/scenarios/remedies.py"
 DISTRO = "selftests/distro/test_networkmanager.py"
 # Needs hardware, another kernel or other packages: where it is run, or why it cannot be.
@@ -80,6 +81,13 @@ ELSEWHERE = {
     "it was detached; `hitless attach` makes the pair again": "needs a paravirtual NIC; the lab's attach is the same",
     "{}: stays of the model {}: `hitless convert {} --model {} --gap`": "tests/cli/test_reload.py",
     "nmcli device set {} managed no": DISTRO,
+    "`hitless host status` lists them": HOST, "`ip link set {} master BRIDGE up`": HOST,
+    "`systemctl start hitless-host`, or `hitless host run`": "tests/cli/test_host.py runs it by the second form",
+    '`ip link set {} master BRIDGE`, or deliver by commands (delivery = \\"exec\\")':
+        "BRIDGE is for people to choose; tests/host/bridge_delivery_test.cpp",
+    "`bridge vlan add dev {} vid VLAN`": "VLAN is for people to choose",
+    "`bridge vlan add dev {} vid {}`": "tests/host/bridge_delivery_test.cpp, where bridges tell VLANs apart",
+    "{} is called {} now; `ip link set {} name {}`, or mend `standby` at {}": "tests/host/host_test.cpp",
     "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
     "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":
         "the filters' command above, with another word",
@@ -101,6 +109,8 @@ ELSEWHERE = {
 }
 # Sentences in which a command is named and none is asked for, and beginnings of commands.
 WORDS = {
+    "What is in the way; `hitless host status` says it in words", "as of `hitless host run`",
+    "the guest did not leave its primary in time; `hitless explain` in the guest says why, if it still runs",
     "; a dead primary is only noticed by `hitless run`", "What is broken; `hitless status` says it in words",
     "`hitless run` hears of a lost primary before its driver stops it",
     "`hitless run` hears of a lost primary by link events, when its driver has stopped it",
