@@ -14,6 +14,7 @@
 // up their bandwidth need LACP (bonding).
 #pragma once
 
+#include "loader/core/channel_message.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/pairing.hpp"
 #include "loader/core/policy.hpp"
@@ -106,6 +107,21 @@ struct Problem {
     std::string text() const { return remedy.empty() ? what : what + "; " + remedy; }
 };
 
+/// What the hypervisor says of a pair (`hitless host run`), and what a controller told it.
+struct HostStatus {
+    bool speaks = false; ///< its word holds now; false: it fell silent, or no controller listens
+    DataPath want = DataPath::unknown;      ///< by which the guest shall send
+    DataPath downlink = DataPath::unknown;  ///< where it delivers frames for the guest
+    Instant since{};                        ///< it says the same; CLOCK_BOOTTIME
+    Instant lease_end{};                    ///< until when its word holds
+    bool able = false;                      ///< told: the guest would use a primary
+    GuestPrimary told = GuestPrimary::none; ///< what the primary is to the guest
+    uint32_t slot = 0;                      ///< told: the primary's PCI slot; 0: unknown
+    uint64_t heard = 0;                     ///< its messages
+    uint64_t ignored = 0; ///< messages that were malformed, or nobody's whom the guest obeys
+    uint64_t sent = 0;
+};
+
 struct PairStatus {
     std::string name;     ///< the standby's present name
     std::string failover; ///< the device that the guest uses; empty: the standby
@@ -122,7 +138,8 @@ struct PairStatus {
     Policy policy;
     NicStatus primary, standby;
     hl_counters counters{};
-    std::vector<Problem> problems; ///< empty when nothing is broken
+    std::optional<HostStatus> host; ///< nothing: no host has ever spoken
+    std::vector<Problem> problems;  ///< empty when nothing is broken
 
     /// The primary is in use, or an operator or the host chose otherwise; and nothing is broken.
     bool healthy() const;
@@ -188,6 +205,7 @@ class Controller {
   public:
     struct Options {
         bool auto_pair = true;            ///< pair every standby with its same-MAC PCI primary
+        bool host = true;                 ///< listen for the hypervisor, and do what it wants
         std::vector<AttachRequest> pairs; ///< rules: pairs to make as soon as their NICs are there
         Policy policy;                    ///< for pairs that auto_pair makes
         std::function<void(const std::string &)> log; ///< is told one line an event; may be empty

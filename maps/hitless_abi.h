@@ -320,6 +320,22 @@ struct hl_note {
 	__u32 reserved;
 };
 
+/* What the host of a pair said last, and what it was told, for those who look (hitless_channel.h). Nothing is
+ * decided by it. All 0: no host has ever spoken. Writer: controller. */
+struct hl_host {
+	__u64 lease_end_ns; /* CLOCK_BOOTTIME until which its word holds */
+	__u64 since_ns;     /* CLOCK_BOOTTIME since when it says the same */
+	__u64 heard;        /* its messages that counted */
+	__u64 ignored;      /* messages of anybody that did not */
+	__u64 sent;
+	__u8 want;          /* enum hl_channel_path */
+	__u8 downlink;      /* likewise */
+	__u8 able;          /* told: the guest would use a primary */
+	__u8 primary;       /* told: enum hl_channel_primary */
+	__u32 slot;         /* told */
+	__u64 reserved;
+};
+
 /* The pair. One writer group a cache line, so that nobody's store slows the datapath's loads. */
 struct hl_pair {
 	/* Read on every frame. `veto`: all writers, atomic ops only. */
@@ -360,7 +376,7 @@ struct hl_pair {
 
 	/* The flip log: claim a slot by an atomic add on `flips`, fill it, store its seq. */
 	__u64 flips __attribute__((aligned(64)));
-	__u64 flips_reserved[7];
+	struct hl_host host;
 	struct hl_flip flip[HL_FLIPS];
 	struct hl_note note[HL_VETO_BITS];
 };
@@ -444,6 +460,7 @@ HL_ASSERT(sizeof(struct hl_failover) == 64);
 HL_ASSERT(sizeof(struct hl_travelled) == 32);
 HL_ASSERT(sizeof(struct hl_hook) == 8);
 HL_ASSERT(sizeof(struct hl_flip) == 40);
+HL_ASSERT(sizeof(struct hl_host) == 56);
 HL_ASSERT(sizeof(struct hl_note) == 16);
 HL_ASSERT(sizeof(struct hl_notice) == 16);
 HL_ASSERT(sizeof(struct hl_knobs) == 32);
@@ -462,6 +479,7 @@ HL_ASSERT(HL_OFFSETOF(struct hl_pair, hook) == 464);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, selector_arg) == 520);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, travelled) == 648);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, flips) == 704);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, host) == 712);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, flip) == 768);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, note) == 3328);
 HL_ASSERT((HL_FLIPS & (HL_FLIPS - 1)) == 0);

@@ -5,6 +5,12 @@
 #include "selftests/fake_host.hpp"
 #include "selftests/pair_test.hpp"
 
+#include <cstdlib>
+#include <fcntl.h>
+#include <pty.h>
+#include <termios.h>
+#include <unistd.h>
+
 namespace hitless::selftest {
 namespace {
 
@@ -236,7 +242,100 @@ TEST_P(HostWord, LeavesNothingBehind) {
     }));
 }
 
+/// Frames of the channel that say nothing, or something else: counted, and that is all.
+TEST_P(HostWord, WhatIsMalformedIsCountedAndIgnored) {
+    FakeHost host(bed());
+    host.wish(true);
+    ASSERT_TRUE(reaches(host, Phase::given));
+    ASSERT_TRUE(pair().becomes("primary"));
+    host.silence(true);
+    PacketSocket port = at(bed().standby());
+    std::vector<uint8_t> frame = encode_frame(Mac{{2, 0, 0, 0, 0, 1}}, host.seen().said);
+    const auto ignored = [&] { return pair().status()["host"]["ignored"].get<unsigned>(); };
+    const unsigned before = ignored();
+    ChannelMessage replay = host.seen().said;
+    replay.host = {DataPath::standby, DataPath::standby, 5000};
+    replay.id.epoch = 1;
+    constexpr unsigned kinds = 4;
+    frame[14 + 5] = 200; // a version that nobody understands
+    port.send(frame);
+    frame[14] ^= 1; // not of the channel
+    port.send(frame);
+    frame.resize(20);
+    port.send(frame);
+    send_as_host(port, replay);
+    EXPECT_TRUE(until([&] { return ignored() >= before + kinds; })) << pair().status().dump();
+    EXPECT_FALSE(vetoes("host"));
+    EXPECT_EQ(pair().active(), "primary");
+}
+
+TEST_P(HostWord, StatusAndExplainSayWhatItWants) {
+    EXPECT_TRUE(pair().status()["host"].is_null());
+    FakeHost host(bed());
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    const Json told = pair().status()["host"];
+    EXPECT_EQ(told["speaks"], true);
+    EXPECT_EQ(told["want"], "standby");
+    EXPECT_EQ(told["downlink"], "standby");
+    EXPECT_EQ(told["told"], "left");
+    EXPECT_NE(pair().cli({"explain", "standby"}).out.find("The host wants the standby"),
+              std::string::npos);
+    EXPECT_NE(pair().cli({"status", "standby"}).out.find("host     wants the standby"),
+              std::string::npos);
+    EXPECT_NE(pair().cli({"metrics"}).out.find("hitless_channel_host_speaks"), std::string::npos);
+    EXPECT_TRUE(pair().controller_says("the host wants the standby and delivers by the standby"));
+}
+
+/// Somebody switched it off: what the host decided is void, and nobody answers.
+TEST_P(HostWord, IsSwitchedOffByTheConfiguration) {
+    FakeHost host(bed());
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    ASSERT_TRUE(vetoes("host"));
+    pair().kill_controller();
+    pair().start_controller({"--config", pair().config("host = false\n")});
+    EXPECT_TRUE(until([&] { return !vetoes("host"); }));
+    const auto messages = host.seen().heard_messages, said = host.seen().said_messages;
+    ASSERT_TRUE(until([&] { return host.seen().said_messages > said + 2; }));
+    EXPECT_EQ(host.seen().heard_messages, messages);
+}
+
 HL_INSTANTIATE_MODELS(HostWord);
+
+/// The other transport, as a pseudo-terminal: the host is obeyed and answered there.
+TEST(HostPort, IsHeardAndAnswered) {
+    termios raw{};
+    cfmakeraw(&raw);
+    int master = -1, slave = -1;
+    char name[64];
+    ASSERT_EQ(openpty(&master, &slave, name, &raw, nullptr), 0);
+    const Fd host_end(master), guest_end(slave);
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    setenv("HITLESS_HOST_PORT", name, 1);
+    Pair pair(NicKind::veth);
+    pair.attach();
+    pair.start_controller();
+    unsetenv("HITLESS_HOST_PORT");
+    ASSERT_TRUE(pair.becomes("primary"));
+    PacketSocket wire = in_netns(pair.bed().switch_ns(), [&] {
+        return PacketSocket(pair.bed().standby().port(), HL_CHANNEL_ETHERTYPE);
+    });
+    HostChannel channel({.deadline = default_patience}, 77);
+    const auto hosts = [&] {
+        uint8_t bytes[sizeof(hl_channel_message)];
+        while (read(master, bytes, sizeof(bytes)) == sizeof(bytes))
+            channel.hear(decode_message(bytes).message, Instant(now_ns()));
+        const auto actions =
+            channel.step({false, DataPath::standby, std::nullopt}, Instant(now_ns()));
+        if (actions.send) {
+            const std::vector<uint8_t> out = encode_message(*actions.send);
+            EXPECT_EQ(write(master, out.data(), out.size()), static_cast<ssize_t>(out.size()));
+        }
+        return channel.guest() && channel.guest()->primary == GuestPrimary::left;
+    };
+    EXPECT_TRUE(until(hosts));
+    EXPECT_TRUE(pair.veto().contains("host"));
+    EXPECT_FALSE(wire.next(20ms)) << "by the port it was asked, by the port it answers";
+}
 
 } // namespace
 } // namespace hitless::selftest

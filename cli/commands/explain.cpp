@@ -102,9 +102,25 @@ void explain_path(const PairStatus &pair, Env &env) {
                                way_out(pair, veto.reason.bit));
 }
 
+void explain_host(const HostStatus &host, Env &env) {
+    if (!host.heard)
+        env.out << fmt::format("  No host is obeyed; {} messages of the channel were ignored.\n",
+                               host.ignored);
+    else if (!host.speaks)
+        env.out << fmt::format("  The host wanted the {} and has been silent for {}: it decides "
+                               "nothing now.\n",
+                               name(host.want), ago(host.lease_end));
+    else
+        env.out << fmt::format("  The host wants the {} and delivers by the {}, since {}; it was "
+                               "told that the primary is: {}{}.\n",
+                               name(host.want), name(host.downlink), ago(host.since),
+                               name(host.told), host.able ? "" : ", and that it would not be used");
+}
+
 void explain_pair(const PairStatus &pair, Env &env) {
     explain_membership(pair, env);
     explain_path(pair, env);
+    if (pair.host) explain_host(*pair.host, env);
     for (const Problem &problem : pair.problems)
         env.out << fmt::format("  Problem: {}.\n", problem.text());
 }

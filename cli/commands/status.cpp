@@ -29,6 +29,14 @@ std::string veto_line(uint64_t veto) {
     return out.empty() ? "none" : fmt::format("{}", fmt::join(out, ", "));
 }
 
+std::string host_line(const HostStatus &host) {
+    std::string out =
+        fmt::format("wants the {}, delivers by the {}; was told: {}{}", name(host.want),
+                    name(host.downlink), name(host.told), host.able ? "" : ", not able");
+    if (!host.heard) return fmt::format("none; {} messages were ignored", host.ignored);
+    return (host.speaks ? "" : "silent now; ") + out;
+}
+
 void print_pair(const PairStatus &pair, Env &env) {
     const auto *count = pair.counters.frames;
     env.out << fmt::format("{}: {} active, {}\n", pair.name,
@@ -40,6 +48,7 @@ void print_pair(const PairStatus &pair, Env &env) {
             << fmt::format("  proved   {}\n", pair.proved
                                                   ? "a neighbour has answered by the primary"
                                                   : "never: nobody has answered by the primary")
+            << (pair.host ? fmt::format("  host     {}\n", host_line(*pair.host)) : "")
             << fmt::format("  sent     {} by the primary, {} by the standby\n",
                            count[HL_COUNT_TX_PRIMARY], count[HL_COUNT_TX_STANDBY])
             << fmt::format("  received {} from the primary, {} from the standby\n",

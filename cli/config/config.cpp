@@ -140,8 +140,9 @@ class Roles {
 /// Adds what one file says; a later file's `auto_pair` and `hold_down_ms` stand over an earlier's.
 void read_file(const std::string &file, Controller::Options &out, Roles &roles) {
     const toml::table table = parse_file(file);
-    only_keys_of_pairs(table, {"auto_pair", "pair"});
+    only_keys_of_pairs(table, {"auto_pair", "pair", "host"});
     out.auto_pair = get<bool>(table, "auto_pair", "true or false").value_or(out.auto_pair);
+    out.host = get<bool>(table, "host", "true or false").value_or(out.host);
     out.policy = read_policy(table, out.policy);
     const toml::node *pairs = table.get("pair");
     if (!pairs) return;

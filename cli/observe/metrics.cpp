@@ -73,6 +73,34 @@ void add_state(const std::vector<PairStatus> &pairs, std::vector<MetricFamily> &
         family->into(all);
 }
 
+void add_hosts(const std::vector<PairStatus> &pairs, std::vector<MetricFamily> &all) {
+    Family speaks("hitless_channel_host_speaks", MetricType::Gauge,
+                  "1: the host's word holds; 0: it spoke once and fell silent");
+    Family wanted("hitless_channel_wanted", MetricType::Gauge,
+                  "1: the host wants the guest to send by this path");
+    Family downlink("hitless_channel_downlink", MetricType::Gauge,
+                    "1: the host says that it delivers by this path");
+    Family messages("hitless_channel_messages_total", MetricType::Counter,
+                    "Messages between guest and host, by what became of them");
+    for (const PairStatus &pair : pairs) {
+        if (!pair.host) continue;
+        const HostStatus &host = *pair.host;
+        speaks.add({{"pair", pair.name}}, host.speaks);
+        for (DataPath path : {DataPath::standby, DataPath::primary}) {
+            wanted.add({{"pair", pair.name}, {"path", name(path)}},
+                       host.speaks && host.want == path);
+            downlink.add({{"pair", pair.name}, {"path", name(path)}},
+                         host.speaks && host.downlink == path);
+        }
+        for (auto [fate, count] :
+             {std::pair("heard", host.heard), std::pair("ignored", host.ignored),
+              std::pair("sent", host.sent)})
+            messages.add({{"pair", pair.name}, {"fate", fate}}, static_cast<double>(count));
+    }
+    for (Family *family : {&speaks, &wanted, &downlink, &messages})
+        family->into(all);
+}
+
 } // namespace
 
 void FlipDurations::add(const std::string &pair, double seconds) {
@@ -95,6 +123,7 @@ std::string metrics_text(const std::vector<PairStatus> &pairs, std::optional<int
     running.into(all);
     add_state(pairs, all);
     add_frames(pairs, all);
+    add_hosts(pairs, all);
     Family took("hitless_flip_duration_seconds", MetricType::Histogram,
                 "From a flip in the datapath until the controller had told the network");
     for (const auto &[pair, histogram] : durations.pairs())

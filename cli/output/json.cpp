@@ -23,6 +23,12 @@ double seconds(Instant t) {
     return std::chrono::duration<double>(t).count();
 }
 
+Json host_json(const HostStatus &host) {
+    return {{"speaks", host.speaks}, {"want", name(host.want)}, {"downlink", name(host.downlink)},
+            {"able", host.able},     {"told", name(host.told)}, {"slot", host.slot},
+            {"heard", host.heard},   {"ignored", host.ignored}, {"sent", host.sent}};
+}
+
 } // namespace
 
 std::string to_text(const Json &json) {
@@ -61,6 +67,7 @@ Json to_json(const PairStatus &pair) {
     out["announce"] = announce_names[policy.announce];
     out["proved"] = pair.proved;
     out["carrier"] = carrier_names[policy.carrier];
+    out["host"] = pair.host ? host_json(*pair.host) : Json(nullptr);
     return out;
 }
 

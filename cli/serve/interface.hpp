@@ -16,6 +16,18 @@ type Nic (
   present: bool, up: bool, carrier: bool, mtu: int
 )
 
+# What the hypervisor says, and what it was told.
+type Host (
+  # its word holds now
+  speaks: bool,
+  # unknown | standby | primary
+  want: string, downlink: string,
+  able: bool,
+  # none | present | ready | in-use | left
+  told: string,
+  slot: int, heard: int, ignored: int, sent: int
+)
+
 # As `hitless status -j` has it.
 type Pair (
   name: string, model: string, datapath: string,
@@ -36,7 +48,9 @@ type Pair (
   # a neighbour has answered by the primary
   proved: bool,
   # keep | follow
-  carrier: string
+  carrier: string,
+  # null: no host has ever spoken
+  host: ?Host
 )
 
 # As `hitless events -j` has it.

@@ -102,6 +102,7 @@ Controller::Options control_of(const hitless_control_options *given) {
     if (!given) return out;
     hitless_control_options options = sized(*given, "hitless_control_options");
     out.auto_pair = !options.only_listed;
+    out.host = !options.ignore_host;
     out.policy = policy_of(options.policy);
     for (const auto *const *pair = options.pairs; pair && *pair; pair++)
         out.pairs.push_back(request_of(**pair));

@@ -43,6 +43,21 @@ hitless_policy policy_of(const Policy &policy) {
     return out;
 }
 
+hitless_host host_of(const HostStatus &host) {
+    hitless_host out{};
+    out.size = sizeof(out);
+    out.speaks = host.speaks;
+    out.able = host.able;
+    out.want = name(host.want);
+    out.downlink = name(host.downlink);
+    out.told = name(host.told);
+    out.slot = host.slot;
+    out.heard = host.heard;
+    out.ignored = host.ignored;
+    out.sent = host.sent;
+    return out;
+}
+
 } // namespace
 
 NicRecord::NicRecord(const NicStatus &nic)
@@ -64,7 +79,7 @@ NicRecord::NicRecord(const NicStatus &nic)
 StatusRecord::StatusRecord(const PairStatus &pair)
     : status_(pair), primary_(pair.primary), standby_(pair.standby),
       selector_(pair.selector.text()), policy_(policy_of(pair.policy)),
-      veto_(reasons_of(pair.vetoes)) {
+      veto_(reasons_of(pair.vetoes)), host_(host_of(pair.host.value_or(HostStatus{}))) {
     for (size_t i = 0; i < HL_COUNTERS; i++)
         counters_.push_back({counter_names[i].name.data(), pair.counters.frames[i]});
     counters_.push_back({});
@@ -90,6 +105,7 @@ StatusRecord::StatusRecord(const PairStatus &pair)
     c.failover = status_.failover.c_str();
     c.policy = &policy_;
     c.proved = pair.proved;
+    c.host = pair.host ? &host_ : nullptr;
 }
 
 FlipRecord::FlipRecord(const Flip &flip) : pair_(flip.pair), reasons_(reasons_of(flip.reasons)) {

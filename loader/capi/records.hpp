@@ -36,6 +36,7 @@ class StatusRecord {
     std::string selector_;
     hitless_policy policy_;
     std::vector<hitless_reason> veto_;
+    hitless_host host_;
     std::vector<hitless_counter> counters_;
     std::vector<std::string> problem_texts_;
     std::vector<const char *> problems_;

@@ -139,6 +139,19 @@ struct hitless_nic {
 	uint64_t tx_dropped; /* frames that it was given and did not send, as the kernel counts them */
 };
 
+/* What the hypervisor says of a pair (`hitless host run`), and what a controller told it. */
+struct hitless_host {
+	size_t size;
+	int speaks;               /* flag: its word holds now */
+	int able;                 /* flag, told: the guest would use a primary */
+	const char *want;         /* "unknown" | "standby" | "primary": by which the guest shall send */
+	const char *downlink;     /* likewise: where it delivers frames for the guest */
+	const char *told;         /* "none" | "present" | "ready" | "in-use" | "left" */
+	uint32_t slot;            /* told: the primary's PCI slot; 0: unknown */
+	uint32_t reserved;
+	uint64_t heard, ignored, sent; /* messages */
+};
+
 struct hitless_pair {
 	size_t size;
 	const struct hitless_pair *next; /* NULL: the last */
@@ -156,6 +169,7 @@ struct hitless_pair {
 	const struct hitless_policy *policy; /* in force: each time as it is, -1 for no time at all */
 	int proved; /* flag: a neighbour has answered by the primary since it came up */
 	int reserved2;
+	const struct hitless_host *host; /* NULL: no host has ever spoken */
 };
 
 /* The pair of `standby`, or all pairs (NULL): *first is NULL when there is none. Reads the kernel;
@@ -208,7 +222,7 @@ int hitless_examine(struct hitless_handle *handle, const struct hitless_finding 
 struct hitless_control_options {
 	size_t size;
 	int only_listed;      /* flag: do not pair every standby with its same-MAC PCI primary */
-	int reserved;         /* 0 */
+	int ignore_host;      /* flag: do not listen for the hypervisor */
 	const struct hitless_policy *policy; /* for pairs that no rule names; NULL: the defaults */
 	const struct hitless_attach_options *const *pairs; /* rules: pairs to make as soon as their
 	                                                      standby is there; the list ends with NULL;

@@ -44,8 +44,16 @@ Poller::Poller() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
 }
 
 void Poller::add(int fd, uint64_t key) {
+    add(fd, key, EPOLLIN);
+}
+
+void Poller::add_for_edges(int fd, uint64_t key) {
+    add(fd, key, EPOLLIN | EPOLLET);
+}
+
+void Poller::add(int fd, uint64_t key, uint32_t events) {
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = events;
     event.data.u64 = key;
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0)
         throw Error(errno, "wait for events");

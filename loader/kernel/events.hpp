@@ -20,6 +20,8 @@ class Poller {
     Poller();
     int fd() const { return epoll_.get(); }
     void add(int fd, uint64_t key);
+    /// The key comes once each time that something new happens, not as long as it is so.
+    void add_for_edges(int fd, uint64_t key);
     void remove(int fd);
     /// Keys of what is ready now, at most `max` at a time. Never blocks.
     template <typename Visit>
@@ -31,6 +33,7 @@ class Poller {
     }
 
   private:
+    void add(int fd, uint64_t key, uint32_t events);
     int take(uint64_t *keys, int max);
     Fd epoll_;
 };

@@ -73,6 +73,12 @@ class Nic(c.Structure):
                 ("tx_dropped", c.c_uint64)]
 
 
+class Host(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("speaks", c.c_int), ("able", c.c_int), ("want", c.c_char_p),
+                ("downlink", c.c_char_p), ("told", c.c_char_p), ("slot", c.c_uint32), ("reserved", c.c_uint32),
+                ("heard", c.c_uint64), ("ignored", c.c_uint64), ("sent", c.c_uint64)]
+
+
 class Pair(c.Structure):
     pass
 
@@ -83,7 +89,7 @@ Pair._fields_ = [("size", c.c_size_t), ("next", c.POINTER(Pair)), ("name", c.c_c
                  ("counters", c.POINTER(Counter)), ("primary", c.POINTER(Nic)), ("standby", c.POINTER(Nic)),
                  ("model", c.c_char_p), ("datapath", c.c_char_p), ("liveness", c.c_char_p),
                  ("selector", c.c_char_p), ("failover", c.c_char_p), ("policy", c.POINTER(Policy)),
-                 ("proved", c.c_int), ("reserved2", c.c_int)]
+                 ("proved", c.c_int), ("reserved2", c.c_int), ("host", c.POINTER(Host))]
 
 
 class Flip(c.Structure):

@@ -127,6 +127,7 @@ class Calls(NetCase):
                  **{f"{name}_s": max(getattr(policy, f"{name}_ms"), 0) / 1000 for name in abi.TIMES},
                  "reselect": policy.reselect.decode(), "announce": policy.announce.decode(),
                  "proved": bool(pair.proved), "carrier": policy.carrier.decode(),
+                 "host": pair.host.contents if pair.host else None,
                  "counters": abi.names(pair.counters)},
                 {key: list(value) if key == "counters" else value
                  for key, value in told.items()

@@ -49,6 +49,7 @@ CALLS = {
     "model_named": "hitless_attach_options.model",
     "datapath_name": "hitless_pair.datapath",
     "reason_names": "hitless_reason.name",
+    "name": "hitless_host.want",
     "Error::Error": "hitless_error",
     "now": "- clock_gettime(CLOCK_BOOTTIME)",
     "enter_netns": "- setns(2): calls act in the namespace of the thread",
@@ -96,6 +97,7 @@ OPTIONS = {
 }
 KEYS = {  # of a configuration file, beside those that are options of attach
     "auto_pair": "hitless_control_options.only_listed", "pair": "hitless_control_options.pairs",
+    "host": "hitless_control_options.ignore_host",
     "standby": "hitless_attach_options.other_standbys", "primary": "hitless_attach_options.primary",
 }
 

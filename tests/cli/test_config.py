@@ -14,7 +14,7 @@ WRONG = {  # text: (line:column, what must be said)
     "auto_pair = maybe": ("1:13", "could not determine value type"),
     "\n\nauto_pair = 'yes'": ("3:13", "'auto_pair' is no true or false"),
     "auto_pair": ("1:", ""),
-    "auto_pear = true": ("1:1", "unknown key 'auto_pear', nearest is 'auto_pair'; known here: auto_pair, pair, "
+    "auto_pear = true": ("1:1", "unknown key 'auto_pear', nearest is 'auto_pair'; known here: auto_pair, pair, host, "
                                 "hold_down_ms, up_delay_ms,"),
     "probe_interval_ms = 60001": ("1:21", "'probe_interval_ms' is out of range; use 0 to 60000"),
     "probe_rest_ms = -1": ("1:17", "'probe_rest_ms' is out of range"),

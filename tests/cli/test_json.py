@@ -16,7 +16,8 @@ PAIR = {"name": str, "model": str, "datapath": str, "active": str, "healthy": bo
             "twin_table_full", "drop_no_device")},
         "failover": str,
         "hold_down_s": float, "up_delay_s": float, "probe_interval_s": float, "probe_rest_s": float,
-        "proof_timeout_s": float, "reselect": str, "announce": str, "proved": bool, "carrier": str}
+        "proof_timeout_s": float, "reselect": str, "announce": str, "proved": bool, "carrier": str,
+        "host": (dict, type(None))}
 STATUS = {"version": int, "pairs": [PAIR]}
 FLIP = {"time_s": float, "pair": str, "from": str, "to": str, "reason": [str], "actor": str,
         "lost_frames": (int, type(None)), "duration_s": (float, type(None))}

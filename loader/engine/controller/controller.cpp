@@ -202,10 +202,39 @@ class Controller::Engine {
         return news;
     }
 
+    /// Or not any more: the configuration may have changed.
+    void listen_to_host(ManagedPair &managed) {
+        if (!options_.host) {
+            managed.host_link.reset();
+            return forget_host(managed.pair);
+        }
+        if (managed.host_link) return;
+        managed.host_link.emplace(managed.pair, managed.namespaces);
+        int fd = managed.host_link->fd();
+        hosts_.add(fd, static_cast<uint64_t>(fd));
+    }
+
+    /// A machine has one port; the first of its pairs has it, as long as it lasts.
+    void listen_to_port() {
+        bool taken = std::ranges::any_of(pairs_, [](const auto &managed) {
+            return managed.second.host_link && managed.second.host_link->has_port();
+        });
+        if (taken || pairs_.empty() || !options_.host) return;
+        ManagedPair &first = pairs_.begin()->second;
+        if (!first.host_link) return;
+        logging_errors(
+            [&](const std::string &line) {
+                if (std::exchange(port_error_, line) != line) log(line);
+            },
+            [&] { first.host_link->open_port(channel_port_path()); });
+    }
+
     /// What the host says, alone. True when the whole pair must be looked at.
     bool follow_host(ManagedPair &managed) {
         bool news = false;
         logging_errors([&] { news = managed.host_link->step(managed.pair, managed.namespaces); });
+        std::string said = managed.host_link->take_news();
+        if (!said.empty()) log(fmt::format("{}: {}", managed.pair.state().standby_id.ifname, said));
         return news;
     }
 
@@ -254,12 +283,14 @@ class Controller::Engine {
         std::vector<std::string> names;
         for (auto &[name, managed] : pairs_) {
             apply_rule(managed, options_);
+            logging_errors([&, &managed = managed] { listen_to_host(managed); });
             logging_errors([&, &managed = managed] {
                 follow_filters(managed.pair, managed.namespaces,
                                read_members(managed.namespaces, managed.pair));
             });
             names.push_back(name);
         }
+        listen_to_port();
         for (const std::string &name : names)
             update_pair(name);
         finish();
@@ -283,8 +314,6 @@ class Controller::Engine {
                 wait(bells_, managed.pair.bell_fd());
                 wait(answers_, managed.path_monitor.fd());
                 if (managed.private_links) wait(hidden_, managed.private_links->fd());
-                managed.host_link.emplace(managed.pair, managed.namespaces);
-                if (managed.host_link->fd() >= 0) wait(hosts_, managed.host_link->fd());
                 log(fmt::format("{}: in our care", managed.pair.state().standby_id.ifname));
             });
         }
@@ -444,6 +473,7 @@ class Controller::Engine {
     std::optional<DirectoryWatch> directory_;
     bool may_wait_ = true;                                  ///< while it starts
     std::optional<Instant> rescan_;                         ///< not every device could be looked at
+    std::string port_error_;                                ///< said, and not to be said again
     std::map<std::string, std::string> refused_;            ///< standby: why no pair was made of it
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
     EarlyNotice notice_;                                    // outlives those who watch with it

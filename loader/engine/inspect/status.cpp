@@ -140,6 +140,23 @@ Problems find_problems(const Pair &pair, PairNamespaces &namespaces, const Membe
     return out;
 }
 
+std::optional<HostStatus> host_status(const hl_host &host) {
+    if (!host.heard && !host.ignored) return std::nullopt;
+    HostStatus out;
+    out.lease_end = Instant(host.lease_end_ns);
+    out.speaks = out.lease_end > now();
+    out.since = Instant(host.since_ns);
+    out.want = DataPath{std::min<uint8_t>(host.want, HL_CHANNEL_PATHS - 1)};
+    out.downlink = DataPath{std::min<uint8_t>(host.downlink, HL_CHANNEL_PATHS - 1)};
+    out.able = host.able;
+    out.told = GuestPrimary{std::min<uint8_t>(host.primary, HL_CHANNEL_PRIMARIES - 1)};
+    out.slot = host.slot;
+    out.heard = host.heard;
+    out.ignored = host.ignored;
+    out.sent = host.sent;
+    return out;
+}
+
 PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     Pair pair = Pair::open(dir.path(name));
     const hl_pair &state = pair.state();
@@ -167,6 +184,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.standby.native = state.hook[HL_HOOK_XDP_STANDBY].kind && pair.attached(HL_HOOK_XDP_STANDBY);
     out.name = out.standby.present ? out.standby.ifname : name;
     out.counters = pair.counters();
+    out.host = host_status(state.host);
     out.primary_active = primary_active(out);
     if (pair.model().has_failover && members.master) out.failover = members.master->name;
     out.problems = find_problems(pair, namespaces, members, out);

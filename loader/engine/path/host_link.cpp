@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <fmt/format.h>
 #include <fstream>
 
 namespace hitless {
@@ -56,7 +57,20 @@ uint64_t stamp(Instant at) {
 } // namespace
 
 HostLink::HostLink(const Pair &pair, const PairNamespaces &namespaces)
-    : socket_(home_of(pair, namespaces)), channel_(nonce_of(pair), stamp(now())) {}
+    : socket_(home_of(pair, namespaces)), channel_(nonce_of(pair), stamp(now())) {
+    if (socket_.fd() >= 0) heard_.add(socket_.fd(), 0);
+}
+
+void HostLink::open_port(const std::string &path) {
+    ChannelPort port(path);
+    if (port.fd() < 0) return;
+    heard_.add_for_edges(port.fd(), 0);
+    port_ = std::move(port);
+}
+
+bool HostLink::send(const Pair &pair, const ChannelMessage &message) const {
+    return by_port_ ? port_->send(message) : socket_.send(mac_of(pair.state().mac), message);
+}
 
 void HostLink::observe(const Pair &pair, const Members &members) {
     const std::optional<Link> &standby = members.standby, &primary = members.primary;
@@ -138,36 +152,73 @@ bool HostLink::follow(Pair &pair, const GuestChannel::Actions &actions, Instant 
 
 bool HostLink::resolve_doubt(const Pair &pair, bool wanted) {
     if (!doubt_) return false;
-    bool stands = pair.view().veto() & HL_VETO(UNPROVEN);
-    bool overruled = doubt_->stood && !stands; // an operator knows better
+    uint64_t veto = pair.view().veto();
+    bool stands = veto & HL_VETO(UNPROVEN);
+    // An operator knows better. A primary that is worse than unproven is not.
+    bool overruled = doubt_->stood && !(veto & ~HL_VETO_CHOSEN);
     uint32_t stray = *static_cast<const volatile uint32_t *>(&pair.state().primary.stray);
     bool heard = stray && stray != doubt_->stray;
-    doubt_->stood |= stands;
+    doubt_->stood = stands;
     if (wanted && !overruled && !heard) return false;
     doubt_.reset();
     return true;
 }
 
+void HostLink::hear(hl_host &told, Instant now) {
+    heard_.ready([](uint64_t) {}); // what has no end, as a port that is hung up, is told once
+    auto take = [&](const DecodedMessage &message, bool by_port) {
+        bool sound = message.fault == MessageFault::none;
+        bool counts = sound && channel_.hear(message.message, now);
+        // Somebody whom we do not obey does not lead our answers away from who is.
+        if (counts || (sound && !channel_.host())) by_port_ = by_port;
+        (counts ? told.heard : told.ignored)++;
+    };
+    socket_.read([&](const DecodedMessage &message) { take(message, false); });
+    if (port_) port_->read([&](const DecodedMessage &message) { take(message, true); });
+}
+
+/// For those who look at the pair; and as a line of the log where it is new.
+void HostLink::write_down(hl_host &told, Instant now) {
+    const GuestStatement &said = channel_.said();
+    told.able = said.able;
+    told.primary = static_cast<uint8_t>(said.primary);
+    told.slot = said.slot;
+    const HostStatement *host = channel_.host();
+    if (std::exchange(spoke_, host != nullptr) && !host) {
+        told.lease_end_ns = stamp(now);
+        news_ = "the host has fallen silent";
+    }
+    if (!host) return;
+    told.lease_end_ns = stamp(*channel_.lease_end());
+    auto want = static_cast<uint8_t>(host->want), downlink = static_cast<uint8_t>(host->downlink);
+    if (told.since_ns && told.want == want && told.downlink == downlink) return;
+    told.want = want;
+    told.downlink = downlink;
+    told.since_ns = stamp(now);
+    news_ = fmt::format("the host wants the {} and delivers by the {}", name(host->want),
+                        name(host->downlink));
+}
+
 bool HostLink::step(Pair &pair, PairNamespaces &namespaces) {
     Instant at = now();
-    socket_.read([&](const DecodedMessage &message) {
-        if (message.fault == MessageFault::none) channel_.hear(message.message, at);
-    });
+    hl_host &told = pair.state().host;
+    hear(told, at);
     bool changed = false;
     GuestChannel::Actions actions;
     for (bool again = true; again; changed |= again) {
         actions = channel_.step(input(pair, namespaces, at), at);
         again = follow(pair, actions, at) && !changed;
-        if (actions.send) socket_.send(mac_of(pair.state().mac), *actions.send);
+        if (actions.send) told.sent += send(pair, *actions.send);
     }
+    write_down(told, at);
     again_ = actions.again;
     if (channel_.host() && leaving_ && !leaving_->done)
         again_ = std::min(again_.value_or(at + look_gap), at + look_gap);
     return changed;
 }
 
-void HostLink::leave(Pair &pair) {
-    doubt_.reset();
+void forget_host(Pair &pair) {
+    if (!std::exchange(pair.state().host.lease_end_ns, 0)) return; // another agent's, if anybody's
     if (!(pair.view().veto() & HL_VETO(HOST))) return;
     pair.view().clear_veto(HL_VETO(HOST), HL_ACTOR_CONTROLLER, stamp(now()));
     pair.ring_bell();

@@ -11,8 +11,13 @@
 #pragma once
 
 #include "loader/core/guest_channel.hpp"
+#include "loader/kernel/events.hpp"
 #include "loader/kernel/state/pair.hpp"
+#include "loader/kernel/wire/channel_port.hpp"
 #include "loader/kernel/wire/channel_socket.hpp"
+
+#include <string>
+#include <utility>
 
 namespace hitless {
 
@@ -23,10 +28,15 @@ class HostLink {
   public:
     HostLink(const Pair &, const PairNamespaces &);
 
-    /// Readable when something was heard: step() is due. -1: never.
-    int fd() const { return socket_.fd(); }
+    /// Readable when something was heard: step() is due.
+    int fd() const { return heard_.fd(); }
     /// When step() is due though nothing was heard.
     std::optional<Instant> again() const { return again_; }
+
+    /// Hears the virtio-serial port, too, from now on; a machine has one, so one pair does. Throws
+    /// when it is there and cannot be opened.
+    void open_port(const std::string &path);
+    bool has_port() const { return port_.has_value(); }
 
     /// The devices as they are now.
     void observe(const Pair &, const Members &);
@@ -35,8 +45,8 @@ class HostLink {
     /// The host fell silent while it delivered to the standby, and nothing has come by the primary
     /// since: it must not count as proved.
     bool doubts_primary() const { return doubt_.has_value(); }
-    /// We speak with nobody any more: what the host decided is void.
-    void leave(Pair &);
+    /// What happened since, in words; "" when nothing did.
+    std::string take_news() { return std::exchange(news_, ""); }
 
   private:
     /// Until unicast for us was delivered by the primary, which the datapath writes down.
@@ -50,17 +60,24 @@ class HostLink {
         bool done = false;
     };
 
-    void hear(Instant now);
+    void hear(hl_host &, Instant now);
     GuestChannel::Input input(const Pair &, PairNamespaces &, Instant now);
     GuestPrimary primary(uint64_t veto) const;
     bool drained(const Pair &, PairNamespaces &, Instant now);
     bool follow(Pair &, const GuestChannel::Actions &, Instant now);
     bool resolve_doubt(const Pair &, bool wanted);
+    void write_down(hl_host &, Instant now);
+
+    bool send(const Pair &, const ChannelMessage &) const;
 
     ChannelSocket socket_;
+    std::optional<ChannelPort> port_;
+    bool by_port_ = false; ///< the host was last heard there, and is answered there
+    Poller heard_;
     GuestChannel channel_;
     std::optional<bool> level_; ///< of the veto, as it was last ordered
     std::optional<Doubt> doubt_;
+    bool spoke_ = false;    ///< the host, when it was last written down
     bool unproven_ = false; ///< as it was last ordered
     std::optional<Leaving> leaving_;
     std::optional<Link> primary_;
@@ -68,6 +85,10 @@ class HostLink {
     bool standby_works_ = false;
     uint32_t slot_ = 0;
     std::optional<Instant> again_;
+    std::string news_;
 };
+
+/// Nobody listens to the host any more: what it decided is void.
+void forget_host(Pair &);
 
 } // namespace hitless
