@@ -85,6 +85,13 @@ LADDER("xdp.frags", xdp_md, xdp_outward)
 LADDER("xdp.frags", xdp_md, xdp_inward_primary)
 LADDER("xdp.frags", xdp_md, xdp_inward_standby)
 
+/* While a pair is taken over from an older version, that one's gate stands before ours. */
+static __always_inline int judged_by_gate(struct xdp_md *xdp) {
+	const __u32 *meta = (void *)(long)xdp->data_meta;
+
+	return (void *)(meta + 1) <= (void *)(long)xdp->data && *meta == ACCEPTED_BY_GATE;
+}
+
 /*
  * On the standby of a pair of two: drops twins and echoes before AF_PACKET taps see them. What it
  * judged it marks for tc, in the metadata before the frame; where a driver has no room for that it
@@ -94,7 +101,7 @@ SEC("xdp.frags") int hl_gate(struct xdp_md *xdp) {
 	const __u8 *frame = header_of(xdp);
 	__u32 *meta;
 
-	if (!frame || likely(is_own(frame))) return XDP_PASS;
+	if (!frame || likely(is_own(frame)) || judged_by_gate(xdp)) return XDP_PASS;
 	if (bpf_xdp_adjust_meta(xdp, -(int)sizeof(*meta))) return XDP_PASS;
 	meta = (void *)(long)xdp->data_meta;
 	frame = header_of(xdp);

@@ -39,6 +39,7 @@ Run setup_run(CLI::App &);
 Run setup_attach(CLI::App &);
 Run setup_detach(CLI::App &);
 Run setup_convert(CLI::App &);
+Run setup_upgrade(CLI::App &);
 Run setup_status(CLI::App &);
 Run setup_explain(CLI::App &);
 Run setup_switch(CLI::App &);

@@ -23,6 +23,7 @@ constexpr Command commands[] = {
     {"attach", "make a pair of a standby and its primary", setup_attach},
     {"detach", "end a pair and give every setting back", setup_detach},
     {"convert", "change the model of a pair", setup_convert},
+    {"upgrade", "take over what an older version has made, without losing a frame", setup_upgrade},
     {"status", "show pairs; exit 0 healthy, 2 degraded, 3 nothing attached", setup_status},
     {"explain", "say in words why this path, since when and what would change it", setup_explain},
     {"switch", "choose the path of a pair", setup_switch},

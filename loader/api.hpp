@@ -76,6 +76,19 @@ struct ConvertRequest {
 /// that the pair has already, the pair is made again as it is. Returns how long it took.
 Instant convert(const ConvertRequest &);
 
+/// What became of a pair that another version of hitless had made.
+struct Upgraded {
+    std::string standby; ///< the pair's own name where its record cannot be read
+    uint32_t from = 0;   ///< HL_ABI_VERSION of the one that made it; 0: it cannot be read
+    std::string refused; ///< why it is not taken over, and stays in force as it was; empty: it is
+};
+
+/// Takes over the namespace's pairs of the version before (HL_ABI_FORMER): our programs run in the
+/// place of the older ones, and no frame passes neither. Counts, settings and reasons go on. A
+/// controller that starts does it by itself. With `check_only` nothing changes, and what would
+/// refuse is said. Returns those pairs that are not of our version.
+std::vector<Upgraded> upgrade(bool check_only = false);
+
 struct NicStatus {
     std::string ifname;
     Ifindex index = Ifindex::none;
@@ -250,6 +263,9 @@ std::string state_directory();
 
 /// The pid of the namespace's controller, if it has one.
 std::optional<int> controller_pid();
+
+/// The same when it is of another version, and so keeps none of the pairs of ours.
+std::optional<int> foreign_controller_pid();
 
 /// One thing that examine_machine() looked at.
 struct Finding {

@@ -5,7 +5,8 @@
  *
  * A pair is one `struct hl_pair`, alone in an mmap-able array map of one entry. Programs reach it
  * by its address (no lookup), userspace through mmap (no syscall). Change a field: raise
- * HL_ABI_VERSION; a loader refuses pins of another version instead of guessing.
+ * HL_ABI_VERSION; a loader takes over the pairs of the version before, and refuses pins of any other
+ * instead of guessing.
  */
 #ifndef HITLESS_ABI_H
 #define HITLESS_ABI_H
@@ -13,7 +14,8 @@
 #include <linux/types.h>
 
 #define HL_ABI_MAGIC 0x73736c68u /* "hlss" */
-#define HL_ABI_VERSION 6u
+#define HL_ABI_VERSION 7u
+#define HL_ABI_FORMER 6u /* the one before, whose pairs are taken over (loader/core/former_abi.hpp) */
 
 /*
  * Reasons not to use the primary, one bit each:
@@ -373,6 +375,9 @@ struct hl_pair {
 	struct hl_hook hook[HL_HOOKS];
 	char selector_arg[HL_ARG];
 	struct hl_travelled travelled;
+	__u64 taken_over_ns; /* CLOCK_BOOTTIME at which a newer version took the pair over; 0: it made it */
+	__u32 former_abi;    /* the version from which it did */
+	__u32 loader_reserved;
 
 	/* The flip log: claim a slot by an atomic add on `flips`, fill it, store its seq. */
 	__u64 flips __attribute__((aligned(64)));
@@ -478,6 +483,7 @@ HL_ASSERT(HL_OFFSETOF(struct hl_pair, primary_saved) == 328);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, hook) == 464);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, selector_arg) == 520);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, travelled) == 648);
+HL_ASSERT(HL_OFFSETOF(struct hl_pair, taken_over_ns) == 680);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, flips) == 704);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, host) == 712);
 HL_ASSERT(HL_OFFSETOF(struct hl_pair, flip) == 768);

@@ -37,6 +37,17 @@ struct flock exclusive() {
     return whole;
 }
 
+/// What is written in a lock file; nothing while nobody holds it.
+std::optional<std::string> text_of_holder(const std::string &path) {
+    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct flock whole = exclusive();
+    if (!fd || fcntl(fd.get(), F_OFD_GETLK, &whole) < 0 || whole.l_type == F_UNLCK)
+        return std::nullopt;
+    char text[64];
+    ssize_t size = pread(fd.get(), text, sizeof(text), 0);
+    return std::string(text, static_cast<size_t>(std::max<ssize_t>(size, 0)));
+}
+
 } // namespace
 
 Poller::Poller() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
@@ -113,7 +124,7 @@ bool DirectoryWatch::changed(std::string_view but) {
     return other;
 }
 
-OwnerLock::OwnerLock(const std::string &path) : path_(path) {
+OwnerLock::OwnerLock(const std::string &path, std::string_view remark) : path_(path) {
     do {
         fd_ = Fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
         if (!fd_) throw Error(errno, fmt::format("open {}", path), "run as root");
@@ -123,8 +134,8 @@ OwnerLock::OwnerLock(const std::string &path) : path_(path) {
             return;
         }
     } while (!is_at(fd_.get(), path)); // its last holder removed it between our two steps
-    std::string pid = fmt::format("{}\n", getpid());
-    if (ftruncate(fd_.get(), 0) < 0 || pwrite(fd_.get(), pid.data(), pid.size(), 0) < 0)
+    std::string text = fmt::format("{}\n{}\n", getpid(), remark);
+    if (ftruncate(fd_.get(), 0) < 0 || pwrite(fd_.get(), text.data(), text.size(), 0) < 0)
         throw Error(errno, fmt::format("write {}", path));
 }
 
@@ -133,12 +144,15 @@ OwnerLock::~OwnerLock() {
 }
 
 std::optional<int> OwnerLock::holder(const std::string &path) {
-    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    struct flock whole = exclusive();
-    if (!fd || fcntl(fd.get(), F_OFD_GETLK, &whole) < 0 || whole.l_type == F_UNLCK)
-        return std::nullopt;
-    char text[16] = {};
-    return pread(fd.get(), text, sizeof(text) - 1, 0) > 0 ? std::optional(atoi(text)) : 0;
+    std::optional<std::string> text = text_of_holder(path);
+    if (!text) return std::nullopt;
+    return atoi(text->c_str()); // 0: nothing yet
+}
+
+std::string OwnerLock::remark(const std::string &path) {
+    std::string text = text_of_holder(path).value_or("");
+    text.erase(0, text.find('\n') + 1);
+    return text.substr(0, text.find('\n'));
 }
 
 bool is_stopped(int pid) {

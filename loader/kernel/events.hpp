@@ -73,8 +73,8 @@ class DirectoryWatch {
 /// it.
 class OwnerLock {
   public:
-    /// Returns an unheld lock when somebody else has it.
-    explicit OwnerLock(const std::string &path);
+    /// Returns an unheld lock when somebody else has it. `remark`: a line that others may read.
+    explicit OwnerLock(const std::string &path, std::string_view remark = "");
     /// Removes the file: namespaces come and go, and each would leave one.
     ~OwnerLock();
     OwnerLock(const OwnerLock &) = delete;
@@ -83,6 +83,8 @@ class OwnerLock {
 
     /// The pid of whoever holds it; 0 when it has not yet written it.
     static std::optional<int> holder(const std::string &path);
+    /// What it has remarked; "" when it has nothing to say, or nobody holds it.
+    static std::string remark(const std::string &path);
 
   private:
     std::string path_;

@@ -160,7 +160,7 @@ class NetCase(Case):
         if not name:
             return None
         with open(f"{self.state}/{name}") as file:
-            return int(file.read() or 0)
+            return int(file.readline() or 0)
 
     @staticmethod
     def end(process):

@@ -5,8 +5,8 @@ import unittest
 
 from bed import Case
 
-SUBCOMMANDS = ["run", "attach", "detach", "convert", "status", "explain", "switch", "events", "watch", "metrics", "doctor", "host",
-               "demo", "bugreport"]
+SUBCOMMANDS = ["run", "attach", "detach", "convert", "upgrade", "status", "explain", "switch", "events", "watch", "metrics", "doctor",
+               "host", "demo", "bugreport"]
 OF_HOST = ["run", "give", "take", "status", "events", "check"]
 
 WRONG = [  # command line, what must be said

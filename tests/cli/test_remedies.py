@@ -70,6 +70,7 @@ SHOWN = {
 }
 HOST = "tests/cli/test_host.py"
 LAB = "selftests/lab/scenarios/remedies.py"
+UPGRADE = "selftests/upgrade_test.cpp"
 DISTRO = "selftests/distro/test_networkmanager.py"
 # Needs hardware, another kernel or other packages: where it is run, or why it cannot be.
 ELSEWHERE = {
@@ -88,6 +89,10 @@ ELSEWHERE = {
     "`bridge vlan add dev {} vid VLAN`": "VLAN is for people to choose",
     "`bridge vlan add dev {} vid {}`": "tests/host/bridge_delivery_test.cpp, where bridges tell VLANs apart",
     "{} is called {} now; `ip link set {} name {}`, or mend `standby` at {}": "tests/host/host_test.cpp",
+    "hitless upgrade": "tests/cli/test_versions.py",
+    "it stays in force; `hitless upgrade` takes it over without losing a frame": UPGRADE, "kill {}": UPGRADE,
+    "hitless: process {} is a controller of another version: it keeps none of these pairs; "
+    "`systemctl restart hitless`, or `kill {}` and `hitless run`\\n": UPGRADE,
     "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
     "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":
         "the filters' command above, with another word",

@@ -62,6 +62,29 @@ class Versions(NetCase):
                        "/proc/sys/net/ipv4/conf/pri/arp_ignore"))
         self.attach()
 
+    def test_former(self):
+        """The version before had all of its fields where they are now."""
+        struct.pack_into("=I", self.pair, VERSION, OURS - 1)
+        for line in (*self.READERS, self.ATTACH):
+            with self.subTest(line):
+                self.expect(1, *line, says=[f"(ABI {OURS - 1}, this is {OURS})", "`hitless upgrade`"])
+        self.assertIn("hitless upgrade", self.hitless("doctor").stdout)
+        done = self.expect(0, "upgrade", "--check")
+        self.assertEqual(done.stdout, f"sby: can be taken over from ABI {OURS - 1}\n")
+        self.expect(1, "status")
+        self.assertEqual(self.expect(0, "upgrade").stdout, f"sby: taken over from ABI {OURS - 1}\n")
+        self.assertTrue(self.status()[0]["healthy"])
+        self.assertIn(f"taken over from ABI {OURS - 1}", self.hitless("doctor").stdout)
+        self.assertEqual(self.expect(0, "upgrade").stdout, "", "there is nothing left to do")
+        self.expect(0, "detach", "sby")
+        unchanged(self, self.before)
+
+    def test_neither_ours_nor_the_one_before(self):
+        struct.pack_into("=I", self.pair, VERSION, OURS - 2)
+        for line in (["upgrade"], ["upgrade", "--check"]):
+            self.expect(1, *line, says=[f"(ABI {OURS - 2}, this is {OURS})", "it stays in force"])
+        self.removed_by_detach()
+
     def test_newer(self):
         struct.pack_into("=I", self.pair, VERSION, OURS + 1)
         self.everything_says(f"made by another version of hitless (ABI {OURS + 1}, this is {OURS})")

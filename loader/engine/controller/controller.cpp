@@ -31,6 +31,11 @@ std::string lock_path(const StateDir &dir) {
     return fmt::format("{}/controller-{}", dir.root(), netns_cookie());
 }
 
+/// In the lock: by it others know whether this controller keeps what they make.
+std::string version_remark() {
+    return fmt::format("abi-{}", HL_ABI_VERSION);
+}
+
 constexpr auto retry_after_error = std::chrono::seconds(1);
 constexpr auto retry_when_locked = std::chrono::milliseconds(20); // somebody else has the lock
 
@@ -59,6 +64,13 @@ std::optional<int> controller_pid() {
     return OwnerLock::holder(lock_path(StateDir()));
 }
 
+std::optional<int> foreign_controller_pid() {
+    const std::string path = lock_path(StateDir());
+    std::optional<int> pid = OwnerLock::holder(path);
+    // One that has not yet said who it is is not judged.
+    return pid.value_or(0) && OwnerLock::remark(path) != version_remark() ? pid : std::nullopt;
+}
+
 class Controller::Engine {
   public:
     explicit Engine(Options options) : options_(std::move(options)) {
@@ -68,6 +80,7 @@ class Controller::Engine {
             clear_stage(dir_, rtnl_);
         }
         own_namespace();
+        take_over_former_pairs();
         directory_.emplace(dir_.bpffs());
         poller_.add(monitor_.fd(), wake_links);
         poller_.add(timer_.fd(), wake_timer);
@@ -145,12 +158,20 @@ class Controller::Engine {
         const std::string path = lock_path(dir_);
         const Instant patience = now() + std::chrono::seconds(1);
         for (std::optional<int> owner; !owner_ || !owner_->held();) {
-            owner_.emplace(path);
+            owner_.emplace(path, version_remark());
             if (owner_->held()) return;
             owner = OwnerLock::holder(path);
             if ((owner && *owner) || now() >= patience) throw AlreadyRunning(owner.value_or(0));
             sleep_until(now() + std::chrono::milliseconds(1));
         }
+    }
+
+    /// A pair that is refused stays in force as it is, and nobody keeps it.
+    void take_over_former_pairs() {
+        for (const Upgraded &pair : upgrade())
+            log(pair.refused.empty()
+                    ? fmt::format("{}: taken over from ABI {}", pair.standby, pair.from)
+                    : fmt::format("{}: {}", pair.standby, pair.refused));
     }
 
     /// Marks the pairs that an event concerns. False: look at everything.

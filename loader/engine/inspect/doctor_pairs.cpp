@@ -8,12 +8,14 @@
 #include "loader/engine/pair/remains.hpp"
 #include "loader/kernel/bpf/probe.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
+#include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/nic/hardware.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <optional>
 
 namespace hitless {
 namespace {
@@ -84,6 +86,31 @@ Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
     return fine(nic.name, "no NIC with its MAC; nothing to pair");
 }
 
+/// Nothing where it is of no version that is wanted, or cannot be read.
+std::optional<PairRecord> read_record(const std::string &dir, Versions wanted) {
+    try {
+        return PairRecord(dir, wanted);
+    } catch (const Error &) {
+        return std::nullopt; // status() has said why
+    }
+}
+
+/// The pairs that another version has made, and how to have them taken over.
+void examine_takeovers(Findings &out) {
+    const StateDir dir;
+    for (const std::string &name : own_pairs(dir)) {
+        if (std::optional<PairRecord> former = read_record(dir.path(name), Versions::former))
+            out.push_back(degraded(fmt::format("pair {}", former->state().standby_id.ifname),
+                                   "the version before has made it", "hitless upgrade"));
+        std::optional<PairRecord> ours = read_record(dir.path(name), Versions::ours);
+        if (!ours || !ours->state().former_abi) continue;
+        auto since = now() - Instant{static_cast<int64_t>(ours->state().taken_over_ns)};
+        out.push_back(fine(fmt::format("pair {}", ours->state().standby_id.ifname),
+                           fmt::format("taken over from ABI {}, {} s ago", ours->state().former_abi,
+                                       std::chrono::floor<std::chrono::seconds>(since).count())));
+    }
+}
+
 /// They go on deciding about frames, and nobody keeps them.
 void examine_leftovers(Findings &out) {
     Rtnl rtnl;
@@ -111,6 +138,7 @@ void examine_pairs(Findings &out) {
         bool lost = error.code() == ENOENT;
         out.push_back(degraded("pairs", error.what(), lost ? restart : "hitless detach --all"));
     }
+    examine_takeovers(out);
     if (unreadable.empty() || !pairs.empty()) examine_controller(out, pairs.size());
     for (const PairStatus &pair : pairs)
         examine_pair(out, pair);

@@ -156,6 +156,17 @@ void find_stopped(Problems &out) {
              fmt::format("kill -CONT {}", *pid)});
 }
 
+/// It holds the lock of the namespace, so that no other can start, and what it opened are maps that
+/// no program reads any more.
+void find_foreign_controller(Problems &out) {
+    if (std::optional<int> pid = foreign_controller_pid())
+        out.push_back(
+            {fmt::format("the controller, process {}, is of another version and does not keep "
+                         "this pair",
+                         *pid),
+             fmt::format("kill {}", *pid)});
+}
+
 } // namespace
 
 void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
@@ -170,6 +181,7 @@ void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
     find_cut_off(out, pair, namespaces, status, master);
     find_unproved(out, status, namespaces, master);
     find_stopped(out);
+    find_foreign_controller(out);
 }
 
 } // namespace hitless

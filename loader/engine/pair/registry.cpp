@@ -7,6 +7,7 @@
 #include "loader/engine/pair/assembly.hpp"
 #include "loader/engine/pair/failover_device.hpp"
 #include "loader/engine/pair/remains.hpp"
+#include "loader/engine/pair/takeover.hpp"
 #include "loader/kernel/bpf/xdp.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/wire/announce.hpp"
@@ -59,7 +60,7 @@ std::string detach_pinned(const std::string &dir, Rtnl &rtnl) {
 /// The namespace in which alone a stage can be taken apart; 0 when nothing in it says so.
 uint64_t namespace_of(const std::string &stage) {
     try {
-        return PairRecord(stage).state().netns_cookie;
+        return PairRecord(stage, Versions::known).state().netns_cookie;
     } catch (const Error &) {
         return 0;
     }
@@ -68,7 +69,7 @@ uint64_t namespace_of(const std::string &stage) {
 /// What another version has in a private namespace only that version can give back.
 void check_detachable(const StateDir &dir, const std::string &name) {
     try {
-        PairRecord readable(dir.path(name));
+        PairRecord readable(dir.path(name), Versions::known);
     } catch (const Error &error) {
         if (error.code() != EPROTO) return;
         for (const std::string &netns : private_netns_names())
@@ -84,7 +85,7 @@ void check_detachable(const StateDir &dir, const std::string &name) {
 /// The pair's standby out of sight, or its failover device: the pair is named after the former.
 bool is_of(const std::string &dir, const std::string &ifname, const std::optional<Link> &link) {
     try {
-        PairRecord pair(dir);
+        PairRecord pair(dir, Versions::known);
         const hl_pair &state = pair.state();
         if (link) return state.failover.outer == number(link->index);
         return pair.model().nics == PairNetns::hidden && ifname == state.standby_id.ifname;
@@ -97,7 +98,8 @@ bool is_of(const std::string &dir, const std::string &ifname, const std::optiona
 bool is_in_use(const StateDir &dir, const std::string &netns) {
     return std::ranges::any_of(own_pairs(dir), [&](const std::string &name) {
         try {
-            return netns == PairRecord(dir.path(name)).state().failover.netns;
+            PairRecord pair(dir.path(name), Versions::known);
+            return netns == pair.state().failover.netns;
         } catch (const Error &) {
             return is_private_netns_of(netns, name);
         }
@@ -119,7 +121,7 @@ bool is_stranger(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
 bool has_owner(const StateDir &dir, uint32_t ifindex, std::initializer_list<hl_hook_kind> kinds) {
     for (const std::string &name : own_pairs(dir)) {
         try {
-            PairRecord pair(dir.path(name));
+            PairRecord pair(dir.path(name), Versions::known);
             if (pair.model().nics == PairNetns::hidden) continue; // with numbers of their own
             for (const hl_hook &hook : pair.state().hook)
                 if (hook.ifindex == ifindex && std::ranges::count(kinds, hook.kind)) return true;
@@ -197,7 +199,7 @@ std::string pair_name(Ifindex standby) {
 
 bool clear_stage(StateDir &dir, Rtnl &rtnl) {
     const uint64_t own = netns_cookie();
-    bool found = false;
+    bool found = clear_takeovers(dir, rtnl);
     if (dir.has_stage()) {
         uint64_t whose = namespace_of(dir.stage());
         found = whose == own || whose == 0;

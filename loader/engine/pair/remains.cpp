@@ -16,6 +16,8 @@ Remains find_remains(const StateDir &dir) {
     found.pins = dir.pairs();
     for (const std::string &stage : dir.stages_aside())
         found.pins.push_back(stage);
+    for (const std::string &name : dir.upgrades())
+        found.pins.push_back(StateDir::upgrade_name(name));
     found.netns = PrivateNetns::named(private_netns_prefix);
     found.files = files_of_namespaces(dir);
 

@@ -14,7 +14,7 @@
 namespace hitless {
 
 struct Remains {
-    std::vector<std::string> pins;  ///< directories of pairs and stages
+    std::vector<std::string> pins;  ///< directories of pairs, stages and takeovers
     std::vector<std::string> netns; ///< names of private namespaces
     std::vector<std::string> files; ///< in the state directory itself
     bool empty() const { return pins.empty() && netns.empty() && files.empty(); }

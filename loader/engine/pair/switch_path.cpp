@@ -5,10 +5,9 @@
 
 namespace hitless {
 
-void switch_path(const std::string &standby, Target target) {
-    StateDir dir;
-    Rtnl rtnl;
-    Pair pair = Pair::open(dir.path(pair_of(dir, rtnl, standby)));
+namespace {
+
+void write_choice(Pair &pair, Target target) {
     auto when = static_cast<uint64_t>(now().count());
     switch (target) {
     case Target::standby: pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when); break;
@@ -21,6 +20,20 @@ void switch_path(const std::string &standby, Target target) {
         break;
     }
     pair.ring_bell();
+}
+
+} // namespace
+
+void switch_path(const std::string &standby, Target target) {
+    StateDir dir;
+    Rtnl rtnl;
+    const std::string path = dir.path(pair_of(dir, rtnl, standby));
+    // A pair that was taken over meanwhile has another record.
+    for (uint32_t written = 0, there = 1; written != there && there; there = pinned_id(path)) {
+        Pair pair = Pair::open(path);
+        write_choice(pair, target);
+        written = pair.id();
+    }
 }
 
 } // namespace hitless

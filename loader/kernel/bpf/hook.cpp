@@ -191,6 +191,28 @@ hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin)
     return {at.ifindex, static_cast<uint8_t>(at.netkit ? HL_HOOK_NETKIT : HL_HOOK_TCX), 0, {}};
 }
 
+void replace_program(const hl_hook &hook, Direction direction, int program_fd,
+                     const std::string &pin) {
+    std::string action = fmt::format("replace our program on device {}", hook.ifindex);
+    if (hook.kind == HL_HOOK_CLSACT) {
+        LibbpfSilence silence; // somebody may have removed it
+        bpf_tc_hook at = clsact_hook(hook.ifindex, direction);
+        bpf_tc_opts opts = clsact_opts(direction);
+        if (bpf_tc_query(&at, &opts)) return;
+        opts = clsact_opts(direction);
+        opts.prog_fd = program_fd;
+        opts.flags = BPF_TC_F_REPLACE;
+        if (int error = bpf_tc_attach(&at, &opts)) throw Error(-error, action);
+        return;
+    }
+    Fd link(bpf_obj_get(pin.c_str()));
+    if (!link && errno == ENOENT) return;
+    if (!link) throw Error(errno, fmt::format("open {}", pin));
+    // ENOLINK: the device is gone.
+    if (bpf_link_update(link.get(), program_fd, nullptr) && errno != ENOLINK)
+        throw Error(errno, action);
+}
+
 Fd link_tcx(const HookPoint &at, int program_fd) {
     int fd = tcx_attach(at, program_fd);
     if (fd >= 0) return Fd(fd);

@@ -37,6 +37,10 @@ bool has_tcx(uint32_t ifindex);
 /// Attaches by tcx alone and leaves the link to the caller. Throws; EOPNOTSUPP before Linux 6.6.
 Fd link_tcx(const HookPoint &, int program_fd);
 
+/// Puts another program of ours in the place of the one that runs there, without a moment in which
+/// frames pass neither. Quiet when the device, or our hook on it, is gone.
+void replace_program(const hl_hook &, Direction, int program_fd, const std::string &pin);
+
 /// Takes ours away, and the clsact qdisc if we made it. Quiet when the device is gone.
 void detach_hook(const hl_hook &, Direction, const std::string &pin);
 

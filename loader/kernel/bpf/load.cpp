@@ -13,6 +13,7 @@
 #include <memory>
 #include <sys/random.h>
 #include <tc.skel.h>
+#include <vector>
 
 namespace hitless {
 namespace {
@@ -24,6 +25,23 @@ struct DestroySkeleton {
     void operator()(tc_bpf *skeleton) const { tc_bpf__destroy(skeleton); }
 };
 using Skeleton = std::unique_ptr<tc_bpf, DestroySkeleton>;
+
+void share_maps(tc_bpf &skeleton, const Objects &former) {
+    share_map(skeleton.maps.nics, former.nics);
+    share_map(skeleton.maps.counters, former.counters);
+    share_map(skeleton.maps.bell, former.bell);
+    share_map(skeleton.maps.twins, former.twins);
+    share_map(skeleton.maps.rodata_knobs, former.knobs);
+}
+
+/// Beside a pair that is open already there must be room for another. libbpf takes what it cannot
+/// open for something that the kernel lacks.
+void check_descriptors(const Fd &any) {
+    constexpr int wanted = 64;
+    std::vector<Fd> room;
+    for (int i = 0; i < wanted; i++)
+        room.push_back(duplicate(any.get()));
+}
 
 /// Opened and configured for one rung; the programs of others are left out.
 Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
@@ -43,6 +61,7 @@ Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     bpf_program__set_autoload(skeleton->progs.hl_resolve, true);
     bpf_program__set_autoload(skeleton->progs.hl_ring, true);
     if (options.datapath == HL_DATAPATH_TC) select_programs(skeleton->obj, model, liveness);
+    if (options.former) share_maps(*skeleton, *options.former);
     return skeleton;
 }
 
@@ -63,6 +82,7 @@ int take(Objects &out, tc_bpf &skeleton, const LoadOptions &options, hl_liveness
     out.resolve = duplicate(bpf_program__fd(skeleton.progs.hl_resolve));
     out.ring = duplicate(bpf_program__fd(skeleton.progs.hl_ring));
     const ModelRow &model = model_row(options.model, options.datapath);
+    if (options.former && options.former->ports) out.ports = duplicate(options.former->ports.get());
     if (options.datapath == HL_DATAPATH_XDP) return load_forwarding_programs(out, model, liveness);
     keep_programs(out, skeleton.obj, model, liveness);
     return 0;
@@ -82,6 +102,7 @@ int take(Objects &out, tc_bpf &skeleton, const LoadOptions &options, hl_liveness
 
 Loaded load_objects(const LoadOptions &options) {
     LibbpfSilence silence; // what fails comes back as an Error
+    if (options.former) check_descriptors(options.former->pair);
     int error = 0;
     for (hl_liveness rung : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK}) {
         if (options.liveness && *options.liveness != rung) continue;

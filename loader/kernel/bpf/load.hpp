@@ -16,6 +16,9 @@ struct LoadOptions {
     hl_model model = HL_MODEL_TWO;
     hl_datapath datapath = HL_DATAPATH_TC;
     std::optional<hl_liveness> liveness; ///< none: the best that this kernel takes
+    /// Of a pair that is taken over: its maps but the record serve the new programs as well, so a
+    /// frame that one of the old ones has seen is known to the new ones. Knobs are as they were.
+    const Objects *former = nullptr;
 };
 
 struct Loaded {

@@ -3,6 +3,7 @@
 #include "loader/core/error.hpp"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -67,6 +68,19 @@ Fd duplicate(int fd) {
     Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!out) throw Error(errno, "keep the BPF objects", "`ulimit -n 1024` raises the limit");
     return out;
+}
+
+void share_map(bpf_map *map, const Fd &fd) {
+    std::string action = fmt::format("share the map {} of a pair", bpf_map__name(map));
+    bpf_map_info info{};
+    uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(fd.get(), &info, &size)) throw Error(errno, action);
+    if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+        info.value_size != bpf_map__value_size(map) ||
+        info.max_entries != bpf_map__max_entries(map))
+        throw Error(EPROTO, action, "another version of hitless made it in another shape",
+                    "detach the pair with that version, and attach it again");
+    if (int error = bpf_map__reuse_fd(map, fd.get())) throw Error(-error, action);
 }
 
 void hold_maps(int program_fd, const Fd &nics) {

@@ -10,6 +10,8 @@
 
 #include <string>
 
+struct bpf_map;
+
 namespace hitless {
 
 struct Objects {
@@ -26,6 +28,10 @@ const Fd &slot_of(const Objects &, ProgramSlot);
 
 /// Another descriptor of the same object. Throws EMFILE.
 Fd duplicate(int fd);
+
+/// Has the programs of an object that is not loaded yet work on this map instead of one of their
+/// own. Throws EPROTO for a map of another shape, which another version has made.
+void share_map(bpf_map *, const Fd &);
 
 /// Has a program keep the maps that it reads without the kernel's knowing: by the addresses of
 /// their slots (bpf/lib/alive.h). Otherwise they would be freed under a program that outlives its

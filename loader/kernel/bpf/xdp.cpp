@@ -5,8 +5,10 @@
 #include "loader/kernel/bpf/libbpf_silence.hpp"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <cerrno>
 #include <fmt/format.h>
+#include <linux/if_link.h>
 #include <memory>
 #include <string_view>
 #include <unistd.h>
@@ -49,20 +51,54 @@ Programs programs_of(uint32_t ifindex) {
     return own<Programs>(xdp_multiprog__get_from_ifindex(static_cast<int>(ifindex)));
 }
 
-bool runs(const Programs &all, uint32_t id) {
-    if (!all) return false;
-    if (xdp_multiprog__is_legacy(all.get()))
-        return xdp_program__id(xdp_multiprog__main_prog(all.get())) == id;
+/// Null when it does not run there.
+xdp_program *find(const Programs &all, uint32_t id) {
+    if (!all) return nullptr;
+    if (xdp_multiprog__is_legacy(all.get())) {
+        xdp_program *program = xdp_multiprog__main_prog(all.get());
+        return xdp_program__id(program) == id ? program : nullptr;
+    }
     for (xdp_program *p = nullptr; (p = xdp_multiprog__next_prog(p, all.get()));)
-        if (xdp_program__id(p) == id) return true;
-    return false;
+        if (xdp_program__id(p) == id) return p;
+    return nullptr;
 }
 
-/// Ours is known by its name.
+bool runs(const Programs &all, uint32_t id) {
+    return find(all, id) != nullptr;
+}
+
+bool is_named_like_ours(const xdp_program *program) {
+    return std::string_view(xdp_program__name(program)).starts_with("hl_");
+}
+
 bool is_ours_alone(const Programs &all) {
     if (!all || !xdp_multiprog__is_legacy(all.get())) return false;
     xdp_program *program = xdp_multiprog__main_prog(all.get());
-    return program && std::string_view(xdp_program__name(program)).starts_with("hl_");
+    return program && is_named_like_ours(program);
+}
+
+Program open_program(const XdpObject &object, const std::string &action) {
+    xdp_program_opts opts{};
+    opts.sz = sizeof(opts);
+    opts.obj = object.object();
+    opts.prog_name = object.program();
+    xdp_program *created = xdp_program__create(&opts);
+    if (long error = libxdp_get_error(created)) throw Error(static_cast<int>(-error), action);
+    return Program(created);
+}
+
+/// In one step, and only if `from` is still there.
+void replace_alone(uint32_t ifindex, int from, int to) {
+    LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
+    opts.old_prog_fd = from;
+    if (int error = bpf_xdp_attach(static_cast<int>(ifindex), to,
+                                   XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &opts))
+        throw Error(-error, fmt::format("replace our XDP program on device {}", ifindex));
+}
+
+void take_off(xdp_program *program, uint32_t ifindex) {
+    if (int error = xdp_program__detach(program, static_cast<int>(ifindex), XDP_MODE_NATIVE, 0))
+        throw Error(-error, fmt::format("detach the XDP program from device {}", ifindex));
 }
 
 hl_hook describe(uint32_t ifindex) {
@@ -98,13 +134,8 @@ hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
     if (xdp_alive({at.ifindex, HL_HOOK_XDP, 0, {}}, pin)) return describe(at.ifindex);
     unlink(pin.c_str());
     remove_own_xdp(at.ifindex); // a NIC belongs to one pair: what is there has lost its own
-    xdp_program_opts opts{};
-    opts.sz = sizeof(opts);
-    opts.obj = object.object();
-    opts.prog_name = object.program();
-    xdp_program *created = xdp_program__create(&opts);
-    if (long error = libxdp_get_error(created)) throw Error(static_cast<int>(-error), action);
-    Program program(created);
+    Program program = open_program(object, action);
+    xdp_program *created = program.get();
     xdp_program__set_run_prio(created, first ? run_first : run_last);
     xdp_program__set_chain_call_enabled(created, XDP_PASS, true);
     int ifindex = static_cast<int>(at.ifindex);
@@ -120,6 +151,51 @@ hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
     }
 }
 
+void follow_xdp(const hl_hook &hook, const XdpObject &object, bool first, const std::string &former,
+                const std::string &pin) {
+    std::string action = fmt::format("replace our XDP program on device {}", hook.ifindex);
+    Silence silence;
+    Program before = own<Program>(xdp_program__from_pin(former.c_str()));
+    Programs now = programs_of(hook.ifindex);
+    xdp_program *running = before ? find(now, xdp_program__id(before.get())) : nullptr;
+    if (!running) return; // the device is gone, or somebody took it off
+    if (hook.kind == HL_HOOK_XDP_ALONE) {
+        if (int error = bpf_object__load(object.object())) throw Error(-error, action);
+        int program =
+            bpf_program__fd(bpf_object__find_program_by_name(object.object(), object.program()));
+        object.hold_maps(program);
+        if (bpf_obj_pin(program, pin.c_str()) < 0) throw Error(errno, fmt::format("pin {}", pin));
+        return replace_alone(hook.ifindex, xdp_program__fd(before.get()), program);
+    }
+    Program created = open_program(object, action);
+    xdp_program__set_run_prio(created.get(), xdp_program__run_prio(running) + (first ? 1 : -1));
+    xdp_program__set_chain_call_enabled(created.get(), XDP_PASS, true);
+    if (int error =
+            xdp_program__attach(created.get(), static_cast<int>(hook.ifindex), XDP_MODE_NATIVE, 0))
+        throw Error(-error, action);
+    object.hold_maps(xdp_program__fd(created.get()));
+    if (bpf_obj_pin(xdp_program__fd(created.get()), pin.c_str()) < 0)
+        throw Error(errno, fmt::format("pin {}", pin));
+}
+
+void restore_xdp(const hl_hook &hook, const std::string &former, const std::string &pin) {
+    Silence silence;
+    Program before = own<Program>(xdp_program__from_pin(former.c_str()));
+    if (!before) return;
+    if (hook.kind == HL_HOOK_XDP_ALONE) {
+        Program follower = own<Program>(xdp_program__from_pin(pin.c_str()));
+        if (!follower || !runs(programs_of(hook.ifindex), xdp_program__id(follower.get()))) return;
+        return replace_alone(hook.ifindex, xdp_program__fd(follower.get()),
+                             xdp_program__fd(before.get()));
+    }
+    // One that came before its pin is known by its name.
+    Programs all = programs_of(hook.ifindex);
+    if (!all || xdp_multiprog__is_legacy(all.get())) return;
+    for (xdp_program *p = nullptr; (p = xdp_multiprog__next_prog(p, all.get()));)
+        if (is_named_like_ours(p) && xdp_program__id(p) != xdp_program__id(before.get()))
+            return take_off(p, hook.ifindex);
+}
+
 void detach_xdp(const hl_hook &hook, const std::string &pin) {
     Silence silence;
     Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
@@ -127,8 +203,7 @@ void detach_xdp(const hl_hook &hook, const std::string &pin) {
     if (hook.kind == HL_HOOK_XDP) libxdp_clean_references(ifindex); // pins of a device that is gone
     // Not there: the pin stays, should the device come back from another namespace with it.
     if (!program || !runs(programs_of(hook.ifindex), xdp_program__id(program.get()))) return;
-    if (int error = xdp_program__detach(program.get(), ifindex, XDP_MODE_NATIVE, 0))
-        throw Error(-error, fmt::format("detach the XDP program from device {}", ifindex));
+    take_off(program.get(), hook.ifindex);
     if (unlink(pin.c_str()) < 0 && errno != ENOENT)
         throw Error(errno, fmt::format("unpin {}", pin));
 }

@@ -15,6 +15,14 @@ namespace hitless {
 /// Attaches and pins the program at `pin`. Throws; EOPNOTSUPP: the driver has no native XDP.
 hl_hook attach_xdp(const HookPoint &, const XdpObject &, bool first, const std::string &pin);
 
+/// Has `object` take the place of ours that `former` pins. Beside others both stand there until the
+/// former one is detached, in an order in which no frame is judged twice: what leads frames
+/// elsewhere comes before the one that it follows, and a gate behind. Alone it is replaced. Throws.
+void follow_xdp(const hl_hook &, const XdpObject &, bool first, const std::string &former,
+                const std::string &pin);
+/// The same undone, however far it came: the one that `former` pins runs, alone of ours.
+void restore_xdp(const hl_hook &, const std::string &former, const std::string &pin);
+
 /// Takes ours away and leaves the others. Quiet when the device, or ours, is gone.
 void detach_xdp(const hl_hook &, const std::string &pin);
 

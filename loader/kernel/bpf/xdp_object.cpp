@@ -11,22 +11,18 @@
 namespace hitless {
 namespace {
 
-void share(bpf_map *map, const Fd &fd) {
-    if (int error = bpf_map__reuse_fd(map, fd.get())) throw Error(-error, "share a pair's map");
-}
-
 /// Nothing of it loads but what is asked for afterwards.
 xdp_bpf *open_over(const Objects &maps) {
     xdp_bpf *skeleton = xdp_bpf__open();
     if (!skeleton) throw Error(errno, "open the built-in BPF object");
     select_nothing(skeleton->obj);
     try {
-        share(skeleton->maps.data_pair, maps.pair);
-        share(skeleton->maps.rodata_knobs, maps.knobs);
-        share(skeleton->maps.counters, maps.counters);
-        share(skeleton->maps.bell, maps.bell);
-        share(skeleton->maps.twins, maps.twins);
-        if (maps.ports) share(skeleton->maps.ports, maps.ports);
+        share_map(skeleton->maps.data_pair, maps.pair);
+        share_map(skeleton->maps.rodata_knobs, maps.knobs);
+        share_map(skeleton->maps.counters, maps.counters);
+        share_map(skeleton->maps.bell, maps.bell);
+        share_map(skeleton->maps.twins, maps.twins);
+        if (maps.ports) share_map(skeleton->maps.ports, maps.ports);
     } catch (const Error &) {
         xdp_bpf__destroy(skeleton);
         throw;

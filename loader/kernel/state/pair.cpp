@@ -36,13 +36,34 @@ int run_resolver(int program_fd, hl_role role, bool known) {
     return error ? -error : -static_cast<int>(opts.retval);
 }
 
-void check_version(const hl_pair &found, const std::string &dir) {
-    if (found.magic == HL_ABI_MAGIC && found.abi_version == HL_ABI_VERSION) return;
-    throw Error(EPROTO, fmt::format("adopt {}", dir),
-                fmt::format("made by another version of hitless (ABI {}, this is {})",
-                            found.abi_version, HL_ABI_VERSION),
-                fmt::format("it stays in force; `hitless detach {}` removes it, then attach again",
-                            dir.substr(dir.rfind('/') + 1)));
+void check_version(const hl_pair &found, const std::string &dir, Versions wanted) {
+    bool former = found.magic == HL_ABI_MAGIC && found.abi_version == HL_ABI_FORMER;
+    bool ours = found.magic == HL_ABI_MAGIC && found.abi_version == HL_ABI_VERSION;
+    if ((ours && wanted != Versions::former) || (former && wanted != Versions::ours)) return;
+    throw Error(
+        EPROTO, fmt::format("adopt {}", dir),
+        fmt::format("made by another version of hitless (ABI {}, this is {})", found.abi_version,
+                    HL_ABI_VERSION),
+        former ? "it stays in force; `hitless upgrade` takes it over without losing a frame"
+               : fmt::format("it stays in force; `hitless detach {}` removes it, then attach again",
+                             dir.substr(dir.rfind('/') + 1)));
+}
+
+/// A link belongs to every directory that pins it.
+void share_pin(const std::string &from, const std::string &to) {
+    Fd link(bpf_obj_get(from.c_str()));
+    if (!link && errno == ENOENT) return; // clsact keeps none
+    if (!link || bpf_obj_pin(link.get(), to.c_str()) < 0)
+        throw Error(errno, fmt::format("pin {}", to));
+}
+
+LoadOptions follower_of(const hl_pair &former, const Objects &maps) {
+    LoadOptions out;
+    out.model = static_cast<hl_model>(former.model);
+    out.datapath = static_cast<hl_datapath>(former.datapath);
+    out.liveness = static_cast<hl_liveness>(former.liveness);
+    out.former = &maps;
+    return out;
 }
 
 uint32_t map_id(int fd) {
@@ -74,12 +95,28 @@ Pair Pair::open(const std::string &dir) {
 }
 
 Pair Pair::open_remains(const std::string &dir) {
-    PairRecord version_first(dir);
+    PairRecord version_first(dir, Versions::known);
     return Pair(open_remaining_objects(dir), dir);
 }
 
-PairRecord::PairRecord(const std::string &dir) : mapping_(open_pin(dir, "pair").get()) {
-    check_version(state(), dir);
+Pair Pair::open_former(const std::string &dir) {
+    PairRecord version_first(dir, Versions::former);
+    return Pair(open_objects(dir), dir);
+}
+
+Pair Pair::follow(const Pair &former, const std::string &dir) {
+    Pair pair(load_objects(follower_of(former.state(), former.objects_)).objects, dir);
+    pin_objects(pair.objects_, dir);
+    return pair;
+}
+
+void Pair::try_to_follow(const Pair &former) {
+    load_objects(follower_of(former.state(), former.objects_));
+}
+
+PairRecord::PairRecord(const std::string &dir, Versions wanted)
+    : mapping_(open_pin(dir, "pair").get()) {
+    check_version(state(), dir, wanted);
 }
 
 uint32_t Pair::id() const {
@@ -169,15 +206,19 @@ std::string Pair::pin(hl_hook_id hook) const {
     return fmt::format("{}/{}", dir_, hook_pins[hook]);
 }
 
+XdpObject Pair::xdp_object(hl_hook_id hook, std::string_view shown) const {
+    const HookRow *row = model().hook(hook);
+    if (!row)
+        throw Error(EINVAL, fmt::format("attach an XDP program to {}", shown),
+                    "its model has none there", "");
+    return XdpObject(objects_, *row, static_cast<hl_liveness>(state().liveness));
+}
+
 void Pair::attach(hl_hook_id hook, const Link &link) {
     HookPoint at{number(link.index), direction(hook), link.name, link.kind == "netkit",
                  goes_last(hook)};
     if (is_xdp(hook)) {
-        const HookRow *row = model().hook(hook);
-        if (!row)
-            throw Error(EINVAL, fmt::format("attach an XDP program to {}", link.name),
-                        "its model has none there", "");
-        XdpObject object(objects_, *row, static_cast<hl_liveness>(state().liveness));
+        XdpObject object = xdp_object(hook, link.name);
         state().hook[hook] = attach_xdp(at, object, !objects_.ports, pin(hook));
         return;
     }
@@ -190,6 +231,29 @@ void Pair::detach(hl_hook_id hook) {
     else
         detach_hook(state().hook[hook], direction(hook), pin(hook));
     state().hook[hook] = {};
+}
+
+void Pair::take_over(hl_hook_id hook, const Pair &former) {
+    const hl_hook &at = former.state().hook[hook];
+    if (at.kind == HL_HOOK_NONE) return;
+    if (is_xdp(hook))
+        return follow_xdp(at, xdp_object(hook, "a NIC"), !objects_.ports, former.pin(hook),
+                          pin(hook));
+    share_pin(former.pin(hook), pin(hook));
+    replace_program(at, direction(hook), program(hook), pin(hook));
+}
+
+void Pair::give_back(hl_hook_id hook, const std::string &follower) {
+    const hl_hook &at = state().hook[hook];
+    if (at.kind == HL_HOOK_NONE) return;
+    if (is_xdp(hook))
+        restore_xdp(at, pin(hook), fmt::format("{}/{}", follower, hook_pins[hook]));
+    else if (program(hook) >= 0) // remains may lack it
+        replace_program(at, direction(hook), program(hook), pin(hook));
+}
+
+void Pair::retire(hl_hook_id hook) {
+    if (is_xdp(hook)) detach_xdp(state().hook[hook], pin(hook));
 }
 
 bool Pair::attached(hl_hook_id hook) const {

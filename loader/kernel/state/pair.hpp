@@ -13,6 +13,7 @@
 #include "loader/kernel/bpf/load.hpp"
 #include "loader/kernel/bpf/mapping.hpp"
 #include "loader/kernel/bpf/objects.hpp"
+#include "loader/kernel/bpf/xdp_object.hpp"
 #include "maps/pair_view.hpp"
 
 #include <functional>
@@ -22,6 +23,10 @@ struct ring_buffer;
 
 namespace hitless {
 
+/// Whose records a reader can make sense of: our own version's; the version's before, which may be
+/// taken over; either, which is enough to give settings back.
+enum class Versions { ours, former, known };
+
 class Pair {
   public:
     /// Loads programs and maps for the master and pins them below `dir`. Attaches nothing.
@@ -29,8 +34,15 @@ class Pair {
     /// Adopts what is pinned. Throws EPROTO for pins of another ABI version, whatever else they
     /// lack, and leaves them alone.
     static Pair open(const std::string &dir);
-    /// The same of a pair that lost pins, but not its state: fit to be taken apart.
+    /// The same of a pair that lost pins, but not its state, or of the version before: fit to be
+    /// taken apart.
     static Pair open_remains(const std::string &dir);
+    /// A whole pair of the version before.
+    static Pair open_former(const std::string &dir);
+    /// Loads our programs over the maps of such a pair and pins both below `dir`. Attaches nothing.
+    static Pair follow(const Pair &former, const std::string &dir);
+    /// What would refuse that: throws it, and changes nothing.
+    static void try_to_follow(const Pair &former);
 
     PairView view() const { return PairView(mapping_.get()); }
     /// The fields that the loader owns.
@@ -65,6 +77,13 @@ class Pair {
     void attach(hl_hook_id, const Link &);
     void detach(hl_hook_id);
     bool attached(hl_hook_id) const;
+    /// Our program runs in the place of the former one, whose link we have as well. A frame passes
+    /// the one or the other.
+    void take_over(hl_hook_id, const Pair &former);
+    /// The former pair's program runs again, however far the one in `follower` had come.
+    void give_back(hl_hook_id, const std::string &follower);
+    /// What the former pair still has beside its follower there.
+    void retire(hl_hook_id);
     /// Programs of others stand behind ours, where redirected frames do not come by.
     bool hides_from_others(hl_hook_id) const;
     /// Moves ours behind them; no frame passes it meanwhile.
@@ -82,6 +101,7 @@ class Pair {
     int program(hl_hook_id) const;
     bool goes_last(hl_hook_id) const;
     std::string pin(hl_hook_id) const;
+    XdpObject xdp_object(hl_hook_id, std::string_view shown) const;
 
     Objects objects_;
     Mapping mapping_;
@@ -92,7 +112,7 @@ class Pair {
 class PairRecord {
   public:
     /// Throws as Pair::open() does.
-    explicit PairRecord(const std::string &dir);
+    explicit PairRecord(const std::string &dir, Versions = Versions::ours);
     const hl_pair &state() const { return *mapping_.get(); }
     const ModelRow &model() const { return model_row(state()); }
 

@@ -27,6 +27,7 @@ constexpr auto override_variable = "HITLESS_STATE_DIR";
 constexpr auto default_root = "/run/hitless";
 constexpr auto mount_source = "hitless";
 constexpr std::string_view host_prefix = "host-";
+constexpr std::string_view upgrade_prefix = "upgrade-";
 
 int mount_bpffs(const char *target) {
     return mount(mount_source, target, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? errno
@@ -155,7 +156,8 @@ std::vector<std::string> StateDir::pairs() const {
     if (!mounted()) return {};
     std::vector<std::string> out = entries(bpffs_);
     std::erase_if(out, [](const std::string &name) {
-        return name.starts_with(stage_name) || name.starts_with(host_prefix);
+        return name.starts_with(stage_name) || name.starts_with(host_prefix) ||
+               name.starts_with(upgrade_prefix);
     });
     std::ranges::sort(out);
     return out;
@@ -198,6 +200,30 @@ void StateDir::publish(const std::string &name) {
 std::string StateDir::unpublish(const std::string &name) {
     rename_or_throw(path(name), stage());
     return stage();
+}
+
+std::string StateDir::upgrade_name(const std::string &pair) {
+    return fmt::format("{}{}", upgrade_prefix, pair);
+}
+
+std::string StateDir::make_upgrade(const std::string &name) const {
+    std::string dir = upgrade_of(name);
+    if (mkdir(dir.c_str(), 0700) < 0) throw Error(errno, fmt::format("create {}", dir));
+    return dir;
+}
+
+void StateDir::exchange(const std::string &name) const {
+    if (renameat2(AT_FDCWD, upgrade_of(name).c_str(), AT_FDCWD, path(name).c_str(),
+                  RENAME_EXCHANGE) < 0)
+        throw Error(errno, fmt::format("exchange {} and {}", upgrade_of(name), path(name)),
+                    errno == EINVAL ? "the kernel must be 5.17 or later" : "");
+}
+
+std::vector<std::string> StateDir::upgrades() const {
+    std::vector<std::string> out;
+    for (const std::string &name : mounted() ? entries(bpffs_) : std::vector<std::string>())
+        if (name.starts_with(upgrade_prefix)) out.push_back(name.substr(upgrade_prefix.size()));
+    return out;
 }
 
 void StateDir::remove(const std::string &dir) {

@@ -61,6 +61,16 @@ class StateDir {
     void publish(const std::string &name);
     /// Takes a pair out of sight; its pins are then below the returned directory. Under the lock.
     std::string unpublish(const std::string &name);
+    /// The directory in which a pair is taken over from the version before; it stands beside the
+    /// pair. Under the lock.
+    std::string upgrade_of(const std::string &name) const { return path(upgrade_name(name)); }
+    static std::string upgrade_name(const std::string &pair);
+    std::string make_upgrade(const std::string &name) const;
+    /// The two directories take each other's place in one step: a reader sees the one pair or the
+    /// other.
+    void exchange(const std::string &name) const;
+    /// The pairs that have such a directory, of all namespaces; under the lock: since a crash.
+    std::vector<std::string> upgrades() const;
     /// Removes a directory of pins and all in it. What is not pinned elsewhere is freed.
     static void remove(const std::string &dir);
 

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/command.hpp"
+#include "loader/api.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <memory>
+#include <optional>
+#include <ostream>
+
+namespace hitless::cli {
+namespace {
+
+int upgrade_pairs(bool check, Env &env) {
+    int code = exit_ok;
+    for (const Upgraded &pair : upgrade(check)) {
+        if (pair.refused.empty()) {
+            env.out << fmt::format("{}: {} from ABI {}\n", pair.standby,
+                                   check ? "can be taken over" : "taken over", pair.from);
+            continue;
+        }
+        env.err << fmt::format("hitless: {}: {}\n", pair.standby, pair.refused);
+        code = exit_failed;
+    }
+    if (std::optional<int> pid = foreign_controller_pid(); pid && !check)
+        env.err << fmt::format(
+            "hitless: process {} is a controller of another version: it keeps none of "
+            "these pairs; `systemctl restart hitless`, or `kill {}` and `hitless run`\n",
+            *pid, *pid);
+    return code;
+}
+
+} // namespace
+
+Run setup_upgrade(CLI::App &app) {
+    auto check = std::make_shared<bool>(false);
+    app.add_flag("--check", *check, "say what would be taken over or refused, change nothing");
+    return [check](Env &env) { return upgrade_pairs(*check, env); };
+}
+
+} // namespace hitless::cli
