@@ -6,7 +6,7 @@ import unittest
 from bed import HITLESS, NetCase
 from cost import Cost, figure, in_turns, least
 
-RUNS = 30
+RUNS, ROUNDS = 30, 5
 MOST = 1.5  # of a bare start's CPU time; reading a pair takes a tenth of that
 
 
@@ -17,6 +17,10 @@ class Figures(NetCase):
     def expect_little(self, *args):
         self.attach()
         bare, full = in_turns(RUNS, self.cost("--version"), self.cost(*args))
+        for _ in range(ROUNDS):  # while others have the kernel's rtnl lock all runs wait for it
+            if least(full, "waits") <= least(bare, "waits"):
+                break
+            full += in_turns(RUNS, self.cost(*args))[0]
         figure(" ".join(args), [cost.ms for cost in full])
         figure("a bare start of the program", [cost.ms for cost in bare])
         self.assertLessEqual(least(full, "cpu"), MOST * least(bare, "cpu"))

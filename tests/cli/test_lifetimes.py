@@ -130,7 +130,7 @@ class Lifetimes(NetCase):
                 sh("ip addr replace 192.0.2.2/24 dev sby")
                 self.attach("--model", model)
                 (pair,) = self.pins()
-                self.set_version(pair, OURS - 1)
+                self.set_version(pair, OURS - 2)
                 before = sh("ip -br addr")
                 self.expect(1, "detach", pair, says=["another version", "detach it with that version"])
                 self.expect(1, "detach", "--all", says="another version")
