@@ -28,7 +28,7 @@ class BridgeDelivery : public Delivery {
         std::string failure;
         try {
             Places at = places();
-            if (number(at.primary) || to == DataPath::primary) check(at);
+            if (to == DataPath::primary) check(at);
             move(at, to);
         } catch (const Error &error) {
             failure = error.what();
@@ -41,14 +41,13 @@ class BridgeDelivery : public Delivery {
                 fmt::format("moved to the {}, and reads back {}", name(to), name(state_.path));
     }
 
-    /// As if the bridge had learnt them: they age, and move to where the guest is heard.
+    /// As if the bridge had learnt them: they age, and move to where the guest is heard. Asks each
+    /// port for itself: either may be gone.
     void release() override {
         try {
-            Places at = places();
-            for (uint16_t vlan : at.vlans)
-                if (std::optional<FdbEntry> entry = fdb_entry(rtnl_, at.bridge, spec_.mac, vlan))
-                    if (entry->fixed) put(at, {spec_.mac, vlan, entry->port});
-            state_ = read(at);
+            for (const std::string &port : {spec_.standby, spec_.primary})
+                if (std::optional<Link> link = rtnl_.link(port)) release(link->index);
+            state_.held = false;
         } catch (const Error &error) {
             state_.problem = error.what();
         }
@@ -111,10 +110,18 @@ class BridgeDelivery : public Delivery {
                     fmt::format("`bridge vlan add dev {} vid {}`", spec_.primary, vlan));
     }
 
-    void put(const Places &, const FdbEntry &entry) {
+    void put(const FdbEntry &entry) {
         if (int error = put_fdb_entry(rtnl_, entry))
             throw Error(error, fmt::format("have the bridge send {} to device {}", entry.mac.text(),
                                            number(entry.port)));
+    }
+
+    void release(Ifindex port) {
+        for (FdbEntry entry : fdb_entries(rtnl_, port)) {
+            if (entry.mac != spec_.mac || !entry.fixed) continue;
+            entry.fixed = entry.sticky = false;
+            put(entry);
+        }
     }
 
     void move(const Places &at, DataPath to) {
@@ -126,7 +133,7 @@ class BridgeDelivery : public Delivery {
         for (const MdbEntry &group : groups)
             change_mdb_entry(rtnl_, at.bridge, group.at(target), true);
         for (uint16_t vlan : at.vlans)
-            put(at, {spec_.mac, vlan, target, true, true});
+            put({spec_.mac, vlan, target, true, true});
         // What the guest has besides may live elsewhere tomorrow: as it was, never sticky by us.
         if (number(source))
             for (FdbEntry other : fdb_entries(rtnl_, source)) {

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <utility>
 
 namespace hitless {
 namespace {
@@ -40,14 +41,19 @@ void ManagedGuest::find_tap(Instant now) {
     if (!found && tap_) found = shared_.rtnl.link(tap_->index);
     if (tap_ && (!found || found->index != tap_->index))
         shared_.channel.programs().detach(tap_->index);
-    bool fresh = found && (!tap_ || tap_->index != found->index);
+    bool lost = tap_ && !found, fresh = found && (!tap_ || tap_->index != found->index);
     tap_ = found;
     tap_problem_.clear();
+    // A tap comes and goes with its virtual machine: what an earlier one said is void, and its
+    // entry would keep the bridge from learning where it runs now.
+    if (lost) delivery_->release();
+    if (std::exchange(looked_, true) && fresh) channel_.guest_reset();
+    wish_read_ &= !fresh;
     if (!tap_) return;
     try {
         TapPrograms &programs = shared_.channel.programs();
         if (fresh || !programs.attached(tap_->index)) programs.attach(tap_->index, tap_->name);
-        if (fresh) {
+        if (!std::exchange(wish_read_, true)) {
             hl_tap_wish kept = programs.wish(tap_->index);
             give_ = kept == HL_TAP_WISH_NONE ? spec_.give : kept == HL_TAP_WISH_GIVE;
             known_ = false;
@@ -93,7 +99,8 @@ void ManagedGuest::step(Instant now) {
     }
     if (!tap_problem_.empty()) {
         if (now >= *again_) find_tap(now);
-        if (!tap_problem_.empty()) return complain();
+        if (!tap_) again_.reset();
+        if (!tap_ || !tap_problem_.empty()) return complain();
     }
     delivery_->process(now);
     for (unsigned i = 0; i < most_steps_at_once && step_once(now); i++)
@@ -194,8 +201,8 @@ uint64_t ManagedGuest::dropped() const {
 }
 
 void ManagedGuest::let_go() {
+    if (!delivery_->busy()) delivery_->release();
     if (!tap_) return;
-    if (!delivery_->busy() && delivery_->state().held) delivery_->release();
     shared_.channel.programs().detach(tap_->index);
 }
 

@@ -55,7 +55,8 @@ class ManagedGuest {
     std::optional<Link> tap_;
     std::string tap_problem_;
     bool give_;
-    bool known_ = false; ///< where frames go was read at least once
+    bool looked_ = false, wish_read_ = false; ///< for a tap; the wish of the present one
+    bool known_ = false;                      ///< where frames go was read at least once
     std::optional<Instant> again_;
     Instant look_at_{0};
     std::optional<HostEvent> running_; ///< what is under way

@@ -186,6 +186,31 @@ TEST_F(HostTest, ATapMayComeLateAndComeAnew) {
     EXPECT_EQ(downlink(), DataPath::primary) << "delivery as before";
 }
 
+/// Its virtual machine was ended and started: what the one before it said is void, and where the
+/// bridge sends meanwhile is the bridge's to learn.
+TEST_F(HostTest, AGuestThatBeginsAnewIsNotReadyByItsFormersWord) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    auto processed = [&](auto predicate) {
+        return testbed::until(
+            [&] {
+                host_->process();
+                return predicate();
+            },
+            10s);
+    };
+    sh("ip link del tap1");
+    ASSERT_TRUE(processed([&] { return !status().tap; }));
+    auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
+    EXPECT_FALSE(entry && entry->sticky) << "the bridge learns no more where it runs";
+    sh("ip link add tap1 type veth peer name other; ip link set tap1 master br0 up; ip link set "
+       "other up");
+    ASSERT_TRUE(processed([&] { return status().tap && downlink() == DataPath::standby; }));
+    EXPECT_NE(status().phase, HostChannel::Phase::given);
+    EXPECT_FALSE(status().as_wished());
+}
+
 TEST_F(HostTest, WhatIsNamedNoMoreIsLetGo) {
     start();
     guest_->primary = GuestPrimary::ready;

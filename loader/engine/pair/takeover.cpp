@@ -6,6 +6,8 @@
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/state/pair.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <fmt/format.h>
 #include <utility>
 
@@ -16,7 +18,10 @@ bool is_of(const std::string &dir, Versions versions) {
     try {
         PairRecord record(dir, versions);
         return true;
-    } catch (const Error &) {
+    } catch (const Error &error) {
+        // Not what this moment lacks, memory or descriptors: what follows would take it for a
+        // state.
+        if (error.code() != ENOENT && error.code() != EPROTO) throw;
         return false;
     }
 }
@@ -27,6 +32,15 @@ void each_hook(const Pair &pair, Rtnl &rtnl, Step step) {
     PairNamespaces namespaces(rtnl, pair.state().failover.netns);
     for (const HookRow &row : pair.model().hooks)
         if (namespaces.has(row.where)) namespaces.at(row.where, [&] { step(row.hook); });
+}
+
+/// Every hook must be within reach before the first is changed: one that was passed over would lose
+/// its program with the former pair's pins.
+void refuse_unreachable(const Pair &former, Rtnl &rtnl) {
+    PairNamespaces namespaces(rtnl, former.state().failover.netns);
+    for (const HookRow &row : former.model().hooks)
+        if (former.state().hook[row.hook].kind != HL_HOOK_NONE && !namespaces.has(row.where))
+            throw Error(ENOENT, fmt::format("enter {}", former.state().failover.netns));
 }
 
 /// What somebody has written into the former record since `seen`, who could not know of ours.
@@ -67,6 +81,7 @@ void finish(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
 
 /// Up to the step after which ours is the pair.
 void publish_follower(StateDir &dir, Rtnl &rtnl, const Pair &former, const std::string &name) {
+    refuse_unreachable(former, rtnl);
     Pair ours = Pair::follow(former, dir.make_upgrade(name));
     uint64_t seen = former.view().veto();
     ours.state() = from_former(former.state(), now());
@@ -88,6 +103,10 @@ void clear_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
         undo(dir, rtnl, name);
 }
 
+void clear_takeover_of(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    if (std::ranges::count(dir.upgrades(), name)) clear_takeover(dir, rtnl, name);
+}
+
 } // namespace
 
 void take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
@@ -96,24 +115,34 @@ void take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
         publish_follower(dir, rtnl, former, name);
         finish(dir, rtnl, name);
     } catch (const Error &error) {
-        clear_takeovers(dir, rtnl);
+        std::string why = error.what();
+        try {
+            clear_takeover_of(dir, rtnl, name);
+        } catch (const Error &undoing) {
+            why += fmt::format("; and it is not undone yet: {}", undoing.what());
+        }
         if (is_of(dir.path(name), Versions::ours)) return;
         throw Error(error.code(), fmt::format("take over the pair {}", name),
-                    fmt::format("{}; it stays in force as the older version made it", error.what()),
-                    "");
+                    why + "; it stays in force as the older version made it", "");
     }
 }
 
-void check_takeover(const StateDir &dir, const std::string &name) {
-    Pair::try_to_follow(Pair::open_former(dir.path(name)));
+void check_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    Pair former = Pair::open_former(dir.path(name));
+    refuse_unreachable(former, rtnl);
+    Pair::try_to_follow(former);
 }
 
 bool clear_takeovers(StateDir &dir, Rtnl &rtnl) {
     bool found = false;
     for (const std::string &name : dir.upgrades()) {
         if (StateDir::cookie_in(name) != netns_cookie()) continue;
-        clear_takeover(dir, rtnl, name);
         found = true;
+        try {
+            clear_takeover(dir, rtnl, name);
+        } catch (const Error &) {
+            // `doctor` lists it; whoever needs this pair meets the reason again.
+        }
     }
     return found;
 }

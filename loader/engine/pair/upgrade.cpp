@@ -22,7 +22,7 @@ std::optional<Upgraded> upgrade_pair(StateDir &dir, Rtnl &rtnl, const std::strin
             out.from = record.state().abi_version;
         }
         if (check_only)
-            check_takeover(dir, name);
+            check_takeover(dir, rtnl, name);
         else
             take_over(dir, rtnl, name);
     } catch (const Error &error) {

@@ -198,7 +198,10 @@ void replace_program(const hl_hook &hook, Direction direction, int program_fd,
         LibbpfSilence silence; // somebody may have removed it
         bpf_tc_hook at = clsact_hook(hook.ifindex, direction);
         bpf_tc_opts opts = clsact_opts(direction);
-        if (bpf_tc_query(&at, &opts)) return;
+        if (int error = bpf_tc_query(&at, &opts)) {
+            if (error == -ENOENT || error == -EINVAL || error == -ENODEV) return;
+            throw Error(-error, action);
+        }
         opts = clsact_opts(direction);
         opts.prog_fd = program_fd;
         opts.flags = BPF_TC_F_REPLACE;
