@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "selftests/host_bed.hpp"
 
+#include "selftests/pins.hpp"
+
 #include "loader/api.hpp"
 #include "loader/core/error.hpp"
 
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <spawn.h>
 #include <sys/ptrace.h>
@@ -138,8 +141,14 @@ void HostBed::speak() {
     });
 }
 
+/// What the daemon pins outlives it; tests of this process that come next count what is pinned.
 HostBed::~HostBed() {
     speaker_.request_stop();
+    host_.reset();
+    std::error_code none;
+    for (const auto &entry : std::filesystem::directory_iterator(bpffs(), none))
+        if (entry.path().filename().string().starts_with("host-"))
+            std::filesystem::remove_all(entry.path(), none);
 }
 
 void HostBed::start_host() {

@@ -137,7 +137,7 @@ class Upgrade : public testing::TestWithParam<Way> {
     /// What a user of the guest could have set.
     std::string snapshot() {
         const std::string ns = bed().guest().name();
-        EXPECT_TRUE(bed().addresses_ready());
+        EXPECT_TRUE(bed().addresses_ready("standby", default_patience));
         std::string all;
         for (const std::vector<std::string> &command : std::vector<std::vector<std::string>>{
                  {"ip", "-n", ns, "-d", "link"},
