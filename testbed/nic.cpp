@@ -121,13 +121,12 @@ void Nic::blackhole(Direction direction, bool on) {
 
 void Nic::lose(Direction direction, unsigned percent) {
     where();
-    // What the guest sends enters the switch by this port, and the other way round. The switch
-    // moves the guest's address as soon as it hears of it here: the way to the guest opens before
-    // that.
-    const bool opens = percent < lost_tx_;
-    if (opens && direction != Direction::tx) drop("egress", lost_rx_, percent);
-    if (direction != Direction::rx) drop("ingress", lost_tx_, percent);
+    // What the guest sends enters the switch by this port, and the other way round. The way to the
+    // guest opens first: the switch moves the guest's address as soon as it hears of it here. It
+    // closes first, too: a hole that swallows questions alone would be left before it swallows
+    // more.
     if (direction != Direction::tx) drop("egress", lost_rx_, percent);
+    if (direction != Direction::rx) drop("ingress", lost_tx_, percent);
 }
 
 // Classic BPF: draw a random number (SKF_AD_RANDOM); below the limit return 2 (TC_ACT_SHOT), else
