@@ -14,13 +14,13 @@ namespace hitless {
 /// After an Error the older version's pair is in force, whole, and the error says so.
 void take_over(StateDir &, Rtnl &, const std::string &name);
 
-/// Throws what take_over() would at once: missing parts, a namespace that cannot be entered, programs
-/// that the kernel refuses.
+/// Throws what take_over() would at once: missing parts, a namespace that cannot be entered,
+/// programs that the kernel refuses.
 void check_takeover(const StateDir &, Rtnl &, const std::string &name);
 
 /// What a crash left of a takeover in this namespace: it is finished if our pair was published,
-/// else undone. One that cannot be now is left for the next holder of the lock, and leaves other pairs
-/// alone. Returns whether there was any.
+/// else undone. One that cannot be now is left for the next holder of the lock, and leaves other
+/// pairs alone. Returns whether there was any.
 bool clear_takeovers(StateDir &, Rtnl &);
 
 } // namespace hitless
