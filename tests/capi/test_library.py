@@ -3,7 +3,6 @@
 one is found by pkg-config and CMake."""
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,7 +69,10 @@ class Abi(Case):
 
     def test_only_grows(self):
         if os.environ.get("UPDATE_GOLDEN"):
-            shutil.copyfile(self.built.name, BASELINE)
+            with open(BASELINE, "w", encoding="utf-8") as file:  # without where this tree happens to be
+                file.write(re.sub(r"path='[^']*/(?=loader/)", "path='", self.built.read()))
+        with open(BASELINE, encoding="utf-8") as file:
+            self.assertNotRegex(file.read(), "path='[./]", "a path of one machine")
         done = self.diff(BASELINE)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 

@@ -24,6 +24,13 @@ bool is_same(const OtherXdp &a, const OtherXdp &b) {
     return a.at.id == b.at.id || (!a.tag.empty() && a.tag == b.tag);
 }
 
+std::string all_of(const std::vector<OtherProgram> &others) {
+    std::vector<std::string> texts;
+    for (const OtherProgram &other : others)
+        texts.push_back(other.text());
+    return fmt::format("{}", fmt::join(texts, ", "));
+}
+
 class Others {
   public:
     Others(Problems &out, const Pair &pair, PairNamespaces &namespaces, const Members &members)
@@ -93,10 +100,7 @@ void Others::find_uncalled() {
         if (!check) check.emplace(pair_, namespaces_, members_);
         Reached called = ask(*check, site.hook);
         if (called == Reached::yes) continue;
-        std::vector<std::string> names;
-        for (const OtherProgram &other : others)
-            names.push_back(other.text());
-        std::string who = fmt::format("{} ahead of ours on {}", fmt::join(names, ", "), site.shown);
+        std::string who = fmt::format("{} ahead of ours on {}", all_of(others), site.shown);
         std::string remedy = "have it return ";
         remedy += others.back().kind == "XDP program"
                       ? "XDP_PASS for frames that the guest is to receive"
@@ -120,11 +124,8 @@ void Others::find_dropped() {
     if (others.empty()) return;
     bool hole = pair_.view().veto() & HL_VETO(BLACK_HOLE);
     if (!hole && !HookCheck(pair_, namespaces_, members_).frames_end_at_primary()) return;
-    std::vector<std::string> names;
-    for (const OtherProgram &other : others)
-        names.push_back(other.text());
     out_.push_back(
-        {fmt::format("{} on {}, egress: frames of the guest end {}there", fmt::join(names, ", "),
+        {fmt::format("{} on {}, egress: frames of the guest end {}there", all_of(others),
                      primary.name, hole ? "perhaps " : ""),
          fmt::format("{}bpftool net show dev {}", in_its_namespace(), shell_quoted(primary.name))});
 }
