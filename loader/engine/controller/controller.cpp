@@ -3,6 +3,7 @@
 // The controller's one loop: something happened -> which pairs does it concern -> look at them as
 // they are now -> policy. Events only say "look"; what they carry may be a second old.
 #include "loader/api.hpp"
+#include "loader/engine/controller/controller_lock.hpp"
 #include "loader/engine/controller/managed_pair.hpp"
 #include "loader/engine/controller/rules.hpp"
 #include "loader/engine/pair/carrier.hpp"
@@ -14,11 +15,9 @@
 #include "loader/engine/pair/settings_sync.hpp"
 #include "loader/engine/path/apply_policy.hpp"
 #include "loader/kernel/events.hpp"
-#include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/nic/hardware.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <map>
@@ -26,15 +25,6 @@
 
 namespace hitless {
 namespace {
-
-std::string lock_path(const StateDir &dir) {
-    return fmt::format("{}/controller-{}", dir.root(), netns_cookie());
-}
-
-/// In the lock: by it others know whether this controller keeps what they make.
-std::string version_remark() {
-    return fmt::format("abi-{}", HL_ABI_VERSION);
-}
 
 constexpr auto retry_after_error = std::chrono::seconds(1);
 constexpr auto retry_when_locked = std::chrono::milliseconds(20); // somebody else has the lock
@@ -52,25 +42,6 @@ enum Wake : uint64_t {
 
 } // namespace
 
-AlreadyRunning::AlreadyRunning(int owner_pid)
-    : Error(EBUSY, "start the controller",
-            owner_pid ? fmt::format("process {} is this network namespace's controller", owner_pid)
-                      : "this network namespace has a controller that has not said who it is",
-            owner_pid ? fmt::format("`kill {}` ends it without touching the pairs", owner_pid)
-                      : "try again"),
-      owner_(owner_pid) {}
-
-std::optional<int> controller_pid() {
-    return OwnerLock::holder(lock_path(StateDir()));
-}
-
-std::optional<int> foreign_controller_pid() {
-    const std::string path = lock_path(StateDir());
-    std::optional<int> pid = OwnerLock::holder(path);
-    // One that has not yet said who it is is not judged.
-    return pid.value_or(0) && OwnerLock::remark(path) != version_remark() ? pid : std::nullopt;
-}
-
 class Controller::Engine {
   public:
     explicit Engine(Options options) : options_(std::move(options)) {
@@ -79,7 +50,7 @@ class Controller::Engine {
             dir_.ensure_mounted();
             clear_stage(dir_, rtnl_);
         }
-        own_namespace();
+        lock_.emplace(dir_);
         take_over_former_pairs();
         directory_.emplace(dir_.bpffs());
         poller_.add(monitor_.fd(), wake_links);
@@ -153,19 +124,6 @@ class Controller::Engine {
     }
 
   private:
-    /// Somebody may only be looking who holds the lock, or be ending just now.
-    void own_namespace() {
-        const std::string path = lock_path(dir_);
-        const Instant patience = now() + std::chrono::seconds(1);
-        for (std::optional<int> owner; !owner_ || !owner_->held();) {
-            owner_.emplace(path, version_remark());
-            if (owner_->held()) return;
-            owner = OwnerLock::holder(path);
-            if ((owner && *owner) || now() >= patience) throw AlreadyRunning(owner.value_or(0));
-            sleep_until(now() + std::chrono::milliseconds(1));
-        }
-    }
-
     /// A pair that is refused stays in force as it is, and nobody keeps it.
     void take_over_former_pairs() {
         for (const Upgraded &pair : upgrade())
@@ -490,7 +448,7 @@ class Controller::Engine {
     LinkMonitor monitor_;
     Timer timer_;
     Poller poller_, bells_, answers_, hosts_, hidden_;
-    std::optional<OwnerLock> owner_;
+    std::optional<ControllerLock> lock_;
     std::optional<DirectoryWatch> directory_;
     bool may_wait_ = true;                                  ///< while it starts
     std::optional<Instant> rescan_;                         ///< not every device could be looked at
