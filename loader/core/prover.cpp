@@ -138,10 +138,13 @@ Prover::Phase Prover::next(Context &context, Proving phase) {
         if (!answers.primary && !overdue(context, idle_wait)) return phase;
         phase.round_open = false;
         phase.due = round_ + (answers.primary ? how.interval : vain_pace(context, phase));
+        phase.due = std::max(phase.due, context.now + patience(how, next_wait));
         ask(context, Side::standby);
-    } else if (context.now >= phase.due) {
+    } else if (const bool silence = asked_ >= phase.since && !answers.primary && !answers.standby;
+               silence ? over(context, phase.due) : context.now >= phase.due) {
         phase.against |= answers.standby && !answers.primary && !unsent_;
-        context.actions.next_target = asked_ >= phase.since && !answers.standby && !answers.primary;
+        context.actions.next_target = silence;
+        phase.vain += context.actions.next_target;
         answers = {};
         phase.round_open = true;
         round_ = context.now;
@@ -162,7 +165,14 @@ bool Prover::is_proved(const Context &context, const Proving &phase) const {
     if (!context.seen.ways) return (inbound && !refuted_) || waited >= unasked(how);
     if (phase.outbound) return inbound || (!refuted_ && waited >= inbound_timeouts * how.timeout);
     if (phase.against || phase.answers.standby || unsent_) return false;
-    return waited >= unasked(how);
+    return waited >= unasked(how) && phase.vain >= vain_rounds(context);
+}
+
+/// Time alone is no silence: on a machine that has no CPU for us it passes without a question. So
+/// every way must have been asked in vain by both NICs, as far as the timeout has room for it.
+unsigned Prover::vain_rounds(const Context &context) const {
+    const auto room = static_cast<unsigned>(context.how.timeout / context.how.interval);
+    return std::clamp(context.seen.ways + 1, 1u, std::max(room / 2, 1u));
 }
 
 /// What is waited for evidence that nobody can give.
@@ -338,14 +348,20 @@ void Prover::ask(Context &context, Side by) {
     late_once_ = false;
 }
 
-/// The wait for an answer is over. When we come late ourselves, so may the answer: wait once more.
 bool Prover::overdue(Context &context, int percent) {
-    Instant limit = asked_ + patience(context.how, percent);
-    Instant grace = patience(context.how, next_wait);
+    const Instant wait = patience(context.how, percent);
+    Instant limit = asked_ + wait;
+    const bool out = over(context, limit);
+    asked_ = limit - wait;
+    return out;
+}
+
+/// The wait for an answer is over. When we come late ourselves, so may the answer: wait once more.
+bool Prover::over(Context &context, Instant &limit) {
+    const Instant grace = patience(context.how, next_wait);
     if (context.now >= limit && (late_once_ || context.now < limit + grace)) return true;
     if (context.now >= limit) {
         late_once_ = true;
-        asked_ += context.now + grace - limit;
         limit = context.now + grace;
     }
     context.actions.again = limit;

@@ -30,6 +30,7 @@ struct Net {
     unsigned ways = 1, way = 0; ///< of asking the neighbour; it answers the last alone
     unsigned inflow = 0;        ///< frames a second that come in by the primary while it is in use
     unsigned jitter = 0;        ///< of those, in tenths of a millisecond
+    unsigned starved = 0;       ///< we run this many milliseconds late, at most
     uint64_t sent = 0, received = 0;
     unsigned asked_primary = 0, asked_standby = 0, flips = 0, steps = 0;
     std::mt19937 random{7};
@@ -100,7 +101,11 @@ struct Net {
             receive_inflow();
             bool due = (again && *again <= now) || (policy_again && *policy_again <= now) ||
                        (!answers.empty() && answers.front().due <= now) || (woken && by_primary);
-            if (due || veto & HL_VETO(ABSENT)) step();
+            if (!due && !(veto & HL_VETO(ABSENT))) continue;
+            if (!runs_at) runs_at = now + (starved ? random() % starved : 0) * ms;
+            if (now < *runs_at) continue;
+            runs_at.reset();
+            step();
         }
     }
 
@@ -117,7 +122,7 @@ struct Net {
         Instant asked, due;
     };
     std::deque<Answer> answers;
-    std::optional<Instant> again, policy_again;
+    std::optional<Instant> again, policy_again, runs_at;
     Instant slot{0}, next_in{0};
     bool woken = false;
 };
@@ -163,6 +168,30 @@ TEST(Prover, APathThatIsNotReadyIsNotUsed) {
     net.out = net.in = true;
     EXPECT_LT(net.until(true), 1000 * ms);
     EXPECT_EQ(net.flips, 1u);
+}
+
+/// A machine without a CPU to spare: time passes in which nothing was asked or heard.
+TEST(Prover, LateStepsAreNoSilence) {
+    for (unsigned starved : {10u, 50u, 250u, 500u})
+        for (unsigned seed = 0; seed < 50; seed++) {
+            Net net;
+            net.random.seed(seed);
+            net.starved = starved;
+            net.out = net.in = false;
+            net.live(10'000 * ms);
+            EXPECT_EQ(net.flips, 0u) << "a hole was used; " << starved << ", seed " << seed;
+            net.out = net.in = true;
+            EXPECT_LT(net.until(true), 10'000 * ms) << starved << ", seed " << seed;
+            net.usable = false;
+            net.step();
+            net.live(300 * ms);
+            const unsigned flips = net.flips;
+            net.usable = true;
+            net.out = net.in = false;
+            net.step();
+            net.live(5000 * ms);
+            EXPECT_EQ(net.flips, flips) << "a return; " << starved << ", seed " << seed;
+        }
 }
 
 struct Hole {
