@@ -83,7 +83,8 @@ type Guest (
   delivery: string,
   # primary | standby
   want: string,
-  # waiting | plugging | readying | given | leaving | lingering | unplugging | taken
+  # waiting | plugging | readying | given | leaving | lingering | unplugging | taken |
+  # absent (it runs elsewhere, as far as the bridge has heard)
   phase: string,
   # standby | primary | unknown: where the kernel delivers, as it was read back
   downlink: string,

@@ -45,6 +45,11 @@ bool HostChannel::gone() const {
            (said->primary == GuestPrimary::none || said->primary == GuestPrimary::left);
 }
 
+bool HostChannel::has_primary() const {
+    const GuestStatement *said = guest();
+    return said && said->primary != GuestPrimary::none && said->primary != GuestPrimary::left;
+}
+
 HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
     follow_wish(input, now);
     if (input.downlink == DataPath::standby)
@@ -53,8 +58,7 @@ HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
         standby_since_.reset();
 
     Actions actions;
-    std::optional<DataPath> target =
-        input.give ? give(input, now, actions) : take(input, now, actions);
+    std::optional<DataPath> target = input.give ? give(input, actions) : take(input, now, actions);
     if (target && *target != input.downlink)
         order(*target, now, actions);
     else
@@ -79,7 +83,7 @@ void HostChannel::follow_wish(const Input &input, Instant now) {
     wanted_ = conversation_.epoch();
 }
 
-std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actions &actions) {
+std::optional<DataPath> HostChannel::give(const Input &input, Actions &actions) {
     const GuestStatement *said = guest();
     if (ready()) {
         voided_ = false;
@@ -97,14 +101,18 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
         phase_ = Phase::given;
         return std::nullopt;
     }
-    if (input.downlink == DataPath::unknown && !said && now < since_ + settings_.deadline) {
-        wake(actions, since_ + settings_.deadline);
+    // A tap may be there long before its guest: who migrates hither still runs elsewhere.
+    if (input.elsewhere && !has_primary()) phase_ = Phase::absent;
+    if (phase_ == Phase::absent || (input.downlink == DataPath::unknown && !said))
         return std::nullopt;
-    }
     return DataPath::standby;
 }
 
 std::optional<DataPath> HostChannel::take(const Input &input, Instant now, Actions &actions) {
+    if (input.elsewhere && !has_primary()) {
+        phase_ = Phase::absent;
+        return std::nullopt;
+    }
     Instant deadline = since_ + settings_.deadline;
     bool left = gone(), over = now >= deadline;
     bool reset = voided_ && !guest(); // nobody sends by the primary who knows of us
@@ -147,6 +155,7 @@ const char *name(HostChannel::Phase phase) {
     case HostChannel::Phase::lingering: return "lingering";
     case HostChannel::Phase::unplugging: return "unplugging";
     case HostChannel::Phase::taken: return "taken";
+    case HostChannel::Phase::absent: return "absent";
     }
     return "?";
 }

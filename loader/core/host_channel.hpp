@@ -30,6 +30,7 @@ class HostChannel {
         bool give = false;                     ///< what is wished: the guest has its primary
         DataPath downlink = DataPath::unknown; ///< where the kernel delivers, as read back
         std::optional<bool> plugged; ///< the device is in the guest; nullopt: nobody of ours plugs
+        bool elsewhere = false;      ///< the kernel heard it last where neither of its paths is
     };
     struct Actions {
         std::optional<DataPath>
@@ -46,7 +47,8 @@ class HostChannel {
         leaving,   ///< take: the guest still sends by the primary
         lingering, ///< take: the downlink has moved; what is under way arrives
         unplugging,
-        taken
+        taken,
+        absent ///< it runs elsewhere, for all that is heard: where frames go is not ours to say
     };
 
     HostChannel(const Settings &, uint64_t nonce);
@@ -60,6 +62,8 @@ class HostChannel {
     Phase phase() const { return phase_; }
     /// What the guest said last; nullptr: nobody is heard.
     const GuestStatement *guest() const;
+    /// It may send by its primary, as far as is known: only then must frames for it be led.
+    bool has_primary() const;
     /// When anything was heard last.
     std::optional<Instant> last_heard() const { return conversation_.last_heard(); }
     /// The downlink was moved at the deadline, without the guest's word.
@@ -69,7 +73,7 @@ class HostChannel {
 
   private:
     void follow_wish(const Input &, Instant now);
-    std::optional<DataPath> give(const Input &, Instant now, Actions &);
+    std::optional<DataPath> give(const Input &, Actions &);
     std::optional<DataPath> take(const Input &, Instant now, Actions &);
     bool ready() const;
     bool gone() const;

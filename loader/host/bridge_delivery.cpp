@@ -20,7 +20,7 @@ class BridgeDelivery : public Delivery {
         try {
             state_ = read(places());
         } catch (const Error &error) {
-            state_ = {DataPath::unknown, false, error.what()};
+            state_ = {.problem = error.what()};
         }
     }
 
@@ -52,6 +52,8 @@ class BridgeDelivery : public Delivery {
             state_.problem = error.what();
         }
     }
+
+    bool learns() const override { return true; }
 
     std::string obstacle() override {
         try {
@@ -147,6 +149,7 @@ class BridgeDelivery : public Delivery {
 
     State read(const Places &at) {
         size_t primary = 0, held = 0;
+        State elsewhere{.elsewhere = true};
         for (uint16_t vlan : at.vlans) {
             std::optional<FdbEntry> entry = fdb_entry(rtnl_, at.bridge, spec_.mac, vlan);
             if (!entry) continue; // to all ports, so to the standby too
@@ -154,16 +157,17 @@ class BridgeDelivery : public Delivery {
             bool there = number(at.primary) && entry->port == at.primary;
             primary += there;
             if (there || entry->port == at.standby) continue;
-            std::optional<Link> elsewhere = rtnl_.link(entry->port);
-            return {DataPath::unknown, false,
-                    fmt::format("the bridge sends {} to {}", spec_.mac.text(),
-                                elsewhere ? elsewhere->name : "a device that is gone")};
+            std::optional<Link> port = rtnl_.link(entry->port);
+            elsewhere.elsewhere &= !entry->fixed;
+            elsewhere.problem = fmt::format("the bridge sends {} to {}", spec_.mac.text(),
+                                            port ? port->name : "a device that is gone");
         }
         bool all = primary == at.vlans.size();
         if (primary && !all)
-            return {DataPath::unknown, false,
-                    "some VLANs are delivered to the primary and some are not"};
-        return {all ? DataPath::primary : DataPath::standby, held == at.vlans.size(), ""};
+            return {.problem = "some VLANs are delivered to the primary and some are not"};
+        if (!elsewhere.problem.empty()) return elsewhere;
+        return {.path = all ? DataPath::primary : DataPath::standby,
+                .held = held == at.vlans.size()};
     }
 
     Rtnl &rtnl_;

@@ -35,8 +35,9 @@ class Delivery {
   public:
     struct State {
         DataPath path = DataPath::unknown;
-        bool held = false;   ///< frames go there whatever is heard elsewhere
-        std::string problem; ///< why the path is unknown, or the last move failed; else empty
+        bool held = false;        ///< frames go there whatever is heard elsewhere
+        std::string problem = {}; ///< why the path is unknown, or the last move failed; else empty
+        bool elsewhere = false; ///< they go where the guest was heard last, by neither of its ports
         bool operator==(const State &) const = default;
     };
     virtual ~Delivery() = default;
@@ -51,6 +52,9 @@ class Delivery {
     /// What would keep a move to the primary from succeeding, with its way out; empty: nothing is
     /// known to. Changes nothing.
     virtual std::string obstacle() { return {}; }
+
+    /// Frames follow the guest to where it is heard, unless they are held.
+    virtual bool learns() const { return false; }
 
     /// A move or a look is under way: neither may be asked for.
     virtual bool busy() const { return false; }

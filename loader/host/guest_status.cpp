@@ -14,7 +14,8 @@ const char *name(HostEvent::Kind kind) {
 
 bool GuestStatus::as_wished() const {
     bool there = give ? phase == HostChannel::Phase::given && downlink == DataPath::primary
-                      : phase == HostChannel::Phase::taken && downlink == DataPath::standby;
+                      : phase == HostChannel::Phase::absent ||
+                            (phase == HostChannel::Phase::taken && downlink == DataPath::standby);
     return tap && there && problems.empty();
 }
 

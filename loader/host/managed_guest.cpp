@@ -14,10 +14,10 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr Instant look_gap = seconds(1);   // others may change the bridge, too
-constexpr Instant tap_gap = seconds(1);    // of a tap that the programs could not be brought onto
-constexpr Instant silence = seconds(3);    // then a guest that spoke is not heard any more
-constexpr unsigned most_steps_at_once = 4; // each but the last moved something
+constexpr Instant look_gap = seconds(1);    // others may change the bridge, too
+constexpr Instant tap_gap = seconds(1);     // of a tap that the programs could not be brought onto
+constexpr Instant late_frames = seconds(1); // what a guest sent by a primary that is gone
+constexpr unsigned most_steps_at_once = 4;  // each but the last moved something
 
 uint64_t random_nonce() {
     uint64_t out = 0;
@@ -47,7 +47,10 @@ void ManagedGuest::find_tap(Instant now) {
     // A tap comes and goes with its virtual machine: what an earlier one said is void, and its
     // entry would keep the bridge from learning where it runs now.
     if (lost) delivery_->release();
-    if (std::exchange(looked_, true) && fresh) channel_.guest_reset();
+    if (std::exchange(looked_, true) && fresh) {
+        channel_.guest_reset();
+        inherited_ = false;
+    }
     wish_read_ &= !fresh;
     if (!tap_) return;
     try {
@@ -121,7 +124,8 @@ bool ManagedGuest::step_once(Instant now) {
         return false;
     }
     DataPath path = delivery_->state().path;
-    HostChannel::Actions actions = channel_.step({give_, path, std::nullopt}, now);
+    HostChannel::Actions actions =
+        channel_.step({give_, path, std::nullopt, delivery_->state().elsewhere}, now);
     again_ = actions.again;
     if (actions.send) {
         shared_.channel.send(*tap_, *actions.send); // not taken is as lost: it is said again
@@ -151,18 +155,26 @@ void ManagedGuest::deliver(DataPath to, Instant now) {
     }
     if (running_ && !channel_.overdue()) running_->answered = now;
     delivery_->move(to, now);
+    moved_at_ = now;
     look_at_ = now + look_gap;
 }
 
 /// Sticky entries stay while the guest may send by its primary: heard there, its address would
-/// move along. When it has left, the bridge may learn again where it is: it may migrate.
+/// move along. Else the bridge may learn where it is: it may have migrated, or not be here yet.
 void ManagedGuest::hold_or_release(Instant now) {
-    if (delivery_->busy() || delivery_->state().path == DataPath::unknown) return;
-    bool over = !give_ && channel_.phase() == Phase::taken && gone();
-    if (over && delivery_->state().held)
-        delivery_->release();
-    else if (!over && !delivery_->state().held)
-        delivery_->move(delivery_->state().path, now);
+    if (!delivery_->learns() || delivery_->busy()) return;
+    const Delivery::State &state = delivery_->state();
+    if (state.path == DataPath::unknown) return;
+    bool heard = channel_.guest() != nullptr;
+    inherited_ &= !heard;
+    if (heard && (channel_.has_primary() || state.path == DataPath::primary)) {
+        if (!state.held) delivery_->move(state.path, now);
+        return;
+    }
+    bool over = !heard  ? !inherited_
+                : give_ ? now >= moved_at_ + late_frames
+                        : channel_.phase() == Phase::taken;
+    if (over && state.held && state.path == DataPath::standby) delivery_->release();
 }
 
 bool ManagedGuest::gone() const {
@@ -175,7 +187,8 @@ void ManagedGuest::note(Instant now) {
     if (!running_) return;
     DataPath path = delivery_->state().path;
     bool on_primary = path == DataPath::primary && channel_.phase() == Phase::given;
-    bool taken = path == DataPath::standby && channel_.phase() == Phase::taken;
+    bool taken = channel_.phase() == Phase::absent ||
+                 (path == DataPath::standby && channel_.phase() == Phase::taken);
     bool back = running_->kind == HostEvent::Kind::fallback && path == DataPath::standby;
     if (running_->moved == Instant{0} && !delivery_->busy() &&
         path == (give_ && !back ? DataPath::primary : DataPath::standby))
@@ -217,7 +230,8 @@ std::vector<std::string> ManagedGuest::problems() const {
                         spec_.standby, tap_->name, tap_->name, spec_.standby, spec_.origin));
     else if (!tap_problem_.empty())
         out.push_back(tap_problem_);
-    else if (known_ && !delivery_->state().problem.empty())
+    else if (known_ && !(delivery_->state().elsewhere && !channel_.has_primary()) &&
+             !delivery_->state().problem.empty())
         out.push_back(delivery_->state().problem);
     if (tap_ && !give_ && channel_.overdue() && !gone())
         out.push_back("the guest did not leave its primary in time; `hitless explain` in the guest "

@@ -56,9 +56,10 @@ class ManagedGuest {
     std::string tap_problem_;
     bool give_;
     bool looked_ = false, wish_read_ = false; ///< for a tap; the wish of the present one
-    bool known_ = false;                      ///< where frames go was read at least once
+    bool inherited_ = true; ///< nobody was heard since an earlier process kept this tap
+    bool known_ = false;    ///< where frames go was read at least once
     std::optional<Instant> again_;
-    Instant look_at_{0};
+    Instant look_at_{0}, moved_at_{0};
     std::optional<HostEvent> running_; ///< what is under way
     uint64_t dropped_before_ = 0;
     uint64_t sent_ = 0;

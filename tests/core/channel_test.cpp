@@ -195,6 +195,32 @@ TEST(AHost, SaysAtOnceWhomItTakesForItsGuest) {
     EXPECT_TRUE(said->answer); // and again until it is heard
 }
 
+/// A guest that migrates hither has its tap here long before it runs here, and one that has left
+/// keeps it for a while.
+TEST(AHost, LeavesWhatRunsElsewhere) {
+    for (bool give : {true, false}) {
+        HostChannel host({}, 2);
+        HostChannel::Input input{give, DataPath::unknown, std::nullopt, true};
+        for (int ms = 0; ms < 5000; ms++)
+            EXPECT_FALSE(host.step(input, milliseconds(ms)).deliver);
+        EXPECT_EQ(host.phase(), HostChannel::Phase::absent);
+        ChannelMessage said = guest_word(); // it has left its primary
+        for (int i = 0; i < 3; i++) {
+            auto sent = host.step(input, milliseconds(6000 + i)).send;
+            if (!sent) continue;
+            said.echo = sent->id;
+            host.hear(said, milliseconds(6000 + i));
+        }
+        ASSERT_TRUE(host.guest());
+        EXPECT_FALSE(host.step(input, milliseconds(8000)).deliver);
+        said.guest.primary = GuestPrimary::present;
+        said.id.epoch++;
+        host.hear(said, milliseconds(8000));
+        auto actions = host.step(input, milliseconds(9000));
+        EXPECT_EQ(actions.deliver, DataPath::standby) << "it is here, and may send by its primary";
+    }
+}
+
 TEST(AGuest, SaysNothingUnasked) {
     GuestChannel guest(1, 1);
     auto actions = guest.step({.able = true, .primary = GuestPrimary::in_use}, Instant(0));

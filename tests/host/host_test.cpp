@@ -211,6 +211,40 @@ TEST_F(HostTest, AGuestThatBeginsAnewIsNotReadyByItsFormersWord) {
     EXPECT_FALSE(status().as_wished());
 }
 
+/// Who migrates hither has a tap here already and still runs elsewhere: its frames are not led away
+/// from it. When it has come, the bridge learns that by itself.
+TEST_F(HostTest, WhoIsNotHeardIsNotHeldHere) {
+    const std::string frame =
+        "020000000009" + std::string(guest_mac) + "88b6" + std::string(100, '0');
+    auto entry = [&] { return fdb_entry(rtnl_, link("br0").index, mac(), 0); };
+    guest_->silent = true;
+    for (bool learnt : {false, true}) {
+        if (learnt) {
+            on(guest2(), "standby").send(testbed::from_hex(frame));
+            ASSERT_TRUE(testbed::until([&] { return entry().has_value(); }, 5s));
+        }
+        start();
+        ASSERT_TRUE(pump([&] { return status().sent >= 10; })) << "long past every deadline";
+        EXPECT_EQ(entry().has_value(), learnt);
+        if (learnt) {
+            EXPECT_EQ(entry()->port, link("tap2").index);
+            EXPECT_FALSE(entry()->sticky);
+            EXPECT_EQ(status().phase, HostChannel::Phase::absent);
+        }
+        EXPECT_TRUE(status().problems.empty());
+        host_.reset();
+    }
+    start();
+    guest_->silent = false;
+    on(guest1(), "standby").send(testbed::from_hex(frame)); // as it announces itself
+    ASSERT_TRUE(pump([&] { return status().said && status().downlink == DataPath::standby; }));
+    EXPECT_FALSE(entry()->sticky) << "without a primary it may migrate at any moment";
+    guest_->primary = GuestPrimary::present;
+    ASSERT_TRUE(pump([&] { return status().held; }));
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+}
+
 TEST_F(HostTest, WhatIsNamedNoMoreIsLetGo) {
     start();
     guest_->primary = GuestPrimary::ready;
