@@ -83,6 +83,11 @@ struct Wish {
     double timeout_s = 10;
 };
 
+/// True when waiting any longer changes nothing.
+bool is_over(const Json &guest, bool give) {
+    return !give && guest.at("overdue").get<bool>() && guest.at("phase") == "taken";
+}
+
 /// Says why not, when it is not there in time.
 int carry_out(const Wish &wish, bool give, Env &env) {
     Client client = daemon();
@@ -91,13 +96,18 @@ int carry_out(const Wish &wish, bool give, Env &env) {
     Instant deadline = now() + std::chrono::duration_cast<Instant>(
                                    std::chrono::duration<double>(wish.wait ? wish.timeout_s : 0));
     while (true) {
-        Json guests = ask(client, "Status", about).at("guests");
-        if (state_of(guests) == exit_ok) return exit_ok;
-        if (now() < deadline) {
+        const Json guest = ask(client, "Status", about).at("guests").at(0);
+        if (guest.at("want") != (give ? "primary" : "standby")) {
+            env.err << fmt::format("{}: somebody has {} its primary since\n", wish.guest,
+                                   give ? "taken" : "given");
+            return exit_degraded;
+        }
+        if (guest.at("as_wished").get<bool>()) return exit_ok;
+        if (now() < deadline && !is_over(guest, give)) {
             sleep_until(now() + ask_interval);
             continue;
         }
-        if (wish.wait) env.err << guest_text(guests.at(0));
+        if (wish.wait) env.err << guest_text(guest);
         return exit_degraded;
     }
 }

@@ -40,6 +40,7 @@ void Conversation::state(const HostStatement &statement) {
 
 void Conversation::forget() {
     peer_.reset();
+    peer_heard_.reset();
     candidate_.reset();
     restate(); // nobody is adopted any more: that is news
 }
@@ -48,8 +49,10 @@ bool Conversation::hear(const ChannelMessage &message, Instant now) {
     if (message.side == own_.side || message.id.nonce == own_.id.nonce) return false;
     last_heard_ = now;
     answer_owed_ |= message.answer;
-    if (peer_ && peer_->id.nonce == message.id.nonce) return hear_peer(message);
-    return hear_candidate(message);
+    bool own_peer = peer_ && peer_->id.nonce == message.id.nonce;
+    bool obeyed = own_peer ? hear_peer(message) : hear_candidate(message);
+    if (obeyed) peer_heard_ = now;
+    return obeyed;
 }
 
 bool Conversation::hear_peer(const ChannelMessage &message) {

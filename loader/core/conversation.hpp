@@ -40,6 +40,8 @@ class Conversation {
     bool obeyed_since(uint64_t epoch) const;
     /// When somebody was last heard, adopted or not.
     std::optional<Instant> last_heard() const { return last_heard_; }
+    /// When the adopted boot was; whoever else speaks does not count.
+    std::optional<Instant> peer_heard() const { return peer_heard_; }
 
   private:
     struct Candidate {
@@ -56,7 +58,7 @@ class Conversation {
     ChannelMessage own_;
     std::optional<ChannelMessage> peer_;
     std::optional<Candidate> candidate_; ///< a boot that was heard since, and is not adopted yet
-    std::optional<Instant> last_heard_, last_sent_;
+    std::optional<Instant> last_heard_, peer_heard_, last_sent_;
     Instant gap_{0};     ///< to the next repetition
     Instant booked_{0};  ///< how far ahead of its rate the sending is
     bool urgent_ = true; ///< a statement that was not sent yet

@@ -79,6 +79,7 @@ void HostChannel::follow_wish(const Input &input, Instant now) {
     wish_ = input.give;
     since_ = now;
     overdue_ = false;
+    phase_ = input.give ? Phase::waiting : Phase::leaving;
     ordered_.reset();
     wanted_ = conversation_.epoch();
 }
@@ -117,6 +118,8 @@ std::optional<DataPath> HostChannel::take(const Input &input, Instant now, Actio
     bool left = gone(), over = now >= deadline;
     bool reset = voided_ && !guest(); // nobody sends by the primary who knows of us
     if (!left && !over) wake(actions, deadline);
+    // Also where frames go to the standby already: it may still send by its primary.
+    if (!left && over && phase_ == Phase::leaving) overdue_ |= has_primary();
     if (input.downlink != DataPath::standby || (!left && !over)) {
         phase_ = Phase::leaving;
         if (!left && !over && !reset) return std::nullopt;

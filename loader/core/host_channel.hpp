@@ -64,9 +64,9 @@ class HostChannel {
     const GuestStatement *guest() const;
     /// It may send by its primary, as far as is known: only then must frames for it be led.
     bool has_primary() const;
-    /// When anything was heard last.
-    std::optional<Instant> last_heard() const { return conversation_.last_heard(); }
-    /// The downlink was moved at the deadline, without the guest's word.
+    /// When it said that.
+    std::optional<Instant> last_heard() const { return conversation_.peer_heard(); }
+    /// A take did not wait for the guest's word any longer.
     bool overdue() const { return overdue_; }
     /// Since when the present wish stands.
     Instant since() const { return since_; }

@@ -13,10 +13,13 @@ const char *name(HostEvent::Kind kind) {
 }
 
 bool GuestStatus::as_wished() const {
-    bool there = give ? phase == HostChannel::Phase::given && downlink == DataPath::primary
-                      : phase == HostChannel::Phase::absent ||
-                            (phase == HostChannel::Phase::taken && downlink == DataPath::standby);
-    return tap && there && problems.empty();
+    using Phase = HostChannel::Phase;
+    bool used = said && said->primary == GuestPrimary::in_use && !silent;
+    bool left = !said || said->primary == GuestPrimary::none || said->primary == GuestPrimary::left;
+    bool given = phase == Phase::given && downlink == DataPath::primary && used;
+    bool taken =
+        phase == Phase::absent || (phase == Phase::taken && downlink == DataPath::standby && left);
+    return tap && (give ? given : taken) && problems.empty();
 }
 
 } // namespace hitless

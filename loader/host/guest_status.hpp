@@ -33,11 +33,13 @@ struct GuestStatus {
     Instant since{0}; ///< of what is wished
     std::optional<Instant> last_heard;
     std::optional<GuestStatement> said; ///< nothing: no hitless is heard in the guest
+    bool silent = false;                ///< it spoke, and was not heard for a while
     std::vector<std::string> problems;  ///< each with its way out
     hl_tap counts{};
     uint64_t sent = 0; ///< messages, since this process began
 
-    /// It is as it was wished to be, and nothing is in the way.
+    /// It is as it was wished to be, by the guest's own word where that is heard: it uses its
+    /// primary, or has left it. Nothing is in the way.
     bool as_wished() const;
 };
 

@@ -17,6 +17,7 @@ using std::chrono::seconds;
 constexpr Instant look_gap = seconds(1);    // others may change the bridge, too
 constexpr Instant tap_gap = seconds(1);     // of a tap that the programs could not be brought onto
 constexpr Instant late_frames = seconds(1); // what a guest sent by a primary that is gone
+constexpr Instant silence = seconds(3);     // of who says something each second
 constexpr unsigned most_steps_at_once = 4;  // each but the last moved something
 
 uint64_t random_nonce() {
@@ -103,12 +104,12 @@ void ManagedGuest::step(Instant now) {
     if (!tap_problem_.empty()) {
         if (now >= *again_) find_tap(now);
         if (!tap_) again_.reset();
-        if (!tap_ || !tap_problem_.empty()) return complain();
+        if (!tap_ || !tap_problem_.empty()) return complain(now);
     }
     delivery_->process(now);
     for (unsigned i = 0; i < most_steps_at_once && step_once(now); i++)
         continue;
-    complain();
+    complain(now);
 }
 
 /// True when something was moved, so that there is more to do.
@@ -177,6 +178,17 @@ void ManagedGuest::hold_or_release(Instant now) {
     if (over && state.held && state.path == DataPath::standby) delivery_->release();
 }
 
+bool ManagedGuest::silent(Instant now) const {
+    return channel_.last_heard() && now > *channel_.last_heard() + silence;
+}
+
+/// A take that was not answered. An earlier process that waited in vain left the entry held.
+bool ManagedGuest::overdue() const {
+    bool unheard = inherited_ && !channel_.guest() && channel_.phase() == Phase::taken;
+    return channel_.overdue() ||
+           (unheard && !give_ && delivery_->learns() && delivery_->state().held);
+}
+
 bool ManagedGuest::gone() const {
     const GuestStatement *said = channel_.guest();
     return said && (said->primary == GuestPrimary::none || said->primary == GuestPrimary::left);
@@ -219,7 +231,7 @@ void ManagedGuest::let_go() {
     shared_.channel.programs().detach(tap_->index);
 }
 
-std::vector<std::string> ManagedGuest::problems() const {
+std::vector<std::string> ManagedGuest::problems(Instant now) const {
     std::vector<std::string> out;
     if (!tap_)
         out.push_back(fmt::format("there is no device {}; start the guest, or mend `standby` at {}",
@@ -233,16 +245,19 @@ std::vector<std::string> ManagedGuest::problems() const {
     else if (known_ && !(delivery_->state().elsewhere && !channel_.has_primary()) &&
              !delivery_->state().problem.empty())
         out.push_back(delivery_->state().problem);
-    if (tap_ && !give_ && channel_.overdue() && !gone())
+    if (tap_ && give_ && silent(now))
+        out.push_back(
+            "the guest is not heard any more; see whether it runs, and `hitless status` in it");
+    if (tap_ && overdue() && !gone())
         out.push_back("the guest did not leave its primary in time; `hitless explain` in the guest "
                       "says why, if it still runs");
     return out;
 }
 
 /// Once for each change of what is in the way.
-void ManagedGuest::complain() {
-    std::vector<std::string> now = problems();
-    std::string first = now.empty() ? "" : now.front();
+void ManagedGuest::complain(Instant now) {
+    std::vector<std::string> all = problems(now);
+    std::string first = all.empty() ? "" : all.front();
     if (first == complained_) return;
     shared_.log(first.empty() ? fmt::format("{}: nothing is in the way any more", spec_.name)
                               : fmt::format("{}: {}", spec_.name, first));
@@ -257,11 +272,12 @@ GuestStatus ManagedGuest::status() const {
     out.phase = channel_.phase();
     out.downlink = known_ ? delivery_->state().path : DataPath::unknown;
     out.held = delivery_->state().held;
-    out.overdue = channel_.overdue();
+    out.overdue = overdue();
     out.since = channel_.since();
     out.last_heard = channel_.last_heard();
     if (const GuestStatement *said = channel_.guest()) out.said = *said;
-    out.problems = problems();
+    out.silent = silent(hitless::now());
+    out.problems = problems(hitless::now());
     if (tap_) out.counts = shared_.channel.programs().counts(tap_->index);
     out.sent = sent_;
     return out;

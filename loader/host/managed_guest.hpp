@@ -44,9 +44,11 @@ class ManagedGuest {
     void note(Instant now);
     void finish(HostEvent &, Instant now);
     bool gone() const;
+    bool silent(Instant now) const;
+    bool overdue() const;
     uint64_t dropped() const;
-    std::vector<std::string> problems() const;
-    void complain();
+    std::vector<std::string> problems(Instant now) const;
+    void complain(Instant now);
 
     Shared &shared_;
     GuestSpec spec_;

@@ -110,6 +110,25 @@ class Daemon(HostCase):
         self.expect(2, "host", "give", "web1", "--wait", "--timeout", "0.1")
         self.expect(1, "host", "give", "web2", says="find the guest web2")
 
+    def test_a_take_that_is_overdue_is_not_waited_for_any_longer(self):
+        # As a daemon leaves it that has waited for this guest in vain.
+        sh("bridge fdb replace 52:54:00:77:01:02 dev sby_far master static sticky")
+        self.daemon()
+        take = self.hitless("host", "take", "web1", "--wait", "--timeout", "86400")
+        self.assertEqual(take.returncode, 2, take.stdout + take.stderr)
+        self.assertIn("did not leave its primary in time", take.stderr)
+
+    def test_somebody_elses_wish_is_not_ones_own(self):
+        self.daemon()
+        self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
+        give = subprocess.Popen([HITLESS, "host", "give", "web1", "--wait", "--timeout", "60"], env=self.env,
+                                stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.end, give)
+        wait_until(lambda: self.guests(0, 2)[0]["want"] == "primary", "it was heard")
+        self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
+        self.assertIn("somebody has taken its primary since", give.communicate()[1])
+        self.assertEqual(give.returncode, 2)
+
     def test_keeps_what_was_wished_when_it_is_killed(self):
         first = self.daemon()
         self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")

@@ -116,6 +116,7 @@ ELSEWHERE = {
 WORDS = {
     "What is in the way; `hitless host status` says it in words", "as of `hitless host run`",
     "the guest did not leave its primary in time; `hitless explain` in the guest says why, if it still runs",
+    "the guest is not heard any more; see whether it runs, and `hitless status` in it",
     "; a dead primary is only noticed by `hitless run`", "What is broken; `hitless status` says it in words",
     "`hitless run` hears of a lost primary before its driver stops it",
     "`hitless run` hears of a lost primary by link events, when its driver has stopped it",

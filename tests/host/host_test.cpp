@@ -127,6 +127,45 @@ TEST_F(HostTest, ASilentGuestIsNotWaitedForLongerThanTold) {
     ASSERT_TRUE(pump([&] { return taken(); })) << "when it has left after all";
 }
 
+/// It is as wished when the guest says so, and as long as it says so.
+TEST_F(HostTest, WhatIsWishedIsReachedWhenTheGuestUsesIt) {
+    start();
+    guest_->proven = false;
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] {
+        return status().phase == HostChannel::Phase::given &&
+               status().said->primary == GuestPrimary::ready && downlink() == DataPath::primary;
+    }));
+    EXPECT_FALSE(status().as_wished()) << "it has not proved the path";
+    guest_->proven = true;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    guest_->silent = true;
+    ASSERT_TRUE(pump([&] { return !status().as_wished(); })) << "nobody knows what it does";
+    EXPECT_NE(status().problems.at(0).find("not heard any more"), std::string::npos);
+    guest_->silent = false;
+    ASSERT_TRUE(pump([&] { return given(); }));
+}
+
+/// Frames go to the standby already, and yet it has not left.
+TEST_F(HostTest, ATakeIsOverdueWhereTheDownlinkIsOnTheStandby) {
+    start();
+    guest_->primary = GuestPrimary::present;
+    ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::readying; }));
+    guest_->silent = true;
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
+    EXPECT_TRUE(status().overdue);
+    EXPECT_FALSE(status().as_wished());
+    host_.reset();
+    start(); // which has never heard it, and finds it held
+    ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
+    EXPECT_TRUE(status().overdue);
+    EXPECT_FALSE(status().as_wished());
+    guest_->silent = false;
+    guest_->primary = GuestPrimary::none;
+    ASSERT_TRUE(pump([&] { return taken() && !status().held; }));
+}
+
 TEST_F(HostTest, AGuestThatIsNotAbleIsGivenNothing) {
     guest_->able = false;
     start();

@@ -22,6 +22,7 @@ class SmallGuest {
 
     bool able = true;
     bool silent = false;                       ///< hears and says nothing
+    bool proven = true;                        ///< a ready primary is used when it may be
     unsigned deaf_percent = 0;                 ///< of the messages, each way
     GuestPrimary primary = GuestPrimary::none; ///< none, present or ready; in use is found out
     std::function<void(bool)> on_veto; ///< steers the pair that it speaks for, if there is one
@@ -41,7 +42,8 @@ class SmallGuest {
             due_ = Instant{0};
         }
         while (!silent && due_ <= now()) {
-            GuestPrimary seen = sends_by_primary() ? GuestPrimary::in_use : primary;
+            bool used = sends_by_primary() && proven;
+            GuestPrimary seen = used ? GuestPrimary::in_use : primary;
             auto actions = channel_.step({able, seen, 0, vetoed_, true}, now());
             if (actions.send && !lost()) {
                 socket_.send(encode_frame(mac_, *actions.send));
