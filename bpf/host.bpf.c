@@ -45,16 +45,15 @@ static __always_inline bool is_vlan(__be16 type) {
 
 /* Where the message begins in a frame of the channel; 0: it is another frame. The protocol in the metadata
  * is not asked: whoever sends by a packet socket writes into it what he likes. */
-static __always_inline __u32 message_at(struct __sk_buff *skb) {
+static __always_inline __u32 message_at(struct __sk_buff *skb, struct ethhdr *start) {
 	const __u8 address[ETH_ALEN] = HL_CHANNEL_ADDRESS;
-	struct ethhdr start;
 	struct tag tag;
 
-	if (bpf_skb_load_bytes(skb, 0, &start, sizeof(start))) return 0;
+	if (bpf_skb_load_bytes(skb, 0, start, sizeof(*start))) return 0;
 	for (int i = 0; i < ETH_ALEN; i++) /* unrolled: the address becomes constants */
-		if (start.h_dest[i] != address[i]) return 0;
-	if (start.h_proto == bpf_htons(HL_CHANNEL_ETHERTYPE)) return ETH_HLEN;
-	if (!is_vlan(start.h_proto) || bpf_skb_load_bytes(skb, ETH_HLEN, &tag, sizeof(tag))) return 0;
+		if (start->h_dest[i] != address[i]) return 0;
+	if (start->h_proto == bpf_htons(HL_CHANNEL_ETHERTYPE)) return ETH_HLEN;
+	if (!is_vlan(start->h_proto) || bpf_skb_load_bytes(skb, ETH_HLEN, &tag, sizeof(tag))) return 0;
 	return tag.type == bpf_htons(HL_CHANNEL_ETHERTYPE) ? ETH_HLEN + sizeof(tag) : 0;
 }
 
@@ -72,12 +71,14 @@ static __always_inline bool within_rate(struct hl_tap *tap) {
 	return true;
 }
 
-static __always_inline enum hl_tap_count hand_over(struct __sk_buff *skb, __u32 at) {
+static __always_inline enum hl_tap_count hand_over(struct __sk_buff *skb, __u32 at,
+						    const struct ethhdr *start) {
 	struct hl_tap_heard *out = bpf_ringbuf_reserve(&heard, sizeof(*out), 0);
 
 	if (!out) return HL_TAP_COUNT_FULL;
 	out->ifindex = skb->ifindex;
-	out->reserved = 0;
+	__builtin_memcpy(out->source, start->h_source, sizeof(out->source));
+	__builtin_memset(out->reserved, 0, sizeof(out->reserved));
 	if (bpf_skb_load_bytes(skb, at, &out->message, sizeof(out->message))) {
 		bpf_ringbuf_discard(out, 0);
 		return HL_TAP_COUNT_SHORT;
@@ -87,7 +88,8 @@ static __always_inline enum hl_tap_count hand_over(struct __sk_buff *skb, __u32 
 }
 
 SEC("tc") int hl_from_guest(struct __sk_buff *skb) {
-	__u32 at = message_at(skb), key = skb->ifindex;
+	struct ethhdr start;
+	__u32 at = message_at(skb, &start), key = skb->ifindex;
 	struct hl_tap *tap;
 
 	if (!at) return VERDICT_NEXT;
@@ -98,15 +100,16 @@ SEC("tc") int hl_from_guest(struct __sk_buff *skb) {
 	else if (!within_rate(tap))
 		count(tap, HL_TAP_COUNT_LIMITED);
 	else
-		count(tap, hand_over(skb, at));
+		count(tap, hand_over(skb, at, &start));
 	return VERDICT_DROP;
 }
 
 SEC("tc") int hl_to_guest(struct __sk_buff *skb) {
+	struct ethhdr start;
 	__u32 key = skb->ifindex;
 	struct hl_tap *tap;
 
-	if (!message_at(skb) || skb->mark == HL_CHANNEL_MARK) return VERDICT_NEXT;
+	if (!message_at(skb, &start) || skb->mark == HL_CHANNEL_MARK) return VERDICT_NEXT;
 	tap = bpf_map_lookup_elem(&taps, &key);
 	if (tap) count(tap, HL_TAP_COUNT_FOREIGN);
 	return VERDICT_DROP;

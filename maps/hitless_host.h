@@ -49,7 +49,8 @@ struct hl_tap {
 /* One message that a guest sent, as it lies in the ring. */
 struct hl_tap_heard {
 	__u32 ifindex;
-	__u32 reserved;
+	__u8 source[6]; /* MAC: names of taps are used again, for other guests */
+	__u8 reserved[6];
 	struct hl_channel_message message;
 };
 

@@ -53,6 +53,16 @@ class BridgeDelivery : public Delivery {
         }
     }
 
+    void forget() override {
+        try {
+            for (const std::string &port : {spec_.standby, spec_.primary})
+                if (std::optional<Link> link = rtnl_.link(port)) forget(link->index);
+            look(Instant{0});
+        } catch (const Error &error) {
+            state_.problem = error.what();
+        }
+    }
+
     bool learns() const override { return true; }
 
     std::string obstacle() override {
@@ -124,6 +134,11 @@ class BridgeDelivery : public Delivery {
             entry.fixed = entry.sticky = false;
             put(entry);
         }
+    }
+
+    void forget(Ifindex port) {
+        for (const FdbEntry &entry : fdb_entries(rtnl_, port))
+            if (entry.mac == spec_.mac) remove_fdb_entry(rtnl_, entry);
     }
 
     void move(const Places &at, DataPath to) {

@@ -48,6 +48,8 @@ class Delivery {
     virtual void move(DataPath to, Instant now) = 0;
     /// Frames may go where the guest is heard again, as before it was held.
     virtual void release() = 0;
+    /// The guest is not behind either port, as far as is known: what leads to them goes.
+    virtual void forget() { release(); }
 
     /// What would keep a move to the primary from succeeding, with its way out; empty: nothing is
     /// known to. Changes nothing.

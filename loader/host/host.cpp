@@ -117,9 +117,9 @@ struct Host::Impl {
         timer.acknowledge();
         if (changes) read_links(now);
         if (messages)
-            shared.channel.read([&](Ifindex tap, const DecodedMessage &message) {
+            shared.channel.read([&](Ifindex tap, const Mac &source, const DecodedMessage &message) {
                 auto found = by_tap.find(number(tap));
-                if (found != by_tap.end()) found->second->hear(message, now);
+                if (found != by_tap.end()) found->second->hear(source, message, now);
             });
         step_due(now);
     }

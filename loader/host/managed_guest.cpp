@@ -45,9 +45,10 @@ void ManagedGuest::find_tap(Instant now) {
     bool lost = tap_ && !found, fresh = found && (!tap_ || tap_->index != found->index);
     tap_ = found;
     tap_problem_.clear();
+    if (fresh) stranger_.reset();
     // A tap comes and goes with its virtual machine: what an earlier one said is void, and its
     // entry would keep the bridge from learning where it runs now.
-    if (lost) delivery_->release();
+    if (lost) delivery_->forget();
     if (std::exchange(looked_, true) && fresh) {
         channel_.guest_reset();
         inherited_ = false;
@@ -70,7 +71,13 @@ void ManagedGuest::find_tap(Instant now) {
     }
 }
 
-void ManagedGuest::hear(const DecodedMessage &message, Instant now) {
+void ManagedGuest::hear(const Mac &source, const DecodedMessage &message, Instant now) {
+    if (source != spec_.mac) {
+        bool news = stranger_ != source;
+        stranger_ = source;
+        if (news) again_ = now;
+        return;
+    }
     if (message.fault == MessageFault::none) channel_.hear(message.message, now);
     again_ = now;
 }
@@ -155,7 +162,10 @@ void ManagedGuest::deliver(DataPath to, Instant now) {
         dropped_before_ = dropped();
     }
     if (running_ && !channel_.overdue()) running_->answered = now;
-    delivery_->move(to, now);
+    if (to == DataPath::standby && is_elses_tap())
+        delivery_->forget();
+    else
+        delivery_->move(to, now);
     moved_at_ = now;
     look_at_ = now + look_gap;
 }
@@ -172,14 +182,22 @@ void ManagedGuest::hold_or_release(Instant now) {
         if (!state.held) delivery_->move(state.path, now);
         return;
     }
-    bool over = !heard  ? !inherited_
-                : give_ ? now >= moved_at_ + late_frames
-                        : channel_.phase() == Phase::taken;
+    if (!heard && is_elses_tap() && state.held && state.path == DataPath::standby)
+        return delivery_->forget();
+    bool over =
+        heard && (give_ ? now >= moved_at_ + late_frames : channel_.phase() == Phase::taken);
     if (over && state.held && state.path == DataPath::standby) delivery_->release();
 }
 
 bool ManagedGuest::silent(Instant now) const {
     return channel_.last_heard() && now > *channel_.last_heard() + silence;
+}
+
+/// Another guest is heard behind the tap, or nobody, and it came since we began: it gets nothing
+/// that is this one's. Where frames do not follow a guest by themselves, one that is silent gets
+/// them.
+bool ManagedGuest::is_elses_tap() const {
+    return !channel_.guest() && (stranger_ || (delivery_->learns() && !inherited_));
 }
 
 /// A take that was not answered. An earlier process that waited in vain left the entry held.
@@ -245,6 +263,10 @@ std::vector<std::string> ManagedGuest::problems(Instant now) const {
     else if (known_ && !(delivery_->state().elsewhere && !channel_.has_primary()) &&
              !delivery_->state().problem.empty())
         out.push_back(delivery_->state().problem);
+    if (tap_ && stranger_ && (!channel_.guest() || silent(now)))
+        out.push_back(fmt::format("{} is heard on {}, which is another guest's; mend `standby` or "
+                                  "`mac` at {}",
+                                  stranger_->text(), spec_.standby, spec_.origin));
     if (tap_ && give_ && silent(now))
         out.push_back(
             "the guest is not heard any more; see whether it runs, and `hitless status` in it");

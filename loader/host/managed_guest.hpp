@@ -23,7 +23,7 @@ class ManagedGuest {
     Ifindex tap() const { return tap_ ? tap_->index : Ifindex::none; }
     /// Looks for its tap, and brings the programs onto it.
     void find_tap(Instant now);
-    void hear(const DecodedMessage &, Instant now);
+    void hear(const Mac &source, const DecodedMessage &, Instant now);
     void wish(bool give, Instant now);
     /// Does what is due.
     void step(Instant now);
@@ -46,6 +46,7 @@ class ManagedGuest {
     bool gone() const;
     bool silent(Instant now) const;
     bool overdue() const;
+    bool is_elses_tap() const;
     uint64_t dropped() const;
     std::vector<std::string> problems(Instant now) const;
     void complain(Instant now);
@@ -56,6 +57,7 @@ class ManagedGuest {
     HostChannel channel_;
     std::optional<Link> tap_;
     std::string tap_problem_;
+    std::optional<Mac> stranger_; ///< who speaks on the tap, and is not the guest
     bool give_;
     bool looked_ = false, wish_read_ = false; ///< for a tap; the wish of the present one
     bool inherited_ = true; ///< nobody was heard since an earlier process kept this tap

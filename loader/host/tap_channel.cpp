@@ -17,8 +17,8 @@ TapChannel::TapChannel(const std::string &dir)
 }
 
 void TapChannel::read(const Heard &heard) {
-    programs_.read([&](Ifindex tap, std::span<const uint8_t> message) {
-        heard(tap, decode_message(message));
+    programs_.read([&](Ifindex tap, const Mac &source, std::span<const uint8_t> message) {
+        heard(tap, source, decode_message(message));
     });
 }
 

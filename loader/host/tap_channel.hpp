@@ -19,8 +19,8 @@ class TapChannel {
     const TapPrograms &programs() const { return programs_; }
     int fd() const { return programs_.fd(); }
 
-    using Heard = std::function<void(Ifindex, const DecodedMessage &)>;
-    /// Every message since, malformed ones too.
+    using Heard = std::function<void(Ifindex, const Mac &source, const DecodedMessage &)>;
+    /// Every message since, malformed ones too, and whoever sent it.
     void read(const Heard &);
     /// From the tap's own address. False when the tap does not take it, which is as a loss.
     bool send(const Link &tap, const ChannelMessage &) const;

@@ -250,6 +250,41 @@ TEST_F(HostTest, AGuestThatBeginsAnewIsNotReadyByItsFormersWord) {
     EXPECT_FALSE(status().as_wished());
 }
 
+/// Names of taps are used again. Another guest behind it is not taken for this one, and gets
+/// nothing that is this one's.
+TEST_F(HostTest, ATapOfThatNameMayBeAnotherGuests) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    SmallGuest other(on(guest2(), "standby", HL_CHANNEL_ETHERTYPE),
+                     *Mac::parse("52:54:00:77:99:99"));
+    other.primary = GuestPrimary::ready;
+    guest_->silent = true;
+    sh("ip link set tap1 down; ip link set tap2 down; ip link set tap1 name old1; "
+       "ip link set tap2 name tap1; ip link set old1 up; ip link set tap1 up");
+    auto speaks = [&] {
+        return testbed::until(
+            [&, before = other.said] {
+                host_->process();
+                other.process();
+                return other.said >= before + 10;
+            },
+            20s);
+    };
+    for (bool give : {true, false}) {
+        ASSERT_TRUE(speaks());
+        EXPECT_FALSE(status().said);
+        EXPECT_FALSE(status().as_wished());
+        EXPECT_NE(status().problems.at(0).find("52:54:00:77:99:99 is heard on tap1"),
+                  std::string::npos);
+        EXPECT_NE(downlink(), DataPath::primary) << "by another guest's word";
+        auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
+        EXPECT_FALSE(entry && entry->port == link("tap1").index) << "it would get its frames";
+        if (give) host_->wish("web1", false);
+    }
+    EXPECT_EQ(status().phase, HostChannel::Phase::taken);
+}
+
 /// Who migrates hither has a tap here already and still runs elsewhere: its frames are not led away
 /// from it. When it has come, the bridge learns that by itself.
 TEST_F(HostTest, WhoIsNotHeardIsNotHeldHere) {

@@ -16,7 +16,11 @@
 namespace hitless::test {
 namespace {
 
-constexpr unsigned guests = 256, loud = 64;
+constexpr unsigned guests = 256, loud = guests - 1;
+
+std::string mac_of(unsigned i) {
+    return fmt::format("52:54:00:78:{:02x}:{:02x}", i / 256, i % 256);
+}
 
 double cpu_ms() {
     rusage use{};
@@ -38,9 +42,8 @@ class ManyGuests : public HostBed {
                 "link add t{0} type veth peer name s{0} netns {1}\nlink set t{0} master br0 up\n",
                 i, guest1().name());
             up += fmt::format("link set s{} up\n", i);
-            specs.push_back(spec(fmt::format("g{}", i),
-                                 fmt::format("52:54:00:78:{:02x}:{:02x}", i / 256, i % 256),
-                                 fmt::format("t{}", i), fmt::format("p{}", i)));
+            specs.push_back(spec(fmt::format("g{}", i), mac_of(i), fmt::format("t{}", i),
+                                 fmt::format("p{}", i)));
         }
         testbed::spawn({"ip", "-batch", "-"}, lines);
         testbed::ip_batch(guest1().name(), up);
@@ -113,10 +116,9 @@ TEST_F(ManyGuests, AGiveCostsTheSameBesideOnesThatFlood) {
                                .guest = {},
                                .host = {}};
         while (!over)
-            for (testbed::PacketSocket &socket : sockets) {
+            for (unsigned i = 0; i < loud; i++, sent++) {
                 message.id.epoch++;
-                socket.send(encode_frame(Mac{{2, 0, 0, 0, 0, 7}}, message));
-                sent++;
+                sockets[i].send(encode_frame(*Mac::parse(mac_of(i)), message));
             }
     });
     const unsigned beside_floods = rounds_of();

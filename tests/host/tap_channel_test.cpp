@@ -55,7 +55,8 @@ class TapChannelTest : public HostBed {
         std::map<uint32_t, std::vector<ChannelMessage>> out;
         pollfd wait{channel().fd(), POLLIN, 0};
         while (poll(&wait, 1, 100) > 0)
-            channel().read([&](Ifindex tap, const DecodedMessage &m) {
+            channel().read([&](Ifindex tap, const Mac &source, const DecodedMessage &m) {
+                EXPECT_EQ(source, mac);
                 EXPECT_EQ(m.fault, MessageFault::none);
                 out[number(tap)].push_back(m.message);
             });
@@ -187,7 +188,7 @@ TEST_F(TapChannelTest, OneWakeUpAMessage) {
         pollfd wait{channel().fd(), POLLIN, 0};
         ASSERT_EQ(poll(&wait, 1, 1000), 1);
         wakeups++;
-        channel().read([&](Ifindex, const DecodedMessage &) { messages++; });
+        channel().read([&](Ifindex, const Mac &, const DecodedMessage &) { messages++; });
         EXPECT_EQ(poll(&wait, 1, 0), 0) << "what was read wakes nobody again";
     }
     EXPECT_EQ(messages, wakeups);
@@ -204,7 +205,8 @@ TEST_F(TapChannelTest, ShortAndMalformedOnesAreCountedNotObeyed) {
     std::vector<MessageFault> faults;
     pollfd wait{channel().fd(), POLLIN, 0};
     ASSERT_EQ(poll(&wait, 1, 1000), 1);
-    channel().read([&](Ifindex, const DecodedMessage &m) { faults.push_back(m.fault); });
+    channel().read(
+        [&](Ifindex, const Mac &, const DecodedMessage &m) { faults.push_back(m.fault); });
     EXPECT_EQ(faults, std::vector{MessageFault::foreign});
     EXPECT_EQ(count("tap1", HL_TAP_COUNT_SHORT), 1u);
 }

@@ -4,6 +4,7 @@
 #include "loader/kernel/bpf/hook.hpp"
 #include "loader/kernel/bpf/libbpf_silence.hpp"
 
+#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
@@ -77,7 +78,9 @@ int TapPrograms::hand_on(void *self, void *data, size_t size) {
     const auto *heard = static_cast<const hl_tap_heard *>(data);
     if (size < sizeof(*heard)) return 0;
     const auto *bytes = reinterpret_cast<const uint8_t *>(&heard->message);
-    (*static_cast<TapPrograms *>(self)->heard_)(Ifindex{heard->ifindex},
+    Mac source;
+    std::ranges::copy(heard->source, source.bytes.begin());
+    (*static_cast<TapPrograms *>(self)->heard_)(Ifindex{heard->ifindex}, source,
                                                 {bytes, sizeof(heard->message)});
     return 0;
 }

@@ -7,7 +7,8 @@
 //
 //   TapPrograms programs(dir);          // which is on a bpffs
 //   programs.attach(tap, "vnet3");
-//   poll(programs.fd()); programs.read([](Ifindex tap, std::span<const uint8_t> message) { ... });
+//   poll(programs.fd());
+//   programs.read([](Ifindex tap, const Mac &source, std::span<const uint8_t> message) { ... });
 #pragma once
 
 #include "loader/core/types.hpp"
@@ -34,7 +35,7 @@ class TapPrograms {
 
     /// Readable when a guest has said something.
     int fd() const;
-    using Heard = std::function<void(Ifindex, std::span<const uint8_t> message)>;
+    using Heard = std::function<void(Ifindex, const Mac &source, std::span<const uint8_t> message)>;
     /// All that was said since; messages without their Ethernet header. Never blocks.
     void read(const Heard &);
 

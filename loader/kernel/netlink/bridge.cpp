@@ -97,11 +97,12 @@ std::vector<FdbEntry> fdb_entries(Rtnl &rtnl, Ifindex port) {
     return out;
 }
 
-int put_fdb_entry(Rtnl &rtnl, const FdbEntry &entry) {
+namespace {
+
+int change_fdb_entry(Rtnl &rtnl, const FdbEntry &entry, int type, int flags) {
     char buffer[256];
     nlmsghdr *request = nullptr;
-    auto *info =
-        start<ndmsg>(request, buffer, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
+    auto *info = start<ndmsg>(request, buffer, type, NLM_F_ACK | flags);
     info->ndm_family = AF_BRIDGE;
     info->ndm_ifindex = static_cast<int>(number(entry.port));
     info->ndm_state = NUD_REACHABLE | (entry.fixed ? NUD_NOARP : 0);
@@ -109,6 +110,17 @@ int put_fdb_entry(Rtnl &rtnl, const FdbEntry &entry) {
     mnl_attr_put(request, NDA_LLADDR, entry.mac.bytes.size(), entry.mac.bytes.data());
     if (entry.vlan) mnl_attr_put_u16(request, NDA_VLAN, entry.vlan);
     return rtnl.transact(request, [](const nlmsghdr *) {});
+}
+
+} // namespace
+
+int put_fdb_entry(Rtnl &rtnl, const FdbEntry &entry) {
+    return change_fdb_entry(rtnl, entry, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+}
+
+int remove_fdb_entry(Rtnl &rtnl, const FdbEntry &entry) {
+    int error = change_fdb_entry(rtnl, entry, RTM_DELNEIGH, 0);
+    return error == ENOENT ? 0 : error;
 }
 
 Ifindex MdbEntry::port() const {

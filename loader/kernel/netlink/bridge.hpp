@@ -26,6 +26,8 @@ std::vector<FdbEntry> fdb_entries(Rtnl &, Ifindex port);
 /// Makes the entry, or turns the one that is there into it in one step. 0, or the kernel's errno:
 /// EINVAL when the port is not in that VLAN.
 int put_fdb_entry(Rtnl &, const FdbEntry &);
+/// 0, or the kernel's errno; quiet when there is none.
+int remove_fdb_entry(Rtnl &, const FdbEntry &);
 
 /// A group that a port wants, all sources. The kernel's bytes, which it alone understands.
 struct MdbEntry {
