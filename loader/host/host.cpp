@@ -73,24 +73,31 @@ struct Host::Impl {
     void configure(std::vector<GuestSpec> specs) {
         Instant now = hitless::now();
         std::map<std::string, std::unique_ptr<ManagedGuest>> next;
+        std::vector<ManagedGuest *> fresh;
+        std::vector<std::unique_ptr<ManagedGuest>> former; // whose commands are in the poller still
         for (const GuestSpec &spec : specs) {
             auto found = guests.find(spec.name);
-            bool same = found != guests.end() && found->second->spec() == spec;
-            next[spec.name] = same ? std::move(found->second) : nullptr;
-            if (same) guests.erase(found);
+            bool known = found != guests.end(), same = known && found->second->spec() == spec;
+            std::unique_ptr<ManagedGuest> &guest = next[spec.name];
+            guest = same ? std::move(found->second) : std::make_unique<ManagedGuest>(shared, spec);
+            if (same)
+                guest->described_at(spec.origin);
+            else
+                fresh.push_back(guest.get());
+            if (known && !same) {
+                found->second->hand_over(*guest);
+                former.push_back(std::move(found->second));
+            }
+            if (known) guests.erase(found);
         }
-        // What changed begins anew from what the kernel has; what is named no more is let go.
-        for (auto &[name, guest] : guests)
-            if (!next.contains(name)) guest->let_go();
+        for (auto &[name, guest] : guests) // what is named no more
+            guest->let_go();
         for (auto &[name, fd] : commands)
             poller.remove(fd);
         commands.clear();
         guests = std::move(next);
-        for (const GuestSpec &spec : specs)
-            if (std::unique_ptr<ManagedGuest> &guest = guests[spec.name]; !guest) {
-                guest = std::make_unique<ManagedGuest>(shared, spec);
-                guest->find_tap(now);
-            }
+        for (ManagedGuest *guest : fresh) // what changed begins anew from what the kernel has
+            guest->find_tap(now);
         index();
         step_due(now);
     }

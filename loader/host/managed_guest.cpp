@@ -60,6 +60,11 @@ void ManagedGuest::find_tap(Instant now) {
         if (fresh || !programs.attached(tap_->index)) programs.attach(tap_->index, tap_->name);
         if (!std::exchange(wish_read_, true)) {
             hl_tap_wish kept = programs.wish(tap_->index);
+            if (kept == HL_TAP_WISH_NONE && wish_handed_over_) {
+                kept = *wish_handed_over_ ? HL_TAP_WISH_GIVE : HL_TAP_WISH_TAKE;
+                programs.set_wish(tap_->index, kept);
+            }
+            wish_handed_over_.reset();
             give_ = kept == HL_TAP_WISH_NONE ? spec_.give : kept == HL_TAP_WISH_GIVE;
             known_ = false;
             look_at_ = now;
@@ -241,6 +246,16 @@ uint64_t ManagedGuest::dropped() const {
     for (const std::string &port : {spec_.standby, spec_.primary})
         if (std::optional<Link> link = shared_.rtnl.link(port)) out += link->tx_dropped;
     return out;
+}
+
+void ManagedGuest::hand_over(ManagedGuest &next) {
+    const GuestSpec &after = next.spec_;
+    bool otherwise = give_ != spec_.give && spec_.give == after.give;
+    if (otherwise) next.wish_handed_over_ = give_;
+    if (spec_.same_paths(after)) return;
+    if (spec_.mac != after.mac && !delivery_->busy()) delivery_->forget();
+    if (spec_.standby != after.standby) return let_go();
+    if (!delivery_->busy()) delivery_->release();
 }
 
 void ManagedGuest::let_go() {

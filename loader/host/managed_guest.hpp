@@ -33,6 +33,11 @@ class ManagedGuest {
     int fd() const { return delivery_->fd(); }
     /// It is nobody's to keep any more.
     void let_go();
+    /// Another one, of the same guest as it is described now, comes in its place: it takes over
+    /// what was wished, and nothing stays of what this one did by ports or an address that it had.
+    void hand_over(ManagedGuest &next);
+    /// The same description has moved.
+    void described_at(const std::string &origin) { spec_.origin = origin; }
     GuestStatus status() const;
 
   private:
@@ -59,6 +64,7 @@ class ManagedGuest {
     std::string tap_problem_;
     std::optional<Mac> stranger_; ///< who speaks on the tap, and is not the guest
     bool give_;
+    std::optional<bool> wish_handed_over_;    ///< for a tap of which none is known
     bool looked_ = false, wish_read_ = false; ///< for a tap; the wish of the present one
     bool inherited_ = true; ///< nobody was heard since an earlier process kept this tap
     bool known_ = false;    ///< where frames go was read at least once

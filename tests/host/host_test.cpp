@@ -332,6 +332,51 @@ TEST_F(HostTest, WhatIsNamedNoMoreIsLetGo) {
     ASSERT_TRUE(pump([&] { return given(); }));
 }
 
+TEST_F(HostTest, WhatIsDescribedOtherwiseLeavesNothingBehind) {
+    auto sticky = [&](const char *address) {
+        auto entry = fdb_entry(rtnl_, link("br0").index, *Mac::parse(address), 0);
+        return entry && entry->sticky;
+    };
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] { return taken(); }));
+    host_->wish("web1", true);
+    ASSERT_TRUE(pump([&] { return given(); }));
+    ASSERT_TRUE(sticky(guest_mac));
+    const GuestSpec former = spec_;
+
+    uint64_t sent = status().sent;
+    spec_.origin = "host.toml:7:1"; // a comment was written above it
+    host_->reconfigure({spec_});
+    EXPECT_GE(status().sent, sent) << "it is another conversation";
+    EXPECT_TRUE(status().said);
+    EXPECT_EQ(status().spec.origin, spec_.origin);
+
+    spec_.mac = *Mac::parse("52:54:00:77:01:99");
+    host_->reconfigure({spec_});
+    EXPECT_FALSE(sticky(guest_mac));
+    spec_ = former;
+    host_->reconfigure({spec_});
+    ASSERT_TRUE(pump([&] { return given(); }));
+    spec_.primary = "tap2";
+    host_->reconfigure({spec_});
+    EXPECT_FALSE(sticky(guest_mac));
+    spec_ = former;
+    host_->reconfigure({spec_});
+    ASSERT_TRUE(pump([&] { return given(); }));
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] { return taken(); }));
+    spec_.standby = "tap2";
+    host_->reconfigure({spec_});
+    EXPECT_FALSE(sticky(guest_mac));
+    EXPECT_FALSE(status().give) << "what was wished of it is wished still";
+    host_.reset();
+    start();
+    EXPECT_FALSE(status().give);
+}
+
 TEST_F(HostTest, ThereIsOneOfItsKind) {
     start();
     EXPECT_THROW(Host(Host::Options{{}}), AnotherHost);
