@@ -4,7 +4,9 @@
 #include "cli/output/json.hpp"
 #include "cli/serve/interface.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <map>
 
 namespace hitless::cli {
 
@@ -13,8 +15,18 @@ HostVarlink::HostVarlink(Backend backend)
 
 std::string HostVarlink::add(const HostEvent &event) {
     events_.push_back(event);
-    if (events_.size() > most_events) events_.pop_front();
+    if (events_.size() > most_events) drop_one();
     return news({{"events", Json::array({to_json(event)})}});
+}
+
+/// The oldest of the guest that has most: one that changes all the time costs no other its history.
+void HostVarlink::drop_one() {
+    std::map<std::string_view, size_t> each;
+    for (const HostEvent &event : events_)
+        each[event.guest]++;
+    auto fewer = [](const auto &a, const auto &b) { return a.second < b.second; };
+    std::string_view most = std::ranges::max_element(each, fewer)->first;
+    events_.erase(std::ranges::find(events_, most, &HostEvent::guest));
 }
 
 VarlinkService::Json HostVarlink::status_reply(const std::optional<std::string> &guest) const {

@@ -19,7 +19,7 @@ class HostVarlink : public VarlinkService {
         std::function<std::vector<GuestStatus>()> status;
         std::function<void(const std::string &guest, bool give)> wish;
     };
-    static constexpr size_t most_events = 64;
+    static constexpr size_t most_events = 256; ///< of all guests; who has most of them loses first
     static constexpr unsigned most_wishes = 1000; ///< a second: all guests of a host at once
 
     explicit HostVarlink(Backend);
@@ -32,6 +32,7 @@ class HostVarlink : public VarlinkService {
     Refusal refusal_of(const Call &, const Error &) const override;
 
   private:
+    void drop_one();
     Json status_reply(const std::optional<std::string> &guest) const;
 
     Backend backend_;

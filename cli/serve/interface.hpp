@@ -106,7 +106,8 @@ type Event (
 
 method Status(guest: ?string) -> (version: int, guests: []Guest)
 
-# The latest 64. With "more", goes on with each new one.
+# The latest 256; of the guest that has most of them the oldest go first. With "more", goes on with
+# each new one.
 method Events() -> (events: []Event)
 
 # For root. Return at once; Status says how far it is.

@@ -8,6 +8,9 @@ namespace {
 
 constexpr Instant retry = std::chrono::milliseconds(100); // of an order that was not carried out
 
+constexpr Instant first_pause = std::chrono::milliseconds(100);
+constexpr Instant longest_pause = std::chrono::seconds(10);
+
 void wake(HostChannel::Actions &actions, Instant at) {
     actions.again = actions.again ? std::min(*actions.again, at) : at;
 }
@@ -57,8 +60,11 @@ HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
     else
         standby_since_.reset();
 
+    back_off(input, now);
+
     Actions actions;
-    std::optional<DataPath> target = input.give ? give(input, actions) : take(input, now, actions);
+    std::optional<DataPath> target =
+        input.give ? give(input, now, actions) : take(input, now, actions);
     if (target && *target != input.downlink)
         order(*target, now, actions);
     else
@@ -79,17 +85,20 @@ void HostChannel::follow_wish(const Input &input, Instant now) {
     wish_ = input.give;
     since_ = now;
     overdue_ = false;
+    pause_ = given_again_ = Instant{0}; // somebody wants it now
     phase_ = input.give ? Phase::waiting : Phase::leaving;
     ordered_.reset();
     wanted_ = conversation_.epoch();
 }
 
-std::optional<DataPath> HostChannel::give(const Input &input, Actions &actions) {
+std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actions &actions) {
     const GuestStatement *said = guest();
     if (ready()) {
         voided_ = false;
         phase_ = input.downlink == DataPath::primary ? Phase::given : Phase::readying;
-        return DataPath::primary;
+        bool pauses = phase_ == Phase::readying && now < given_again_;
+        if (pauses) wake(actions, given_again_);
+        return pauses ? DataPath::standby : DataPath::primary;
     }
     bool able = said && said->able;
     bool there = input.plugged.value_or(said && said->primary != GuestPrimary::none);
@@ -136,6 +145,17 @@ std::optional<DataPath> HostChannel::take(const Input &input, Instant now, Actio
         phase_ = there ? Phase::unplugging : Phase::taken;
     }
     return DataPath::standby;
+}
+
+/// Each move costs this host more than it costs a guest to ask for it.
+void HostChannel::back_off(const Input &input, Instant now) {
+    if (input.downlink == DataPath::primary && !primary_since_) primary_since_ = now;
+    if (input.downlink != DataPath::standby || !primary_since_) return;
+    bool lasted = now >= *primary_since_ + longest_pause;
+    primary_since_.reset();
+    if (!input.give) return;
+    pause_ = lasted ? first_pause : std::clamp(2 * pause_, first_pause, longest_pause);
+    given_again_ = now + pause_;
 }
 
 void HostChannel::order(DataPath target, Instant now, Actions &actions) {

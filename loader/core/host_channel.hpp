@@ -5,8 +5,9 @@
 //
 // Give: plug when the guest is able; deliver to the primary when it is ready there; say so. Take:
 // say so; deliver to the standby when the guest has left the primary, or at the deadline; a little
-// later, unplug. Receiving is open on both paths in the guest, always; its sending moves last on
-// give and first on take.
+// later, unplug. A guest that loses its primary again and again gets it back after a pause that
+// grows from 100 ms to 10 s, and is short again when it has kept it for 10 s. Receiving is open on
+// both paths in the guest, always; its sending moves last on give and first on take.
 //
 //   HostChannel channel(settings, nonce);
 //   channel.hear(decoded.message, now);       // what came in by this guest's own tap
@@ -73,11 +74,12 @@ class HostChannel {
 
   private:
     void follow_wish(const Input &, Instant now);
-    std::optional<DataPath> give(const Input &, Actions &);
+    std::optional<DataPath> give(const Input &, Instant now, Actions &);
     std::optional<DataPath> take(const Input &, Instant now, Actions &);
     bool ready() const;
     bool gone() const;
     void order(DataPath, Instant now, Actions &);
+    void back_off(const Input &, Instant now);
 
     Settings settings_;
     Conversation conversation_;
@@ -89,6 +91,8 @@ class HostChannel {
     std::optional<Instant> standby_since_; ///< the downlink
     std::optional<DataPath> ordered_;
     Instant ordered_at_{0};
+    std::optional<Instant> primary_since_; ///< the downlink
+    Instant pause_{0}, given_again_{0};    ///< after a primary was lost
     Phase phase_ = Phase::waiting;
 };
 

@@ -12,6 +12,10 @@
 namespace hitless {
 namespace {
 
+/// What a guest has besides its own address: each costs a message in a move, and the daemon serves
+/// others.
+constexpr size_t most_addresses = 256, most_groups = 256;
+
 class BridgeDelivery : public Delivery {
   public:
     BridgeDelivery(Rtnl &rtnl, const GuestSpec &spec) : rtnl_(rtnl), spec_(spec) {}
@@ -141,23 +145,37 @@ class BridgeDelivery : public Delivery {
             if (entry.mac == spec_.mac) remove_fdb_entry(rtnl_, entry);
     }
 
+    template <typename Entry>
+    void cap(std::vector<Entry> &entries, size_t most, const char *what) {
+        if (entries.size() <= most) return;
+        left_behind_ += fmt::format(
+            "{}{} of its {} {} stay behind in a move, until the bridge learns "
+            "them anew",
+            left_behind_.empty() ? "" : "; ", entries.size() - most, entries.size(), what);
+        entries.resize(most);
+    }
+
     void move(const Places &at, DataPath to) {
         Ifindex target = to == DataPath::primary ? at.primary : at.standby,
                 source = to == DataPath::primary ? at.standby : at.primary;
+        left_behind_.clear();
         // Groups first and away last: for a moment both ports get them, and the guest drops twins.
         std::vector<MdbEntry> groups =
             number(source) ? mdb_entries(rtnl_, at.bridge, source) : std::vector<MdbEntry>{};
+        cap(groups, most_groups, "groups");
         for (const MdbEntry &group : groups)
             change_mdb_entry(rtnl_, at.bridge, group.at(target), true);
         for (uint16_t vlan : at.vlans)
             put({spec_.mac, vlan, target, true, true});
         // What the guest has besides may live elsewhere tomorrow: as it was, never sticky by us.
-        if (number(source))
-            for (FdbEntry other : fdb_entries(rtnl_, source)) {
-                if (other.mac == spec_.mac) continue;
-                other.port = target;
-                put_fdb_entry(rtnl_, other); // a VLAN that the other port is not in stays behind
-            }
+        std::vector<FdbEntry> others =
+            number(source) ? fdb_entries(rtnl_, source) : std::vector<FdbEntry>{};
+        std::erase_if(others, [&](const FdbEntry &e) { return e.mac == spec_.mac; });
+        cap(others, most_addresses, "addresses");
+        for (FdbEntry &other : others) {
+            other.port = target;
+            put_fdb_entry(rtnl_, other); // a VLAN that the other port is not in stays behind
+        }
         for (const MdbEntry &group : groups)
             change_mdb_entry(rtnl_, at.bridge, group, false);
     }

@@ -64,6 +64,9 @@ class Delivery {
     /// known to. Changes nothing.
     virtual std::string obstacle() { return {}; }
 
+    /// What did not go along with the last move, in words: a guest may have too much of it.
+    const std::string &left_behind() const { return left_behind_; }
+
     /// Frames follow the guest to where it is heard, unless they are held.
     virtual bool learns() const { return false; }
 
@@ -78,6 +81,7 @@ class Delivery {
 
   protected:
     State state_;
+    std::string left_behind_;
 };
 
 /// By the forwarding database of the bridge that both ports are in: one static, sticky entry a

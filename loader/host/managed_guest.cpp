@@ -294,6 +294,10 @@ std::vector<std::string> ManagedGuest::problems(Instant now) const {
 /// Once for each change of what is in the way.
 void ManagedGuest::complain(Instant now) {
     std::vector<std::string> all = problems(now);
+    if (const std::string &left = delivery_->left_behind(); left != left_behind_) {
+        if (left_behind_.empty()) shared_.log(fmt::format("{}: {}", spec_.name, left));
+        left_behind_ = left;
+    }
     std::string first = all.empty() ? "" : all.front();
     if (first == complained_) return;
     shared_.log(first.empty() ? fmt::format("{}: nothing is in the way any more", spec_.name)

@@ -73,7 +73,7 @@ class ManagedGuest {
     std::optional<HostEvent> running_; ///< what is under way
     uint64_t dropped_before_ = 0;
     uint64_t sent_ = 0;
-    std::string complained_;
+    std::string complained_, left_behind_;
 };
 
 } // namespace hitless

@@ -181,6 +181,24 @@ class Daemon(HostCase):
             self.assertEqual(client.call("io.hitless.Host.Take", {"guest": 7})["error"],
                              "org.varlink.service.InvalidParameter")
 
+    def test_a_guest_that_changes_all_the_time_costs_no_other_its_history(self):
+        sh("ip link add tap2 type veth peer name far2 && ip link set tap2 master br0 up && ip link set far2 up")
+        other = GUEST.replace("web1", "web2").replace('02"', '03"').replace("sby_far", "tap2")
+        self.write("deadline_ms = 1\n" + GUEST + other.replace("pri_far", "far2"))
+        self.daemon()
+        with Client(f"{self.state}/host-control") as client:
+            def take(guest):
+                client.call("io.hitless.Host.Take", {"guest": guest})
+                wait_until(lambda: client.call("io.hitless.Host.Status", {"guest": guest})["parameters"]["guests"][0]
+                           ["phase"] == "taken", "it is taken")
+                client.call("io.hitless.Host.Give", {"guest": guest})
+            take("web2")
+            for _ in range(270):
+                take("web1")
+            events = client.call("io.hitless.Host.Events")["parameters"]["events"]
+        self.assertEqual(len(events), 256)
+        self.assertEqual([event["guest"] for event in events].count("web2"), 1)
+
     def test_without_permission(self):
         self.expect(77, "host", "run", "--config", self.config,
                     prefix=["setpriv", "--bounding-set", "-net_admin,-sys_admin", "--inh-caps", "-net_admin,-sys_admin"])

@@ -195,6 +195,37 @@ TEST(AHost, SaysAtOnceWhomItTakesForItsGuest) {
     EXPECT_TRUE(said->answer); // and again until it is heard
 }
 
+/// Each turn costs the host a move there and back.
+TEST(AHost, GivesMoreSlowlyToAGuestThatLosesItsPrimaryAllTheTime) {
+    ChannelWorld world(1, {});
+    world.apply({Step::host_starts, milliseconds(0)});
+    world.apply({Step::controller_starts, milliseconds(0)});
+    world.apply({Step::give, milliseconds(100)});
+    const auto turn = [&](int times) {
+        unsigned before = world.deliveries;
+        for (int i = 0; i < times; i++)
+            world.apply({Step::carrier, milliseconds(10)});
+        return world.deliveries - before;
+    };
+    world.run(world.now() + milliseconds(1000));
+    EXPECT_LE(turn(1000), 2u * 8) << "0.1 + 0.2 + ... + 6.4 s are more than these 10 s";
+    EXPECT_GT(turn(10'000), 2u * 8) << "and yet it gets it each 10 s";
+    world.run(world.now() + milliseconds(10'000));
+    EXPECT_TRUE(world.uses_primary());
+    world.run(world.now() + milliseconds(10'000));
+    turn(1);
+    world.run(world.now() + milliseconds(10));
+    turn(1);
+    world.run(world.now() + milliseconds(200));
+    EXPECT_TRUE(world.uses_primary()) << "that was long ago";
+    turn(1000);
+    world.apply({Step::take, milliseconds(0)});
+    world.run(world.now() + milliseconds(300));
+    world.apply({Step::give, milliseconds(0)});
+    world.run(world.now() + milliseconds(300));
+    EXPECT_TRUE(world.uses_primary()) << "somebody asks for it";
+}
+
 /// A guest that migrates hither has its tap here long before it runs here, and one that has left
 /// keeps it for a while.
 TEST(AHost, LeavesWhatRunsElsewhere) {

@@ -43,6 +43,7 @@ class ChannelWorld {
         milliseconds delay{0};     ///< at most
     };
     static constexpr milliseconds deadline{250}, worst_delay{3000};
+    static constexpr std::chrono::seconds longest_pause{10}; ///< after a primary was lost often
 
     explicit ChannelWorld(unsigned seed, Network network) : network_(network), random_(seed) {}
 
@@ -83,7 +84,7 @@ class ChannelWorld {
         if (!guest_) start_controller();
         set_carrier(true);
         step_both();
-        run(now_ + worst_delay + std::chrono::seconds(12));
+        run(now_ + worst_delay + longest_pause + std::chrono::seconds(12));
     }
 
     void run(Instant until) {

@@ -118,6 +118,24 @@ TEST_F(BridgeDeliveryTest, OtherAddressesOfTheGuestGoAlong) {
     EXPECT_EQ(arrives(nested), "standby");
 }
 
+/// A guest may have as many as it can invent; the daemon has others to serve.
+TEST_F(BridgeDeliveryTest, NoMoreThan256OtherAddressesGoAlong) {
+    std::string lines;
+    for (unsigned i = 0; i < 300; i++)
+        lines += fmt::format("fdb add 52:54:00:79:{:02x}:{:02x} dev tap1 master dynamic\n", i / 256,
+                             i % 256);
+    testbed::spawn({"bridge", "-batch", "-"}, lines);
+    ASSERT_EQ(fdb_entries(rtnl_, link("tap1").index).size(), 300u);
+    move(DataPath::primary);
+    EXPECT_EQ(fdb_entries(rtnl_, link("vf1").index).size(), 256u + 1);
+    EXPECT_EQ(delivery_->state().problem, "") << "its own address is where it belongs";
+    EXPECT_NE(delivery_->left_behind().find("44 of its 300 addresses stay behind"),
+              std::string::npos);
+    sh("bridge fdb flush dev tap1 2>/dev/null || ip link set tap1 type bridge_slave fdb_flush");
+    move(DataPath::standby);
+    EXPECT_EQ(delivery_->left_behind(), "");
+}
+
 TEST_F(BridgeDeliveryTest, GroupsGoAlong) {
     sh("ip link set br0 type bridge mcast_snooping 1; "
        "bridge mdb add dev br0 port tap1 grp 239.1.2.3 temp; "
