@@ -22,7 +22,7 @@ class Client {
     void send(const std::string &method, const Json &parameters = Json::object(),
               bool more = false);
     /// The next whole reply; nothing when `wait` is false and none is there. Throws when the
-    /// service has gone.
+    /// service has gone, or does not answer for seconds (ETIMEDOUT).
     std::optional<Json> receive(bool wait = true);
     /// Sends and receives.
     Json call(const std::string &method, const Json &parameters = Json::object());

@@ -10,6 +10,7 @@
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <utility>
 
 extern char **environ;
 
@@ -58,6 +59,18 @@ struct Attributes {
     }
 };
 
+constexpr Instant short_patience = std::chrono::milliseconds(10); // killed, it is gone in a moment
+constexpr Instant long_patience = std::chrono::milliseconds(500); // or hangs in the kernel
+
+/// Killed by who did not wait for their end.
+std::vector<pid_t> left_over; // NOLINT(cert-err58-cpp)
+
+[[noreturn]] void throw_unwatched(pid_t pid, const std::string &shown, int error) {
+    kill(-pid, SIGKILL);
+    left_over.push_back(pid);
+    throw Error(error, fmt::format("watch `{}`", shown), "boot Linux 5.3 or later");
+}
+
 void drain(int fd, std::string &into) {
     char buffer[1024];
     ssize_t size = 0;
@@ -70,6 +83,7 @@ void drain(int fd, std::string &into) {
 Command::Command(const std::vector<std::string> &command, const std::vector<std::string> &more,
                  Instant deadline)
     : shown_(fmt::format("{}", fmt::join(command, " "))), deadline_(deadline) {
+    std::erase_if(left_over, [](pid_t pid) { return waitpid(pid, nullptr, WNOHANG) != 0; });
     Pipe out, err;
     Attributes with(out.write.get(), err.write.get());
     std::vector<char *> arguments = pointers(command), environment = pointers(more);
@@ -84,22 +98,18 @@ Command::Command(const std::vector<std::string> &command, const std::vector<std:
     process_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
     out_ = std::move(out.read);
     err_ = std::move(err.read);
-    if (!process_) {
-        int error = errno;
-        kill_all();
-        throw Error(error, fmt::format("watch `{}`", shown_), "boot Linux 5.3 or later");
-    }
+    if (!process_) throw_unwatched(pid_, shown_, errno);
 }
 
 Command::~Command() {
-    if (pid_) kill_all();
+    if (!pid_) return;
+    kill(-pid_, SIGKILL);
+    if (!reap()) left_over.push_back(pid_);
 }
 
-int Command::kill_all() {
+std::optional<int> Command::reap() {
     int status = 0;
-    kill(-pid_, SIGKILL);
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR)
-        continue;
+    if (waitpid(pid_, &status, WNOHANG) == 0) return std::nullopt;
     pid_ = 0;
     return status;
 }
@@ -110,11 +120,15 @@ bool Command::ended(Instant now) {
     bool alive = waitid(P_PID, static_cast<id_t>(pid_), &about, WEXITED | WNOHANG | WNOWAIT) < 0 ||
                  about.si_pid != pid_;
     if (alive && now < deadline_) return false;
-    int status = kill_all(); // what it left behind, too
-    if (alive) {
+    kill(-pid_, SIGKILL); // what it left behind, too
+    std::optional<int> reaped = reap();
+    if (killed_ || alive) {
+        process_ = Fd(); // asked now and then from here on
         result_.failure = fmt::format("`{}` did not end in time and was killed", shown_);
-        return true;
+        deadline_ = now + (std::exchange(killed_, true) ? long_patience : short_patience);
+        return reaped.has_value();
     }
+    int status = reaped.value_or(0);
     drain(out_.get(), result_.out);
     std::string complaint;
     drain(err_.get(), complaint);

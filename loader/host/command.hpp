@@ -7,6 +7,7 @@
 #include "loader/core/types.hpp"
 #include "loader/kernel/fd.hpp"
 
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -24,22 +25,25 @@ class Command {
     /// `more`: added to the environment, "NAME=value". Throws Error when it cannot be started.
     Command(const std::vector<std::string> &command, const std::vector<std::string> &more,
             Instant deadline);
-    ~Command(); ///< kills what still runs
+    ~Command(); ///< kills what still runs; waits for nothing
     Command(const Command &) = delete;
     Command &operator=(const Command &) = delete;
 
-    int fd() const { return process_.get(); } ///< readable when it has ended
-    Instant deadline() const { return deadline_; }
-    /// True once it has ended or its time is over; result() then tells.
+    int fd() const { return process_.get(); } ///< readable when it has ended; -1: it was killed
+    Instant deadline() const { return deadline_; } ///< when ended() is due in any case
+    /// True once it is no more: by itself, or killed when its time was over. result() then tells.
     bool ended(Instant now);
+    /// It was killed. One that hangs in the kernel may still not end for long.
+    bool killed() const { return killed_; }
     CommandResult result() const { return result_; }
 
   private:
-    int kill_all(); ///< and reaps; the status of the command itself
+    std::optional<int> reap(); ///< its status, if it is no more
 
     std::string shown_;
     Instant deadline_;
     pid_t pid_ = 0;
+    bool killed_ = false;
     Fd process_, out_, err_;
     CommandResult result_;
 };

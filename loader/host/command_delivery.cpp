@@ -2,11 +2,29 @@
 #include "loader/core/error.hpp"
 #include "loader/host/command.hpp"
 #include "loader/host/delivery.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <fmt/format.h>
+#include <poll.h>
+#include <sstream>
+#include <unistd.h>
 
 namespace hitless {
 namespace {
+
+/// Why a command would not start: 0, or an errno.
+int unrunnable(const std::string &command) {
+    auto fails = [](const std::string &file) { return access(file.c_str(), X_OK) ? errno : 0; };
+    if (command.find('/') != command.npos) return fails(command);
+    std::istringstream folders(getenv("PATH") ? getenv("PATH") : "/bin:/usr/bin");
+    for (std::string folder; std::getline(folders, folder, ':');)
+        if (!fails(folder + "/" + command)) return 0;
+    return ENOENT;
+}
 
 class CommandDelivery : public Delivery {
   public:
@@ -24,6 +42,22 @@ class CommandDelivery : public Delivery {
     }
     void release() override { state_.held = false; } // what they hold is theirs
 
+    /// That it works is known when it has moved; that it can be run, and where frames go, before.
+    std::string obstacle() override {
+        for (const auto *command : {&spec_.move, &spec_.read})
+            if (int error = unrunnable(command->front()))
+                return fmt::format("`{}` cannot be run: {}; mend the command at {}",
+                                   command->front(), strerror(error), spec_.origin);
+        look(now());
+        while (busy() && !command_->killed()) {
+            pollfd wait{fd(), POLLIN, 0};
+            auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline() - now());
+            poll(&wait, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+            process(now());
+        }
+        return state_.problem;
+    }
+
     bool busy() const override { return command_.has_value(); }
     int fd() const override { return command_ ? command_->fd() : -1; }
     std::optional<Instant> deadline() const override {
@@ -31,7 +65,12 @@ class CommandDelivery : public Delivery {
     }
 
     void process(Instant now) override {
-        if (!command_ || !command_->ended(now)) return;
+        if (!command_) return;
+        if (!command_->ended(now)) {
+            if (command_->killed())
+                state_ = {.problem = command_->result().failure + ", and has not ended since"};
+            return;
+        }
         CommandResult result = command_->result();
         command_.reset();
         if (!looking_) {
@@ -58,7 +97,7 @@ class CommandDelivery : public Delivery {
                                                       std::string("HITLESS_PATH=") + path},
                              now + spec_.command_limit);
         } catch (const Error &error) {
-            state_ = {DataPath::unknown, false, error.what()};
+            state_ = {.problem = error.what()};
         }
     }
 

@@ -61,7 +61,7 @@ class Delivery {
     virtual void forget() { release(); }
 
     /// What would keep a move to the primary from succeeding, with its way out; empty: nothing is
-    /// known to. Changes nothing.
+    /// known to. Changes nothing. For no loop: it may wait for a command.
     virtual std::string obstacle() { return {}; }
 
     /// What did not go along with the last move, in words: a guest may have too much of it.

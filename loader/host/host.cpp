@@ -13,21 +13,28 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <set>
+#include <unistd.h>
 
 namespace hitless {
 namespace {
 
 enum Wake : uint64_t { wake_messages, wake_links, wake_timer, wake_commands };
 
-/// Our pins, on the bpffs that pairs have, too. Those of namespaces that are gone are removed.
+/// Our pins, on the bpffs that pairs have, too. What is left of namespaces that are gone is
+/// removed.
 std::string pins(StateDir &state) {
     StateDir::Lock lock = state.lock();
     state.ensure_mounted();
     std::set<uint64_t> cookies;
-    for (const std::string &name : state.hosts())
-        cookies.insert(StateDir::cookie_in(name));
-    for (uint64_t gone : gone_namespaces(cookies))
-        StateDir::remove(state.path(StateDir::host_name(gone)));
+    const std::vector<std::string> hosts = state.hosts(), files = state.host_files();
+    for (const auto *names : {&hosts, &files})
+        for (const std::string &name : *names)
+            cookies.insert(StateDir::cookie_in(name));
+    const std::set<uint64_t> gone = gone_namespaces(cookies);
+    for (const std::string &name : hosts)
+        if (gone.contains(StateDir::cookie_in(name))) StateDir::remove(state.path(name));
+    for (const std::string &name : files)
+        if (gone.contains(StateDir::cookie_in(name))) unlink((state.root() + "/" + name).c_str());
     return state.path(StateDir::host_name(netns_cookie()));
 }
 
@@ -205,7 +212,8 @@ std::vector<GuestStatus> Host::status() const {
 
 std::string what_host_lacks() {
     if (!has_capability(CAP_NET_ADMIN) || !has_capability(CAP_BPF) || !has_capability(CAP_NET_RAW))
-        return "not permitted; run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW";
+        throw Error(EPERM, "look at this host", "",
+                    "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW");
     constexpr uint32_t loopback = 1; // every network namespace has it
     return has_tcx(loopback) ? "" : "this kernel has no tcx; boot Linux 6.6 or later";
 }

@@ -52,7 +52,8 @@ class Host {
     std::unique_ptr<Impl> impl_;
 };
 
-/// What this kernel or this process lacks to be a host at all; "" when nothing. Changes nothing.
+/// What this kernel lacks to be a host at all; "" when nothing. Throws EPERM where this process may
+/// not be one. Changes nothing.
 std::string what_host_lacks();
 /// What would keep a guest's primary from being given; "" when nothing is known to.
 std::string what_bars(const GuestSpec &);

@@ -275,7 +275,7 @@ std::vector<std::string> ManagedGuest::problems(Instant now) const {
                         spec_.standby, tap_->name, tap_->name, spec_.standby, spec_.origin));
     else if (!tap_problem_.empty())
         out.push_back(tap_problem_);
-    else if (known_ && !(delivery_->state().elsewhere && !channel_.has_primary()) &&
+    else if (!(delivery_->state().elsewhere && !channel_.has_primary()) &&
              !delivery_->state().problem.empty())
         out.push_back(delivery_->state().problem);
     if (tap_ && stranger_ && (!channel_.guest() || silent(now)))

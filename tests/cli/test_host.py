@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`hitless host`, as an administrator of a hypervisor uses it: a bridge, taps, nobody in the guests."""
 import json
+import os
 import re
 import signal
 import subprocess
@@ -200,8 +201,34 @@ class Daemon(HostCase):
         self.assertEqual([event["guest"] for event in events].count("web2"), 1)
 
     def test_without_permission(self):
-        self.expect(77, "host", "run", "--config", self.config,
-                    prefix=["setpriv", "--bounding-set", "-net_admin,-sys_admin", "--inh-caps", "-net_admin,-sys_admin"])
+        for command in "run", "check":
+            self.expect(77, "host", command, "--config", self.config, says="run as root, or with CAP_",
+                        prefix=["setpriv", "--bounding-set", "-net_admin,-sys_admin",
+                                "--inh-caps", "-net_admin,-sys_admin"])
+
+    def test_a_daemon_that_stands_still_is_not_waited_for(self):
+        daemon = self.daemon()
+        daemon.send_signal(signal.SIGSTOP)
+        self.expect(1, "host", "status", says="nobody answers; a daemon that was stopped does not")
+        daemon.send_signal(signal.SIGCONT)
+        self.guests(2)
+
+    def test_nothing_is_left_of_a_namespace_that_is_gone(self):
+        there = f"{self.netns}-gone"
+        sh(f"ip netns add {there}")
+        other = subprocess.Popen([HITLESS, "-n", there, "host", "run", "--config", "/dev/null"], env=self.env)
+
+        def left(of):
+            return [name for name in os.listdir(of) if re.fullmatch("host-[0-9]+", name)]
+        wait_until(lambda: left(self.state) and left(f"{self.state}/bpf"), "it has begun")
+        other.kill()
+        other.wait()
+        sh(f"ip netns del {there}")
+
+        def begin_and_end():
+            self.end(self.daemon())
+            return not left(self.state)
+        wait_until(begin_and_end, "the lock is gone with its namespace")
 
 
 class Check(HostCase):
@@ -221,6 +248,17 @@ class Check(HostCase):
         finds("sby_far is no port of a bridge")
         sh("ip link del sby_far")
         finds("there is no device sby_far")
+
+
+    def test_commands_too(self):
+        def guest(move, read):
+            self.write(GUEST + f'delivery = "exec"\nmove = ["{move}"]\nread = ["echo", "{read}"]\n')
+        guest("/no/such/mover", "standby")
+        self.expect(2, "host", "check", "--config", self.config, says="`/no/such/mover` cannot be run: No such file")
+        guest("true", "nowhere")
+        self.expect(2, "host", "check", "--config", self.config, says="`echo` printed 'nowhere' instead of standby")
+        guest("true", "standby")
+        self.expect(0, "host", "check", "--config", self.config)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,15 @@
 #include "loader/kernel/netns/netns.hpp"
 #include "testbed/until.hpp"
 
+#include <csignal>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace hitless::test {
 namespace {
@@ -107,6 +111,53 @@ TEST_F(CommandDeliveryTest, WhatHangsIsKilledWithAllThatItStarted) {
             return !(stat >> pid >> name >> how) || how == "Z";
         },
         5s));
+}
+
+/// A process that cannot be reaped, as one that hangs in the kernel: another traces it and looks
+/// away.
+TEST_F(CommandDeliveryTest, WhatDoesNotEndIsNotWaitedFor) {
+    spec_.command_limit = 200ms;
+    spec_.move = {"sh", "-c", "echo $$ > " + dir_ + "/pid; exec sleep 1000"};
+    std::unique_ptr<Delivery> delivery = deliver_by_commands(spec_);
+    delivery->move(DataPath::primary, now());
+    pid_t pid = 0;
+    ASSERT_TRUE(testbed::until([&] { return bool(std::ifstream(dir_ + "/pid") >> pid); }, 5s));
+    int ready[2];
+    ASSERT_EQ(pipe(ready), 0);
+    const pid_t tracer = fork();
+    if (tracer == 0) {
+        char done = ptrace(PTRACE_SEIZE, pid, nullptr, nullptr) == 0;
+        done = write(ready[1], &done, 1) == 1;
+        while (done)
+            pause();
+        _exit(1);
+    }
+    char traced = 0;
+    ASSERT_EQ(read(ready[0], &traced, 1), 1);
+    ASSERT_TRUE(traced);
+    for (unsigned i = 0; i < 3; i++) { // killed, and looked at again
+        ASSERT_TRUE(testbed::until([&] { return now() >= *delivery->deadline(); }, 5s));
+        delivery->process(now());
+        EXPECT_TRUE(delivery->busy());
+    }
+    EXPECT_NE(delivery->state().problem.find("has not ended since"), std::string::npos);
+    EXPECT_EQ(delivery->state().path, DataPath::unknown);
+    kill(tracer, SIGKILL);
+    waitpid(tracer, nullptr, 0);
+    close(ready[0]);
+    close(ready[1]);
+    wait(*delivery);
+    EXPECT_FALSE(delivery->busy());
+    EXPECT_EQ(delivery->state().path, DataPath::standby);
+}
+
+TEST_F(CommandDeliveryTest, WhatIsInTheWayIsKnownBefore) {
+    auto obstacle = [&] { return deliver_by_commands(spec_)->obstacle(); };
+    EXPECT_EQ(obstacle(), "");
+    spec_.read = {"echo", "nowhere"};
+    EXPECT_NE(obstacle().find("printed 'nowhere'"), std::string::npos);
+    spec_.move = {"no-such-command"};
+    EXPECT_NE(obstacle().find("`no-such-command` cannot be run: No such file"), std::string::npos);
 }
 
 } // namespace

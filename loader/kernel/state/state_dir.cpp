@@ -169,6 +169,14 @@ std::vector<std::string> StateDir::hosts() const {
     return out;
 }
 
+std::vector<std::string> StateDir::host_files() const {
+    std::vector<std::string> out = entries(root_);
+    std::erase_if(out, [](const std::string &name) {
+        return !name.starts_with(host_prefix) || !cookie_in(name);
+    });
+    return out;
+}
+
 bool StateDir::has_stage() const {
     return access(stage().c_str(), F_OK) == 0;
 }

@@ -48,6 +48,8 @@ class StateDir {
 
     /// Names of the directories that hypervisors' daemons pin into; likewise.
     std::vector<std::string> hosts() const;
+    /// Names of such a daemon's lock and control socket, where they name their namespace.
+    std::vector<std::string> host_files() const;
 
     /// The directory to pin into before publish(). Under the lock.
     std::string stage() const { return path(std::string(stage_name)); }
