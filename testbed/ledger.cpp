@@ -12,6 +12,7 @@ namespace hitless::testbed {
 namespace {
 
 constexpr std::size_t bucket_count = 30'000; // 5 minutes
+constexpr unsigned most_late = 127;          // of one number
 
 } // namespace
 
@@ -19,6 +20,7 @@ Tally &Tally::operator+=(const Tally &other) {
     frames += other.frames;
     lost += other.lost;
     duplicated += other.duplicated;
+    late += other.late;
     reordered += other.reordered;
     longest_gap_ns = std::max(longest_gap_ns, other.longest_gap_ns);
     longest_delay_ns = std::max(longest_delay_ns, other.longest_delay_ns);
@@ -51,10 +53,11 @@ void Ledger::record(std::uint64_t seq, std::uint64_t time_ns, std::uint64_t dela
     const auto round = static_cast<std::uint16_t>(round_of(seq));
     if (entry.round == round) {
         if (entry.count < UINT8_MAX) ++entry.count;
+        if (time_ns > entry.time_ns + late_ns && entry.late < most_late) ++entry.late;
         return;
     }
     const std::uint64_t delay_us = std::min<std::uint64_t>(delay_ns / 1000, UINT32_MAX);
-    entry = {time_ns, static_cast<std::uint32_t>(delay_us), round, 1, seq < seen_};
+    entry = {time_ns, static_cast<std::uint32_t>(delay_us), round, 1, seq < seen_, 0};
     seen_ = std::max(seen_, seq + 1);
 }
 
@@ -74,6 +77,7 @@ Tally Ledger::tally(std::uint64_t from, std::uint64_t to) const {
             continue;
         }
         result.duplicated += entry->count - 1u;
+        result.late += entry->late;
         result.reordered += entry->reordered ? 1 : 0;
         result.longest_delay_ns =
             std::max<std::uint64_t>(result.longest_delay_ns, entry->delay_us * std::uint64_t{1000});

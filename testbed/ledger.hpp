@@ -23,6 +23,7 @@ struct Tally {
     std::uint64_t frames = 0;     ///< numbers in the range, i.e. frames the sender sent
     std::uint64_t lost = 0;       ///< never arrived
     std::uint64_t duplicated = 0; ///< extra arrivals: a frame that came three times counts two
+    std::uint64_t late = 0;       ///< of these: more than Ledger::late_ns after the first
     std::uint64_t reordered = 0;  ///< first arrived after a higher number had
     /// Longest time between one arrival and the next, among first arrivals of the range. Zero when
     /// fewer than two arrived: look at `lost` first.
@@ -37,6 +38,9 @@ class Ledger {
   public:
     static constexpr std::size_t default_window = std::size_t{1} << 20;
     static constexpr std::uint64_t bucket_ns = 10'000'000;
+    /// For so long a pair knows the copy of a frame, and no network delays one for longer: whoever
+    /// carries frames here did not get a CPU.
+    static constexpr std::uint64_t late_ns = 50'000'000;
 
     /// `window`: how many of the latest sequence numbers are remembered, rounded up to a power
     /// of 2.
@@ -62,7 +66,8 @@ class Ledger {
         std::uint32_t delay_us = 0;
         std::uint16_t round = 0; ///< how often the window had wrapped, + 1; 0 = never used
         std::uint8_t count = 0;
-        bool reordered = false;
+        std::uint8_t reordered : 1 = 0;
+        std::uint8_t late : 7 = 0;
     };
     struct Bucket {
         std::uint64_t number = 0;

@@ -55,6 +55,20 @@ TEST(Ledger, DuplicatesAreExtraArrivalsNotReordering) {
     EXPECT_EQ(ledger.arrivals(), 6U);
 }
 
+TEST(Ledger, ACopyThatComesLongAfterTheFirstIsLate) {
+    Ledger ledger;
+    ledger.record(0, 1);
+    ledger.record(0, 1 + Ledger::late_ns);
+    EXPECT_EQ(ledger.tally(0, 1).late, 0U);
+    ledger.record(0, 2 + Ledger::late_ns);
+    EXPECT_EQ(ledger.tally(0, 1).duplicated, 2U);
+    EXPECT_EQ(ledger.tally(0, 1).late, 1U);
+    for (int i = 0; i < 1000; i++)
+        ledger.record(0, 3 * Ledger::late_ns);
+    EXPECT_EQ(ledger.tally(0, 1).duplicated, 254U);
+    EXPECT_EQ(ledger.tally(0, 1).late, 127U) << "and no more are told apart";
+}
+
 TEST(Ledger, ReorderedIsWhatWasOvertaken) {
     Ledger ledger;
     std::uint64_t time = 0;
