@@ -64,7 +64,7 @@ void check_renewal(Rtnl &rtnl, const Link &from, const ModelRow &model, const No
 void note_renewal(const StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     if (!note) return;
     try {
-        PairRecord pair(dir.path(name));
+        PairRecord pair(dir.path(name), Versions::known);
         if (!pair.model().has_failover) return;
         std::optional<Link> master = rtnl.link(master_of(pair.state()));
         if (!master) return;

@@ -98,10 +98,11 @@ Link find_standby(Rtnl &rtnl, const std::vector<Link> &links, const AttachReques
     return standby;
 }
 
-/// A pair that cannot be read bars the NICs that it has, and no others.
+/// Also of the version before. One that has the NIC and is not ours says how it becomes ours, or
+/// goes; what cannot be read bars the NICs that it has, and no others.
 std::optional<PairRecord> read_record(const std::string &dir, bool has_nic) {
     try {
-        return PairRecord(dir);
+        return PairRecord(dir, has_nic ? Versions::ours : Versions::known);
     } catch (const Error &) {
         if (has_nic) throw;
         return std::nullopt;
