@@ -81,6 +81,7 @@ struct Upgraded {
     std::string standby; ///< the pair's own name where its record cannot be read
     uint32_t from = 0;   ///< HL_ABI_VERSION of the one that made it; 0: it cannot be read
     std::string refused; ///< why it is not taken over, and stays in force as it was; empty: it is
+    std::string remark;  ///< what is to be known though it is; empty: nothing
 };
 
 /// Takes over the namespace's pairs of the version before (HL_ABI_FORMER): our programs run in the

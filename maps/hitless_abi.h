@@ -193,6 +193,9 @@ struct hl_nic {
 			windows of twins since boot; 0: none lately */
 };
 
+/* hl_nic.stray while the pair is taken over: the programs of two versions do not see each other's strays. */
+#define HL_STRAY_ASSUMED 0xffffffffu
+
 #define HL_IFNAME 16
 #define HL_BUS 40
 #define HL_ARG 128
@@ -377,7 +380,7 @@ struct hl_pair {
 	struct hl_travelled travelled;
 	__u64 taken_over_ns; /* CLOCK_BOOTTIME at which a newer version took the pair over; 0: it made it */
 	__u32 former_abi;    /* the version from which it did */
-	__u32 loader_reserved;
+	__u32 former_veto;   /* of the reasons in the former record, those that ours has been told of */
 
 	/* The flip log: claim a slot by an atomic add on `flips`, fill it, store its seq. */
 	__u64 flips __attribute__((aligned(64)));

@@ -350,6 +350,21 @@ TEST_P(Gate, TapsSeeEachFrameOnce) {
     EXPECT_EQ(pair().link("standby").find(" xdp "), std::string::npos);
 }
 
+/// libxdp names what it pins after the device's number, which another namespace's device has, too.
+TEST_P(Gate, GoesWithoutTakingThatOfAnotherNamespaceAlong) {
+    if (GetParam() == NicKind::veth) GTEST_SKIP() << "no gate on a veth";
+    Pair other(GetParam());
+    for (Pair *each : {&pair(), &other}) {
+        each->attach({"--gate", "--hold-down", "20"});
+        ASSERT_TRUE(each->becomes("primary"));
+    }
+    ASSERT_EQ(pair().status()["standby"]["ifindex"], other.status()["standby"]["ifindex"]);
+    EXPECT_EQ(other.cli({"detach", "standby"}).code, 0);
+    EXPECT_EQ(pair().status()["problems"], Json::array());
+    EXPECT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    EXPECT_EQ(pair().link("standby").find(" xdp "), std::string::npos) << "the gate is still there";
+}
+
 HL_INSTANTIATE(Gate);
 
 } // namespace

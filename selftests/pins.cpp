@@ -44,6 +44,13 @@ Ids pinned_ids() {
     return ids;
 }
 
+std::uint32_t map_id(const fs::path &pin) {
+    const Fd fd(bpf_obj_get(pin.c_str()));
+    bpf_map_info info{};
+    std::uint32_t size = sizeof info;
+    return fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &size) ? info.id : 0;
+}
+
 bool gone(const Ids &ids) {
     const auto none = [](const std::set<std::uint32_t> &all, int (*open)(std::uint32_t)) {
         return std::ranges::none_of(all, [&](auto id) { return bool(Fd(open(id))); });

@@ -21,5 +21,7 @@ struct Ids {
 };
 Ids pinned_ids();
 bool gone(const Ids &);
+/// 0 when nothing is pinned there.
+std::uint32_t map_id(const std::filesystem::path &pin);
 
 } // namespace hitless::selftest

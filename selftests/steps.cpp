@@ -2,19 +2,25 @@
 #include "selftests/steps.hpp"
 
 #include "loader/core/error.hpp"
+#include "loader/kernel/fd.hpp"
+#include "maps/hitless_abi.h"
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdint>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 namespace hitless::selftest {
 namespace {
@@ -58,14 +64,43 @@ std::string path_of(pid_t pid, const Call &call) {
     return text;
 }
 
-[[noreturn]] void become(const std::vector<std::string> &command) {
+/// What is worth refusing besides; and nothing by which one cleans up.
+std::string refusable(const Call &call) {
+    if (call.number == SYS_bpf && call.arguments[0] == BPF_PROG_LOAD) return "program";
+    if (call.number == SYS_bpf && call.arguments[0] == BPF_MAP_CREATE) return "map";
+#ifdef SYS_rename
+    if (call.number == SYS_rename) return "rename";
+#endif
+    const std::string name = name_of(call);
+    return name.starts_with("remove") || name == "link detach" ? "" : name;
+}
+
+#ifdef __x86_64__
+/// At its entry.
+void refuse(pid_t pid, int error) {
+    user_regs_struct registers{};
+    int state = 0;
+    ptrace(PTRACE_GETREGS, pid, nullptr, &registers);
+    registers.orig_rax = static_cast<unsigned long long>(-1);
+    ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
+    ptrace(PTRACE_SYSCALL, pid, nullptr, 0);
+    waitpid(pid, &state, 0);
+    ptrace(PTRACE_GETREGS, pid, nullptr, &registers);
+    registers.rax = static_cast<unsigned long long>(-error);
+    ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
+}
+#else
+void refuse(pid_t, int) {}
+#endif
+
+[[noreturn]] void become(const std::vector<std::string> &command, int err) {
     std::vector<char *> words;
     for (const std::string &word : command)
         words.push_back(const_cast<char *>(word.c_str()));
     words.push_back(nullptr);
     const int null = open("/dev/null", O_RDWR);
     dup2(null, STDOUT_FILENO);
-    dup2(null, STDERR_FILENO);
+    dup2(err < 0 ? null : err, STDERR_FILENO);
     ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
     raise(SIGSTOP);
     execv(words[0], words.data());
@@ -82,34 +117,117 @@ bool is_entry(pid_t pid, Call &call) {
     return true;
 }
 
-} // namespace
-
-std::string die_before(const std::vector<std::string> &command, const std::string &from,
-                       unsigned n) {
+/// Started, and stopped before its first instruction.
+pid_t start_traced(const std::vector<std::string> &command, int err = -1) {
     const pid_t pid = fork();
     if (pid < 0) throw Error(errno, "fork");
-    if (pid == 0) become(command);
+    if (pid == 0) become(command, err);
     int state = 0;
     waitpid(pid, &state, 0);
     ptrace(PTRACE_SETOPTIONS, pid, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+    return pid;
+}
+
+struct Stop {
+    pid_t pid = 0;
+    Call call{};
+    std::string step; ///< "" at its end
+    int state = 0;
+};
+
+/// Runs it up to its n-th step since the directory was made, by the name that `name` gives.
+template <typename Name>
+Stop stop_before(pid_t pid, const std::string &from, unsigned n, Name name) {
+    Stop at{.pid = pid, .call = {}, .step = "", .state = 0};
     bool counting = false;
     int signal = 0;
     while (true) {
         ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
-        if (waitpid(pid, &state, 0) < 0) throw Error(errno, "wait for " + command.front());
-        if (WIFEXITED(state) || WIFSIGNALED(state)) return "";
+        if (waitpid(pid, &at.state, 0) < 0) throw Error(errno, "wait for a traced command");
+        if (WIFEXITED(at.state) || WIFSIGNALED(at.state)) return at;
+        const bool at_call = WSTOPSIG(at.state) == (SIGTRAP | 0x80);
+        signal = at_call || WSTOPSIG(at.state) == SIGTRAP ? 0 : WSTOPSIG(at.state);
+        if (!at_call || !is_entry(pid, at.call)) continue;
+        const std::string step = name(at.call);
+        counting =
+            counting || (step == "mkdir" && path_of(pid, at.call).find(from) != std::string::npos);
+        if (step.empty() || !counting || --n) continue;
+        at.step = step;
+        return at;
+    }
+}
+
+bool maps_a_record(const Call &call) {
+    return call.number == SYS_mmap && call.arguments[1] == sizeof(hl_pair) &&
+           call.arguments[2] == (PROT_READ | PROT_WRITE) && call.arguments[3] == MAP_SHARED;
+}
+
+/// Goes on until so many records were mapped, or to its end; returns how many were.
+unsigned map_records(pid_t pid, unsigned wanted) {
+    unsigned maps = 0;
+    int signal = 0, state = 0;
+    for (bool mapping = false;;) {
+        ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
+        if (waitpid(pid, &state, 0) < 0 || WIFEXITED(state) || WIFSIGNALED(state)) return maps;
         const bool at_call = WSTOPSIG(state) == (SIGTRAP | 0x80);
         signal = at_call || WSTOPSIG(state) == SIGTRAP ? 0 : WSTOPSIG(state);
+        if (!at_call) continue;
         Call call{};
-        if (!at_call || !is_entry(pid, call)) continue;
-        const std::string step = name_of(call);
-        counting =
-            counting || (step == "mkdir" && path_of(pid, call).find(from) != std::string::npos);
-        if (step.empty() || !counting || --n) continue;
-        kill(pid, SIGKILL);
-        waitpid(pid, &state, 0);
-        return step;
+        const bool mapped = std::exchange(mapping, is_entry(pid, call) && maps_a_record(call));
+        if (mapped && ++maps == wanted) return maps;
     }
+}
+
+} // namespace
+
+HeldWithRecord::HeldWithRecord(const std::vector<std::string> &command,
+                               const std::vector<std::string> &rehearsal) {
+    const unsigned all = map_records(start_traced(rehearsal), UINT_MAX);
+    pid_ = start_traced(command);
+    if (map_records(pid_, all) < all) pid_ = 0;
+}
+
+HeldWithRecord::~HeldWithRecord() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+}
+
+int HeldWithRecord::go_on() {
+    int state = 0;
+    ptrace(PTRACE_DETACH, pid_, nullptr, 0);
+    waitpid(std::exchange(pid_, 0), &state, 0);
+    return WIFEXITED(state) ? WEXITSTATUS(state) : -1;
+}
+
+std::string die_before(const std::vector<std::string> &command, const std::string &from,
+                       unsigned n) {
+    const Stop at = stop_before(start_traced(command), from, n, name_of);
+    if (at.step.empty()) return "";
+    kill(at.pid, SIGKILL);
+    waitpid(at.pid, nullptr, 0);
+    return at.step;
+}
+
+#ifdef __x86_64__
+const bool can_refuse = true;
+#else
+const bool can_refuse = false;
+#endif
+
+Refusal refuse_step(const std::vector<std::string> &command, const std::string &from, unsigned n,
+                    int error) {
+    const Fd err(memfd_create("stderr", MFD_CLOEXEC));
+    Stop at = stop_before(start_traced(command, err.get()), from, n, refusable);
+    if (!at.step.empty()) {
+        refuse(at.pid, error);
+        ptrace(PTRACE_DETACH, at.pid, nullptr, 0);
+        waitpid(at.pid, &at.state, 0);
+    }
+    std::string said(4096, '\0');
+    const ssize_t size = pread(err.get(), said.data(), said.size(), 0);
+    said.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return {at.step, WIFEXITED(at.state) ? WEXITSTATUS(at.state) : -1, said};
 }
 
 } // namespace hitless::selftest

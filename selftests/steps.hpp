@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace hitless::selftest {
@@ -15,5 +16,34 @@ namespace hitless::selftest {
 /// directory whose path contains `from`. Returns which step that was; "" when it ended before.
 std::string die_before(const std::vector<std::string> &command, const std::string &from,
                        unsigned n);
+
+/// The same, but the kernel refuses that one step, and the command goes on. Loading a program or
+/// making a map is a step as well, and removing is none. Only where `can_refuse`.
+struct Refusal {
+    std::string step; ///< "" when the command ended before
+    int code;
+    std::string err;
+};
+Refusal refuse_step(const std::vector<std::string> &command, const std::string &from, unsigned n,
+                    int error);
+extern const bool can_refuse;
+
+/// A command that is held where it has a pair's record open, to write, and has not written yet: at
+/// the last one that it maps. How many that are the rehearsal tells, which must change nothing.
+class HeldWithRecord {
+  public:
+    HeldWithRecord(const std::vector<std::string> &command,
+                   const std::vector<std::string> &rehearsal);
+    ~HeldWithRecord(); ///< kills it unless it was let go and has ended
+    HeldWithRecord(const HeldWithRecord &) = delete;
+    HeldWithRecord &operator=(const HeldWithRecord &) = delete;
+    bool held() const { return pid_ > 0; }
+    /// Returns its exit code, or -1.
+    int go_on();
+    pid_t pid() const { return pid_; }
+
+  private:
+    pid_t pid_ = 0;
+};
 
 } // namespace hitless::selftest

@@ -40,10 +40,10 @@ static __always_inline int in_doubt(enum hl_role role) {
 
 	if (flipped_lately()) return 0;
 	if (!is_path(role)) {
-		if (mine->stray != now) *(volatile __u32 *)&mine->stray = now;
+		if (mine->stray != now && mine->stray != HL_STRAY_ASSUMED) *(volatile __u32 *)&mine->stray = now;
 		return 1;
 	}
-	if (now - others->stray <= DOUBT_WINDOWS) return 1;
+	if (others->stray == HL_STRAY_ASSUMED || now - others->stray <= DOUBT_WINDOWS) return 1;
 	*(volatile __u32 *)&others->stray = 0;
 	return 0;
 }

@@ -17,6 +17,8 @@ int upgrade_pairs(bool check, Env &env) {
         if (pair.refused.empty()) {
             env.out << fmt::format("{}: {} from ABI {}\n", pair.standby,
                                    check ? "can be taken over" : "taken over", pair.from);
+            if (!pair.remark.empty())
+                env.err << fmt::format("hitless: {}: {}\n", pair.standby, pair.remark);
             continue;
         }
         env.err << fmt::format("hitless: {}: {}\n", pair.standby, pair.refused);

@@ -45,12 +45,14 @@ HL_AS_IN_6(note, 3328);
 
 } // namespace
 
+static_assert(HL_VETO_BITS == 32); // former_veto
+
 hl_pair from_former(const hl_pair &former, Instant when) {
     hl_pair ours = former;
     ours.abi_version = HL_ABI_VERSION;
     ours.taken_over_ns = static_cast<uint64_t>(when.count());
     ours.former_abi = former.abi_version;
-    ours.loader_reserved = 0;
+    ours.former_veto = static_cast<uint32_t>(former.veto);
     return ours;
 }
 

@@ -70,6 +70,18 @@ TEST_P(StrayTest, UnicastOnThePathLeavesNoTraceAndAStrayIsNoted) {
     EXPECT_NE((off == P ? pair.primary : pair.standby).stray, 0U);
 }
 
+/// While two versions' programs share a pair, neither sees the other's strays.
+TEST_P(StrayTest, StraysThatAreAssumedAreLastingly) {
+    hl_pair &pair = forward.pair.dp.pair();
+    pair.primary.stray = pair.standby.stray = HL_STRAY_ASSUMED;
+    int got = 0;
+    for (uint64_t i = 0; i < 100; i++)
+        got += delivered(path, own_mac, i) + delivered(off, own_mac, i);
+    EXPECT_EQ(got, 100);
+    EXPECT_EQ(pair.primary.stray, HL_STRAY_ASSUMED);
+    EXPECT_EQ(pair.standby.stray, HL_STRAY_ASSUMED);
+}
+
 /// A sender whose frames are all alike, and a network that leads them to the other NIC of itself.
 TEST_P(StrayTest, FramesAlikeThatMoveToTheOtherNicAreAllDelivered) {
     for (const Mac &to : {own_mac, nested})

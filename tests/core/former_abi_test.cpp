@@ -24,12 +24,12 @@ TEST(FormerAbi, EveryFieldGoesOn) {
     EXPECT_EQ(after.abi_version, HL_ABI_VERSION);
     EXPECT_EQ(after.former_abi, HL_ABI_FORMER);
     EXPECT_EQ(after.taken_over_ns, 4711U);
-    EXPECT_EQ(after.loader_reserved, 0U);
+    EXPECT_EQ(after.former_veto, static_cast<uint32_t>(before.veto));
     // Nothing else may differ.
     after.abi_version = before.abi_version;
     after.former_abi = before.former_abi;
     after.taken_over_ns = before.taken_over_ns;
-    after.loader_reserved = before.loader_reserved;
+    after.former_veto = before.former_veto;
     EXPECT_EQ(std::memcmp(&before, &after, sizeof(before)), 0);
 }
 

@@ -126,10 +126,12 @@ class Controller::Engine {
   private:
     /// A pair that is refused stays in force as it is, and nobody keeps it.
     void take_over_former_pairs() {
-        for (const Upgraded &pair : upgrade())
+        for (const Upgraded &pair : upgrade()) {
             log(pair.refused.empty()
                     ? fmt::format("{}: taken over from ABI {}", pair.standby, pair.from)
                     : fmt::format("{}: {}", pair.standby, pair.refused));
+            if (!pair.remark.empty()) log(fmt::format("{}: {}", pair.standby, pair.remark));
+        }
     }
 
     /// Marks the pairs that an event concerns. False: look at everything.

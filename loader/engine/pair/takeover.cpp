@@ -3,13 +3,14 @@
 #include "loader/core/error.hpp"
 #include "loader/core/former_abi.hpp"
 #include "loader/engine/members/namespaces.hpp"
+#include "loader/engine/members/record.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/state/pair.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
-#include <utility>
+#include <vector>
 
 namespace hitless {
 namespace {
@@ -26,11 +27,20 @@ bool is_of(const std::string &dir, Versions versions) {
     }
 }
 
+/// The NIC that is the path comes first: its program has to know of strays by the other one, which
+/// only the new programs are told lastingly.
+std::vector<HookRow> path_first(const hl_pair &pair, const ModelRow &model) {
+    std::vector<HookRow> out(model.hooks.begin(), model.hooks.end());
+    PairDevice path = pair.veto ? PairDevice::standby : PairDevice::primary;
+    std::ranges::stable_partition(out, [&](const HookRow &row) { return row.device == path; });
+    return out;
+}
+
 /// In the namespace of its device, where that still is.
 template <typename Step>
-void each_hook(const Pair &pair, Rtnl &rtnl, Step step) {
-    PairNamespaces namespaces(rtnl, pair.state().failover.netns);
-    for (const HookRow &row : pair.model().hooks)
+void each_hook(const hl_pair &pair, Rtnl &rtnl, Step step) {
+    PairNamespaces namespaces(rtnl, pair.failover.netns);
+    for (const HookRow &row : path_first(pair, model_row(pair)))
         if (namespaces.has(row.where)) namespaces.at(row.where, [&] { step(row.hook); });
 }
 
@@ -43,11 +53,10 @@ void refuse_unreachable(const Pair &former, Rtnl &rtnl) {
             throw Error(ENOENT, fmt::format("enter {}", former.state().failover.netns));
 }
 
-/// What somebody has written into the former record since `seen`, who could not know of ours.
-void follow_writers(const Pair &former, Pair &ours, uint64_t &seen) {
-    const hl_pair &theirs = former.state();
-    const uint64_t now_there = former.view().veto();
-    VetoChange change = change_of(std::exchange(seen, now_there), now_there);
+/// What somebody has written into the former record, who could not know of ours.
+void follow_writers(const hl_pair &theirs, Pair &ours) {
+    const uint64_t now_there = *static_cast<const volatile __u64 *>(&theirs.veto);
+    VetoChange change = change_of(ours.state().former_veto, now_there);
     for (unsigned bit = 0; bit < HL_VETO_BITS; bit++) {
         const hl_note &note = theirs.note[bit];
         if (change.set >> bit & 1)
@@ -56,7 +65,24 @@ void follow_writers(const Pair &former, Pair &ours, uint64_t &seen) {
     if (change.cleared)
         ours.view().clear_veto(change.cleared, HL_ACTOR_CONTROLLER,
                                static_cast<uint64_t>(now().count()));
-    ours.state().proof = theirs.proof;
+    ours.state().proof = std::max(ours.state().proof, theirs.proof);
+    ours.state().former_veto = static_cast<uint32_t>(now_there);
+}
+
+/// The same of those who had it open when ours was published: until nobody can write there any
+/// more. False when somebody still can after a while.
+bool follow_last_writers(const PairRecord &former, Pair &ours) {
+    constexpr Instant look{std::chrono::milliseconds(5)}, slack{std::chrono::seconds(1)};
+    const Probing how = policy_of(former.state()).probing; // an `attach` waits for its proof
+    const Instant end = now() + how.up_delay + how.timeout + slack;
+    while (true) {
+        bool last = former.seal(), late = now() >= end;
+        uint64_t before = ours.view().veto();
+        follow_writers(former.state(), ours);
+        if (ours.view().veto() != before) ours.ring_bell();
+        if (last || late) return last;
+        sleep_until(now() + look);
+    }
 }
 
 /// The pair that is published runs again, of whichever version.
@@ -64,32 +90,40 @@ void undo(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     const std::string follower = dir.upgrade_of(name);
     if (is_of(dir.path(name), Versions::known)) {
         Pair pair = Pair::open_remains(dir.path(name));
-        each_hook(pair, rtnl, [&](hl_hook_id hook) { pair.give_back(hook, follower); });
+        pair.doubt_unicast(false);
+        each_hook(pair.state(), rtnl, [&](hl_hook_id hook) { pair.give_back(hook, follower); });
     }
     StateDir::remove(follower);
 }
 
-/// Our pair is published: what the former one still has goes.
-void finish(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+/// Our pair is published: what the former one still has goes. Returns what there is to say of that.
+std::string finish(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     const std::string left = dir.upgrade_of(name);
-    {
-        Pair former = Pair::open_remains(left);
-        each_hook(former, rtnl, [&](hl_hook_id hook) { former.retire(hook); });
-    }
+    Pair ours = Pair::open_remains(dir.path(name));
+    ours.doubt_unicast(false);
+    PairRecord former(left, Versions::former);
+    each_hook(former.state(), rtnl,
+              [&](hl_hook_id hook) { retire_hook(former, left, dir.path(name), hook); });
+    bool all = follow_last_writers(former, ours);
     StateDir::remove(left);
+    return all ? ""
+               : "a process of the older version still has the pair open: what it writes from now "
+                 "on goes nowhere; end it and repeat what it was to do";
 }
 
 /// Up to the step after which ours is the pair.
 void publish_follower(StateDir &dir, Rtnl &rtnl, const Pair &former, const std::string &name) {
     refuse_unreachable(former, rtnl);
+    each_hook(former.state(), rtnl, [&](hl_hook_id hook) { former.try_to_follow(hook); });
     Pair ours = Pair::follow(former, dir.make_upgrade(name));
-    uint64_t seen = former.view().veto();
     ours.state() = from_former(former.state(), now());
-    ours.state().veto = seen;
-    each_hook(former, rtnl, [&](hl_hook_id hook) { ours.take_over(hook, former); });
-    follow_writers(former, ours, seen);
+    ours.state().veto = ours.state().former_veto; // others write meanwhile
+    ours.doubt_unicast(true);
+    former.doubt_unicast(false);
+    each_hook(former.state(), rtnl, [&](hl_hook_id hook) { ours.take_over(hook, former); });
+    follow_writers(former.state(), ours);
     dir.exchange(name);
-    follow_writers(former, ours, seen); // of a writer that had opened it before
+    follow_writers(former.state(), ours);
     ours.ring_bell();
 }
 
@@ -104,16 +138,15 @@ void clear_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
 }
 
 void clear_takeover_of(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
-    if (std::ranges::count(dir.upgrades(), name)) clear_takeover(dir, rtnl, name);
+    if (dir.has_upgrade(name)) clear_takeover(dir, rtnl, name);
 }
 
 } // namespace
 
-void take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
+std::string take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
     try {
-        Pair former = Pair::open_former(dir.path(name));
-        publish_follower(dir, rtnl, former, name);
-        finish(dir, rtnl, name);
+        publish_follower(dir, rtnl, Pair::open_former(dir.path(name)), name);
+        return finish(dir, rtnl, name);
     } catch (const Error &error) {
         std::string why = error.what();
         try {
@@ -121,7 +154,11 @@ void take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
         } catch (const Error &undoing) {
             why += fmt::format("; and it is not undone yet: {}", undoing.what());
         }
-        if (is_of(dir.path(name), Versions::ours)) return;
+        if (is_of(dir.path(name), Versions::ours))
+            return dir.has_upgrade(name) ? fmt::format("what the older version had is not removed "
+                                                       "yet: {}",
+                                                       why)
+                                         : "";
         throw Error(error.code(), fmt::format("take over the pair {}", name),
                     why + "; it stays in force as the older version made it", "");
     }
@@ -131,6 +168,7 @@ void check_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     Pair former = Pair::open_former(dir.path(name));
     refuse_unreachable(former, rtnl);
     Pair::try_to_follow(former);
+    each_hook(former.state(), rtnl, [&](hl_hook_id hook) { former.try_to_follow(hook); });
 }
 
 bool clear_takeovers(StateDir &dir, Rtnl &rtnl) {

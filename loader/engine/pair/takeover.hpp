@@ -11,8 +11,9 @@
 
 namespace hitless {
 
-/// After an Error the older version's pair is in force, whole, and the error says so.
-void take_over(StateDir &, Rtnl &, const std::string &name);
+/// After an Error the older version's pair is in force, whole, and the error says so. Returns a
+/// remark of what is not as it should be though ours is in force, or "".
+std::string take_over(StateDir &, Rtnl &, const std::string &name);
 
 /// Throws what take_over() would at once: missing parts, a namespace that cannot be entered,
 /// programs that the kernel refuses.

@@ -24,7 +24,7 @@ std::optional<Upgraded> upgrade_pair(StateDir &dir, Rtnl &rtnl, const std::strin
         if (check_only)
             check_takeover(dir, rtnl, name);
         else
-            take_over(dir, rtnl, name);
+            out.remark = take_over(dir, rtnl, name);
     } catch (const Error &error) {
         out.refused = error.what();
     }

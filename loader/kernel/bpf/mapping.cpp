@@ -7,8 +7,9 @@
 
 namespace hitless {
 
-Mapping::Mapping(int map_fd) : pair_(nullptr) {
-    void *at = mmap(nullptr, sizeof(hl_pair), PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+Mapping::Mapping(int map_fd, For what) : pair_(nullptr) {
+    int access = what == For::writing ? PROT_READ | PROT_WRITE : PROT_READ;
+    void *at = mmap(nullptr, sizeof(hl_pair), access, MAP_SHARED, map_fd, 0);
     if (at == MAP_FAILED) throw Error(errno, "map the state of a pair");
     pair_ = static_cast<hl_pair *>(at);
 }

@@ -11,8 +11,9 @@ namespace hitless {
 
 class Mapping {
   public:
-    /// Maps an hl_pair map read-write; the fd may be closed afterwards.
-    explicit Mapping(int map_fd);
+    enum class For { writing, reading };
+    /// Maps an hl_pair map; the fd may be closed afterwards. A frozen one can only be read.
+    explicit Mapping(int map_fd, For = For::writing);
     Mapping(Mapping &&other) noexcept : pair_(std::exchange(other.pair_, nullptr)) {}
     Mapping &operator=(Mapping &&other) noexcept {
         std::swap(pair_, other.pair_);

@@ -2,6 +2,7 @@
 #include "loader/kernel/bpf/xdp.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/shell_quoted.hpp"
+#include "loader/kernel/bpf/dispatcher_pins.hpp"
 #include "loader/kernel/bpf/libbpf_silence.hpp"
 
 #include <bpf/bpf.h>
@@ -16,6 +17,8 @@
 
 namespace hitless {
 namespace {
+
+using namespace std::string_view_literals;
 
 constexpr unsigned run_first = 1;
 constexpr unsigned run_last = 1000; // xdp-tools' own programs run at 10, the default is 50
@@ -47,8 +50,43 @@ Owner own(typename Owner::pointer found) {
     return Owner(libxdp_get_error(found) ? nullptr : found);
 }
 
-Programs programs_of(uint32_t ifindex) {
+/// Null when there is nothing there.
+template <typename Owner>
+Owner own_if_there(typename Owner::pointer found, const std::string &action) {
+    long error = libxdp_get_error(found);
+    if (error && error != -ENOENT && error != -ENODEV)
+        throw Error(static_cast<int>(-error), action);
+    return Owner(error ? nullptr : found);
+}
+
+Program pinned_program(const std::string &pin) {
+    return own_if_there<Program>(xdp_program__from_pin(pin.c_str()), fmt::format("open {}", pin));
+}
+
+/// libxdp takes a dispatcher whose pins it cannot open for a program that stands alone.
+bool is_unreadable(const Programs &all) {
+    if (!all || !xdp_multiprog__is_legacy(all.get())) return false;
+    xdp_program *program = xdp_multiprog__main_prog(all.get());
+    return program && xdp_program__name(program) == "xdp_dispatcher"sv;
+}
+
+/// For those who only look: what cannot be read is none of ours.
+Programs readable_programs_of(uint32_t ifindex) {
     return own<Programs>(xdp_multiprog__get_from_ifindex(static_cast<int>(ifindex)));
+}
+
+/// For those who change something: what cannot be read may be ours, and would go on.
+Programs programs_of(uint32_t ifindex) {
+    Programs all =
+        own_if_there<Programs>(xdp_multiprog__get_from_ifindex(static_cast<int>(ifindex)),
+                               fmt::format("read the XDP programs of device {}", ifindex));
+    if (is_unreadable(all))
+        throw Error(EBUSY, fmt::format("read the XDP programs of device {}", ifindex),
+                    "libxdp's dispatcher runs there, and what it has pinned below /sys/fs/bpf/xdp "
+                    "cannot be opened",
+                    "go on in the mount namespace in which they are; where they are lost, `ip link "
+                    "set NIC xdp off` takes every XDP program off");
+    return all;
 }
 
 /// Null when it does not run there.
@@ -101,8 +139,13 @@ void take_off(xdp_program *program, uint32_t ifindex) {
         throw Error(-error, fmt::format("detach the XDP program from device {}", ifindex));
 }
 
+/// A crash between two steps of libxdp's leaves pins of a dispatcher that never ran, or no more.
+void clean(const hl_hook &hook, std::initializer_list<uint32_t> programs) {
+    if (hook.kind == HL_HOOK_XDP) remove_stale_dispatchers(hook.ifindex, programs);
+}
+
 hl_hook describe(uint32_t ifindex) {
-    Programs now = programs_of(ifindex);
+    Programs now = readable_programs_of(ifindex);
     bool alone = now && xdp_multiprog__is_legacy(now.get());
     return {ifindex, static_cast<uint8_t>(alone ? HL_HOOK_XDP_ALONE : HL_HOOK_XDP), 0, {}};
 }
@@ -151,11 +194,23 @@ hl_hook attach_xdp(const HookPoint &at, const XdpObject &object, bool first,
     }
 }
 
+void try_follow_xdp(const hl_hook &hook, const XdpObject &object, const std::string &former) {
+    Silence silence;
+    Program before = pinned_program(former);
+    if (!before || !runs(programs_of(hook.ifindex), xdp_program__id(before.get()))) return;
+    if (int error = bpf_object__load(object.object()))
+        throw Error(-error, fmt::format("load an XDP program for device {}", hook.ifindex));
+    if (hook.kind == HL_HOOK_XDP_ALONE) return;
+    if (int error = try_freplace())
+        throw Error(error,
+                    fmt::format("put an XDP program beside others on device {}", hook.ifindex));
+}
+
 void follow_xdp(const hl_hook &hook, const XdpObject &object, bool first, const std::string &former,
                 const std::string &pin) {
     std::string action = fmt::format("replace our XDP program on device {}", hook.ifindex);
     Silence silence;
-    Program before = own<Program>(xdp_program__from_pin(former.c_str()));
+    Program before = pinned_program(former);
     Programs now = programs_of(hook.ifindex);
     xdp_program *running = before ? find(now, xdp_program__id(before.get())) : nullptr;
     if (!running) return; // the device is gone, or somebody took it off
@@ -180,10 +235,11 @@ void follow_xdp(const hl_hook &hook, const XdpObject &object, bool first, const 
 
 void restore_xdp(const hl_hook &hook, const std::string &former, const std::string &pin) {
     Silence silence;
-    Program before = own<Program>(xdp_program__from_pin(former.c_str()));
+    Program before = pinned_program(former);
     if (!before) return;
+    clean(hook, {xdp_program__id(before.get())});
     if (hook.kind == HL_HOOK_XDP_ALONE) {
-        Program follower = own<Program>(xdp_program__from_pin(pin.c_str()));
+        Program follower = pinned_program(pin);
         if (!follower || !runs(programs_of(hook.ifindex), xdp_program__id(follower.get()))) return;
         return replace_alone(hook.ifindex, xdp_program__fd(follower.get()),
                              xdp_program__fd(before.get()));
@@ -198,9 +254,8 @@ void restore_xdp(const hl_hook &hook, const std::string &former, const std::stri
 
 void detach_xdp(const hl_hook &hook, const std::string &pin) {
     Silence silence;
-    Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
-    int ifindex = static_cast<int>(hook.ifindex);
-    if (hook.kind == HL_HOOK_XDP) libxdp_clean_references(ifindex); // pins of a device that is gone
+    Program program = pinned_program(pin);
+    if (program) clean(hook, {xdp_program__id(program.get())}); // of a device that is gone, too
     // Not there: the pin stays, should the device come back from another namespace with it.
     if (!program || !runs(programs_of(hook.ifindex), xdp_program__id(program.get()))) return;
     take_off(program.get(), hook.ifindex);
@@ -208,14 +263,20 @@ void detach_xdp(const hl_hook &hook, const std::string &pin) {
         throw Error(errno, fmt::format("unpin {}", pin));
 }
 
+void retire_xdp(const hl_hook &hook, const std::string &former, const std::string &pin) {
+    detach_xdp(hook, former);
+    Silence silence;
+    if (Program ours = pinned_program(pin)) clean(hook, {xdp_program__id(ours.get())});
+}
+
 bool has_own_xdp(uint32_t ifindex) {
     Silence silence;
-    return is_ours_alone(programs_of(ifindex));
+    return is_ours_alone(readable_programs_of(ifindex));
 }
 
 void remove_own_xdp(uint32_t ifindex) {
     Silence silence;
-    Programs all = programs_of(ifindex);
+    Programs all = readable_programs_of(ifindex);
     if (!is_ours_alone(all)) return;
     if (int error = xdp_multiprog__detach(all.get()))
         throw Error(-error, fmt::format("take our XDP program off device {}", ifindex));
@@ -224,7 +285,7 @@ void remove_own_xdp(uint32_t ifindex) {
 bool xdp_alive(const hl_hook &hook, const std::string &pin) {
     Silence silence;
     Program program = own<Program>(xdp_program__from_pin(pin.c_str()));
-    return program && runs(programs_of(hook.ifindex), xdp_program__id(program.get()));
+    return program && runs(readable_programs_of(hook.ifindex), xdp_program__id(program.get()));
 }
 
 } // namespace hitless

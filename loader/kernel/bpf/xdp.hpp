@@ -15,13 +15,20 @@ namespace hitless {
 /// Attaches and pins the program at `pin`. Throws; EOPNOTSUPP: the driver has no native XDP.
 hl_hook attach_xdp(const HookPoint &, const XdpObject &, bool first, const std::string &pin);
 
+/// What libxdp or the kernel does not tell is not taken for nothing: these three throw.
+///
 /// Has `object` take the place of ours that `former` pins. Beside others both stand there until the
 /// former one is detached, in an order in which no frame is judged twice: what leads frames
 /// elsewhere comes before the one that it follows, and a gate behind. Alone it is replaced. Throws.
 void follow_xdp(const hl_hook &, const XdpObject &, bool first, const std::string &former,
                 const std::string &pin);
+/// Throws what would refuse that at once, and changes nothing.
+void try_follow_xdp(const hl_hook &, const XdpObject &, const std::string &former);
 /// The same undone, however far it came: the one that `former` pins runs, alone of ours.
 void restore_xdp(const hl_hook &, const std::string &former, const std::string &pin);
+
+/// The one that `former` pins goes, and what a crash left of its follower's coming.
+void retire_xdp(const hl_hook &, const std::string &former, const std::string &pin);
 
 /// Takes ours away and leaves the others. Quiet when the device, or ours, is gone.
 void detach_xdp(const hl_hook &, const std::string &pin);

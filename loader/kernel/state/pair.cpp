@@ -3,9 +3,11 @@
 #include "loader/core/error.hpp"
 #include "loader/kernel/bpf/xdp.hpp"
 
+#include <atomic>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
+#include <ctime>
 #include <fmt/format.h>
 #include <linux/if_ether.h>
 #include <vector>
@@ -115,8 +117,26 @@ void Pair::try_to_follow(const Pair &former) {
 }
 
 PairRecord::PairRecord(const std::string &dir, Versions wanted)
-    : mapping_(open_pin(dir, "pair").get()) {
+    : map_(open_pin(dir, "pair")), mapping_(map_.get(), Mapping::For::reading) {
     check_version(state(), dir, wanted);
+}
+
+bool PairRecord::seal() const {
+    if (bpf_map_freeze(map_.get()) == 0) return true;
+    try { // EBUSY: somebody can write, or it was sealed before
+        Mapping still(map_.get());
+        return false;
+    } catch (const Error &error) {
+        if (error.code() != EPERM) throw;
+        return true;
+    }
+}
+
+void retire_hook(const PairRecord &former, const std::string &dir, const std::string &follower,
+                 hl_hook_id hook) {
+    if (is_xdp(hook))
+        retire_xdp(former.state().hook[hook], fmt::format("{}/{}", dir, hook_pins[hook]),
+                   fmt::format("{}/{}", follower, hook_pins[hook]));
 }
 
 uint32_t Pair::id() const {
@@ -233,6 +253,19 @@ void Pair::detach(hl_hook_id hook) {
     state().hook[hook] = {};
 }
 
+void Pair::doubt_unicast(bool lastingly) const {
+    hl_knobs knobs{};
+    uint32_t zero = 0;
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);                    // bpf_ktime_get_ns()
+    bpf_map_lookup_elem(objects_.knobs.get(), &zero, &knobs); // remains may lack it
+    uint64_t now_ns = uint64_t(time.tv_sec) * 1'000'000'000 + uint64_t(time.tv_nsec);
+    uint64_t window = now_ns / (knobs.twin_window_ns ? knobs.twin_window_ns : 1) + 1;
+    uint32_t since = lastingly ? HL_STRAY_ASSUMED : static_cast<uint32_t>(window);
+    for (hl_nic *nic : {&state().primary, &state().standby})
+        std::atomic_ref<uint32_t>(nic->stray).store(since);
+}
+
 void Pair::take_over(hl_hook_id hook, const Pair &former) {
     const hl_hook &at = former.state().hook[hook];
     if (at.kind == HL_HOOK_NONE) return;
@@ -243,6 +276,12 @@ void Pair::take_over(hl_hook_id hook, const Pair &former) {
     replace_program(at, direction(hook), program(hook), pin(hook));
 }
 
+void Pair::try_to_follow(hl_hook_id hook) const {
+    const hl_hook &at = state().hook[hook];
+    if (at.kind != HL_HOOK_NONE && is_xdp(hook))
+        try_follow_xdp(at, xdp_object(hook, "a NIC"), pin(hook));
+}
+
 void Pair::give_back(hl_hook_id hook, const std::string &follower) {
     const hl_hook &at = state().hook[hook];
     if (at.kind == HL_HOOK_NONE) return;
@@ -250,10 +289,6 @@ void Pair::give_back(hl_hook_id hook, const std::string &follower) {
         restore_xdp(at, pin(hook), fmt::format("{}/{}", follower, hook_pins[hook]));
     else if (program(hook) >= 0) // remains may lack it
         replace_program(at, direction(hook), program(hook), pin(hook));
-}
-
-void Pair::retire(hl_hook_id hook) {
-    if (is_xdp(hook)) detach_xdp(state().hook[hook], pin(hook));
 }
 
 bool Pair::attached(hl_hook_id hook) const {

@@ -77,13 +77,17 @@ class Pair {
     void attach(hl_hook_id, const Link &);
     void detach(hl_hook_id);
     bool attached(hl_hook_id) const;
+    /// Unicast may come by both NICs from now on, as after a stray, for a second; or until the next
+    /// call, so that two versions' programs, which do not see each other's strays, take no frame
+    /// twice.
+    void doubt_unicast(bool lastingly) const;
     /// Our program runs in the place of the former one, whose link we have as well. A frame passes
     /// the one or the other.
     void take_over(hl_hook_id, const Pair &former);
+    /// Throws what would refuse that at an XDP hook, and changes nothing.
+    void try_to_follow(hl_hook_id) const;
     /// The former pair's program runs again, however far the one in `follower` had come.
     void give_back(hl_hook_id, const std::string &follower);
-    /// What the former pair still has beside its follower there.
-    void retire(hl_hook_id);
     /// Programs of others stand behind ours, where redirected frames do not come by.
     bool hides_from_others(hl_hook_id) const;
     /// Moves ours behind them; no frame passes it meanwhile.
@@ -115,10 +119,18 @@ class PairRecord {
     explicit PairRecord(const std::string &dir, Versions = Versions::ours);
     const hl_pair &state() const { return *mapping_.get(); }
     const ModelRow &model() const { return model_row(state()); }
+    /// Has nobody write into it any more but the pair's programs. False while a process still can.
+    bool seal() const;
 
   private:
-    Mapping mapping_;
+    Fd map_;
+    Mapping mapping_; ///< to read, so that it is no reason why it cannot be sealed
 };
+
+/// What a former pair, pinned in this directory, still has beside its follower at a hook goes. The
+/// caller is in the namespace of the device.
+void retire_hook(const PairRecord &former, const std::string &dir, const std::string &follower,
+                 hl_hook_id);
 
 /// Pair::id() of what is pinned in a directory now; 0 when nothing is.
 uint32_t pinned_id(const std::string &dir);

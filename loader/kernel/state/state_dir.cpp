@@ -234,6 +234,10 @@ std::vector<std::string> StateDir::upgrades() const {
     return out;
 }
 
+bool StateDir::has_upgrade(const std::string &pair) const {
+    return access(upgrade_of(pair).c_str(), F_OK) == 0;
+}
+
 void StateDir::remove(const std::string &dir) {
     for (const std::string &name : entries(dir))
         if (unlink((dir + "/" + name).c_str()) < 0 && errno != ENOENT)

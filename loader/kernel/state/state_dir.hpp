@@ -73,6 +73,7 @@ class StateDir {
     void exchange(const std::string &name) const;
     /// The pairs that have such a directory, of all namespaces; under the lock: since a crash.
     std::vector<std::string> upgrades() const;
+    bool has_upgrade(const std::string &pair) const;
     /// Removes a directory of pins and all in it. What is not pinned elsewhere is freed.
     static void remove(const std::string &dir);
 

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A takeover that is killed at any of its steps (docs/adr/0011-upgrade-in-place.md).
+#include "selftests/steps.hpp"
+#include "selftests/upgrading.hpp"
+
+#include <cerrno>
+#include <fmt/ranges.h>
+#include <map>
+
+namespace hitless::selftest {
+namespace {
+
+class UpgradeDies : public Upgrading {
+  protected:
+    void make_older() {
+        attach_older();
+        move_addresses();
+        before_ = pinned_ids();
+        dispatchers_ = dispatchers();
+    }
+    bool is_ours() { return pair().cli({"status", "standby"}).code != 1; }
+    /// Whoever next holds the lock finishes it or undoes it. By most commands it goes no further;
+    /// by hand, and by a controller that starts, the pair is taken over after all.
+    void go_on(unsigned n, Flows &flows) {
+        static const std::vector<std::string> ways[] = {{"upgrade"}, {"run", "--once"}};
+        if (n % 4 == 0) {
+            const Outcome o = pair().cli(ways[n / 4 % 2]);
+            ASSERT_EQ(o.code, 0) << o.shown();
+        } else {
+            ASSERT_EQ(pair().cli({"attach", "nobody"}).code, 1);
+        }
+        ASSERT_TRUE(flows.pass(200));
+        if (is_ours()) return expect_ours();
+        EXPECT_NE(n % 4, 0U);
+        expect_older(before_);
+        EXPECT_EQ(dispatchers(), dispatchers_);
+    }
+    /// For the next round.
+    void back_to_the_older(Flows &flows) {
+        if (!is_ours()) return;
+        const Outcome o = pair().cli({"detach", "standby"});
+        ASSERT_EQ(o.code, 0) << o.shown();
+        make_older();
+        flows.settle();
+    }
+    /// Longer than programs remember a stray.
+    static void forget_strays() {
+        until([] { return false; }, 1200ms);
+    }
+
+    Ids before_;
+    std::set<std::string> dispatchers_;
+};
+
+class UpgradeRefused : public UpgradeDies {};
+
+TEST_P(UpgradeDies, AtEachStep) {
+    make_older();
+    Flows flows(bed());
+    // Taps are carried by threads, which do not keep up with twice the frames on a busy machine.
+    if (way().with.kind == NicKind::veth) flows.flood();
+    std::map<std::string, unsigned> died;
+    for (unsigned n = 1;; n++) {
+        flows.mark();
+        const std::string step = die_before(newer_command({"upgrade"}), "upgrade-", n);
+        if (step.empty()) break;
+        died[step]++;
+        if (step == "link update" || step == "netlink") forget_strays();
+        ASSERT_TRUE(flows.pass(200));
+        SCOPED_TRACE(fmt::format("step {}, {}", n, step));
+        ASSERT_NO_FATAL_FAILURE(go_on(n, flows));
+        flows.expect_exactly_once(fmt::format("killed before step {}, {}", n, step));
+        if (HasFailure()) return;
+        ASSERT_NO_FATAL_FAILURE(back_to_the_older(flows));
+    }
+    flows.expect_exactly_once("not killed");
+    expect_ours();
+    EXPECT_GT(died["pin"], 10U);
+    EXPECT_EQ(died["mkdir"], is_xdp() ? died["mkdir"] : 1U); // libxdp has its own
+    EXPECT_EQ(died["rename"], 1U);
+    if (way().place == Place::tcx) {
+        EXPECT_EQ(died["link update"], 3U);
+    }
+    fmt::print("  died before {}\n", fmt::join(died, ", "));
+}
+
+/// The kernel refuses one step: no room, no memory, a program that its verifier does not take.
+TEST_P(UpgradeRefused, AtEachStep) {
+    if (!can_refuse) GTEST_SKIP() << "not on this machine";
+    make_older();
+    Flows flows(bed());
+    std::map<std::string, unsigned> refused;
+    for (unsigned n = 1;; n++) {
+        flows.mark();
+        const int error = n % 2 ? ENOSPC : ENOMEM;
+        const Refusal got = refuse_step(newer_command({"upgrade"}), "upgrade-", n, error);
+        if (got.step.empty()) break;
+        SCOPED_TRACE(fmt::format("step {}, {}, refused by {}: {}", n, got.step, error, got.err));
+        ASSERT_TRUE(flows.pass(200));
+        if (got.code == 0) { // it could do without, or was beyond its publication
+            expect_ours();
+        } else {
+            EXPECT_EQ(got.code, 1);
+            EXPECT_NE(got.err.find("it stays in force as the older version made it"),
+                      std::string::npos);
+            expect_older(before_);
+            EXPECT_EQ(dispatchers(), dispatchers_);
+            refused[got.step]++;
+        }
+        flows.expect_exactly_once(fmt::format("step {}, {}, refused", n, got.step));
+        if (HasFailure()) return;
+        ASSERT_NO_FATAL_FAILURE(back_to_the_older(flows));
+    }
+    EXPECT_GT(refused["pin"], 10U);
+    EXPECT_GT(refused["program"], 1U);
+    EXPECT_GT(refused["map"], 0U);
+    EXPECT_EQ(refused["mkdir"], 1U);
+    EXPECT_EQ(refused["rename"], 1U);
+    fmt::print("  refused {}\n", fmt::join(refused, ", "));
+}
+
+/// Each order of steps. Where a kernel has libxdp's dispatcher, it has the most of them.
+const std::set<std::string> orders{"two_veth", "two_clsact", "two_gate", "three",
+                                   "hidden",   "one",        "xdp"};
+INSTANTIATE_TEST_SUITE_P(Way, UpgradeDies, testing::ValuesIn(upgrade_ways_named(orders)),
+                         name_of_way);
+INSTANTIATE_TEST_SUITE_P(Way, UpgradeRefused,
+                         testing::ValuesIn(upgrade_ways_named({"two_veth", "two_clsact", "xdp"})),
+                         name_of_way);
+
+} // namespace
+} // namespace hitless::selftest

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "selftests/upgrading.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <regex>
+#include <sys/mount.h>
+
+namespace hitless::selftest {
+namespace {
+
+constexpr unsigned cast_rate = 2'000;
+
+/// $HITLESS_OLDER, else what the build made of older/.
+std::string older_binary() {
+    const char *given = getenv("HITLESS_OLDER");
+    return given ? given : HITLESS_OLDER_BUILT;
+}
+
+FlowSpec broadcasts(std::uint32_t id) {
+    return {.to = Testbed::broadcast4, .port = 7710, .rate = cast_rate, .id = id};
+}
+
+} // namespace
+
+std::vector<Way> upgrade_ways() {
+    const std::vector<std::string> xdp{"--datapath", "xdp", "--checksums-complete"};
+    return {
+        {"two_veth", NicKind::veth, {}},
+        {"two_tap", NicKind::tap, {}},
+        {"two_clsact", NicKind::veth, {}, Place::clsact},
+        {"two_gate", NicKind::tap, {"--gate"}, Place::dispatcher},
+        {"two_gate_alone", NicKind::tap, {"--gate"}, Place::alone},
+        {"three", {NicKind::veth, HL_MODEL_THREE}, {"--model", "three"}},
+        {"hidden", {NicKind::tap, HL_MODEL_HIDDEN}, {"--model", "hidden"}},
+        {"one", {NicKind::veth, HL_MODEL_ONE}, {"--model", "one"}},
+        {"xdp", NicKind::veth, xdp, Place::dispatcher},
+        {"xdp_tap", NicKind::tap, xdp, Place::dispatcher},
+        {"xdp_alone", NicKind::veth, xdp, Place::alone},
+    };
+}
+
+std::vector<Way> upgrade_ways_by_xdp() {
+    return upgrade_ways_named({"two_gate", "two_gate_alone", "xdp", "xdp_tap", "xdp_alone"});
+}
+
+std::vector<Way> upgrade_ways_named(const std::set<std::string> &names) {
+    std::vector<Way> all = upgrade_ways();
+    std::erase_if(all, [&](const Way &way) { return !names.contains(way.name); });
+    return all;
+}
+
+Flows::Flows(Testbed &bed)
+    : bed_(bed), traffic_(bed), up_(bed.guest(), bed.far(), broadcasts(1)),
+      down_(bed.far(), bed.guest(), broadcasts(2)) {
+    up_.start();
+    down_.start();
+    EXPECT_TRUE(
+        until([&] { return up_.receiver().seen() > 100 && down_.receiver().seen() > 100; }));
+    mark();
+}
+
+void Flows::mark() {
+    from_ = traffic_.mark();
+    up_from_ = up_.mark();
+    down_from_ = down_.mark();
+}
+
+void Flows::flood() {
+    const std::string ns = bed_.switch_ns().name();
+    for (const char *port : {"sw-standby", "sw-primary"})
+        spawn({"bridge", "-n", ns, "link", "set", "dev", port, "learning", "off"});
+    spawn({"ip", "-n", ns, "link", "set", "br0", "type", "bridge", "fdb_flush"});
+    settle();
+}
+
+void Flows::settle() {
+    until([] { return false; }, 300ms);
+    EXPECT_TRUE(pass(500));
+    mark();
+}
+
+void Flows::expect_exactly_once(const std::string &event) {
+    EXPECT_TRUE(pass(500)) << event;
+    const Both got = traffic_.since(from_);
+    traffic_.report(event, got);
+    const std::pair<const char *, Tally> all[] = {
+        {"unicast up", got.up},
+        {"unicast down", got.down},
+        {"broadcasts up", up_.since(up_from_, default_patience)},
+        {"broadcasts down", down_.since(down_from_, default_patience)}};
+    for (const auto &[way, t] : all) {
+        EXPECT_GT(t.frames, 0U) << event << ", " << way;
+        EXPECT_EQ(t.lost, 0U) << event << ", " << way;
+        // A tap's frames are carried by a thread, which may wait for a CPU longer than a pair waits
+        // for a twin; and all at once they push young contents out of the table of twins.
+        EXPECT_LE(t.duplicated, 2 * t.late) << event << ", " << way;
+    }
+    mark();
+}
+
+void Upgrading::SetUp() {
+    ASSERT_TRUE(std::filesystem::exists(older_binary())) << older_binary();
+    pair_ = std::make_unique<Pair>(way().with);
+    if (way().place == Place::dispatcher) mount_libxdp();
+    if (is_xdp()) bed().finish_frames();
+    if (way().place == Place::clsact) add_filter();
+}
+
+void Upgrading::TearDown() {
+    pair_.reset();
+    if (libxdp_.empty()) return;
+    umount2(libxdp_.c_str(), MNT_DETACH);
+    unsetenv("LIBXDP_BPFFS");
+}
+
+/// One of our own: beside other tests, and where nobody has mounted it.
+void Upgrading::mount_libxdp() {
+    libxdp_ = PrivateState::dir() + "/libxdp";
+    std::filesystem::create_directories(libxdp_);
+    ASSERT_EQ(mount("bpf", libxdp_.c_str(), "bpf", 0, ""), 0);
+    setenv("LIBXDP_BPFFS", libxdp_.c_str(), 1);
+}
+
+std::vector<std::string> Upgrading::older_command(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {older_binary(), "-n", bed().guest().name()});
+    return arguments;
+}
+
+Outcome Upgrading::older(const std::vector<std::string> &arguments) {
+    return run(older_command(arguments));
+}
+
+std::vector<std::string> Upgrading::newer_command(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {hitless_binary(), "-n", bed().guest().name()});
+    return arguments;
+}
+
+void Upgrading::attach_older() {
+    std::vector<std::string> line{"attach", "standby", "--primary", "mac", "--hold-down", "20"};
+    line.insert(line.end(), way().attach.begin(), way().attach.end());
+    if (way().place == Place::alone) setenv("LIBXDP_SKIP_DISPATCHER", "1", 1);
+    const Outcome o = older(line);
+    unsetenv("LIBXDP_SKIP_DISPATCHER");
+    ASSERT_EQ(o.code, 0) << o.shown();
+    const auto is_used = [&] { return older_status()["active"] == "primary"; };
+    // On a machine that is busy nobody answers in the time that it waits, and nobody asks again.
+    if (!until(is_used, 1s)) older({"switch", "standby", "primary"});
+    ASSERT_TRUE(until(is_used));
+}
+
+Json Upgrading::older_status() {
+    const Json all = Json::parse(older({"status", "standby", "-j"}).out, nullptr, false);
+    return all.is_object() && !all["pairs"].empty() ? all["pairs"][0] : Json();
+}
+
+/// A pair by XDP does not move addresses.
+void Upgrading::move_addresses() {
+    if (!has_datapath_xdp()) return;
+    const std::string ns = bed().guest().name();
+    spawn({"ip", "-n", ns, "addr", "flush", "dev", "standby"});
+    spawn({"ip", "-n", ns, "addr", "add", fmt::format("{}/24", Testbed::guest4), "broadcast", "+",
+           "dev", "fo-standby"});
+}
+
+bool Upgrading::has_word(const char *word) const {
+    return std::ranges::count(way().attach, word) != 0;
+}
+
+/// For which ours goes to clsact.
+void Upgrading::add_filter() {
+    const std::string ns = bed().guest().name();
+    spawn({"tc", "-n", ns, "qdisc", "add", "dev", "standby", "clsact"});
+    spawn({"tc", "-n", ns, "filter", "add", "dev", "standby", "egress", "pref", "77", "bpf",
+           "bytecode", "1,6 0 0 4294967295", "direct-action"});
+}
+
+/// What a user of the guest could have set.
+std::string Upgrading::snapshot() {
+    const std::string ns = bed().guest().name();
+    EXPECT_TRUE(bed().addresses_ready("standby", default_patience));
+    std::string all;
+    for (const std::vector<std::string> &command : std::vector<std::vector<std::string>>{
+             {"ip", "-n", ns, "-d", "link"},
+             {"ip", "-n", ns, "addr"},
+             {"ip", "-n", ns, "route"},
+             {"ip", "netns", "exec", ns, "sysctl", "-a", "-r",
+              "conf.(standby|primary).(arp_ignore|addr_gen_mode)"}})
+        all += run(command).out;
+    // The kernel gives a device another one when it comes up or goes to another namespace.
+    return std::regex_replace(all, std::regex(" qdisc [a-z_]+"), "");
+}
+
+bool Upgrading::upgrade_is_left() {
+    return std::ranges::any_of(std::filesystem::directory_iterator(bpffs()), [](const auto &entry) {
+        return entry.path().filename().string().starts_with("upgrade-");
+    });
+}
+
+void Upgrading::expect_ours() {
+    const Json status = pair().status();
+    ASSERT_FALSE(status.is_null()) << pair().cli({"status"}).shown();
+    EXPECT_EQ(status["active"], "primary");
+    EXPECT_EQ(status["problems"], Json::array());
+    EXPECT_FALSE(upgrade_is_left());
+    const Outcome refused = older({"status"});
+    EXPECT_EQ(refused.code, 1) << refused.shown();
+    EXPECT_NE(refused.err.find("ABI 7"), std::string::npos) << refused.shown();
+}
+
+void Upgrading::expect_older(const Ids &before) {
+    EXPECT_EQ(older_status()["active"], "primary");
+    EXPECT_EQ(older_status()["problems"], Json::array());
+    EXPECT_FALSE(upgrade_is_left());
+    EXPECT_TRUE(pinned_ids() == before);
+}
+
+std::set<std::string> Upgrading::dispatchers() {
+    std::set<std::string> out;
+    std::error_code none;
+    for (const auto &entry : std::filesystem::directory_iterator(libxdp_ + "/xdp", none))
+        out.insert(entry.path().filename().string());
+    return out;
+}
+
+} // namespace hitless::selftest

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The older side and the newer: a pair that the frozen release (older/) makes under numbered
+// traffic, and what the present version does with it. Broadcasts are among the frames, and unicast
+// that the network floods where a test asks for it: with an old program on one NIC and a new one on
+// the other, two tables of twins or of strays would let every copy through.
+#pragma once
+
+#include "selftests/pair_test.hpp"
+#include "selftests/pins.hpp"
+#include "testbed/process.hpp"
+
+namespace hitless::selftest {
+
+enum class Place { tcx, clsact, dispatcher, alone };
+
+/// How the pair is made.
+struct Way {
+    const char *name;
+    Setting with;
+    std::vector<std::string> attach;
+    Place place = Place::tcx;
+};
+inline std::string name_of_way(const testing::TestParamInfo<Way> &way) {
+    return way.param.name;
+}
+/// Every model and datapath.
+std::vector<Way> upgrade_ways();
+std::vector<Way> upgrade_ways_by_xdp();
+std::vector<Way> upgrade_ways_named(const std::set<std::string> &names);
+
+/// Numbered frames of every kind, both ways.
+class Flows {
+  public:
+    explicit Flows(Testbed &bed);
+    void mark();
+    bool pass(unsigned frames) { return traffic_.pass(frames); }
+    /// The switch forgets where the guest is: unicast to it comes by both NICs from now on.
+    void flood();
+    /// After an attach: flooded frames are not told from those that move (the first 100 ms), and
+    /// the first of them has come.
+    void settle();
+    void expect_exactly_once(const std::string &event);
+
+  private:
+    Testbed &bed_;
+    Traffic traffic_;
+    Flow up_, down_;
+    Marks from_;
+    std::uint64_t up_from_ = 0, down_from_ = 0;
+};
+
+class Upgrading : public testing::TestWithParam<Way> {
+  protected:
+    void SetUp() override;
+    void TearDown() override;
+    const Way &way() const { return GetParam(); }
+    bool is_xdp() const { return way().place == Place::dispatcher || way().place == Place::alone; }
+    bool has_datapath_xdp() const { return has_word("xdp"); }
+    Pair &pair() { return *pair_; }
+    Testbed &bed() { return pair_->bed(); }
+
+    std::vector<std::string> older_command(std::vector<std::string> arguments);
+    std::vector<std::string> newer_command(std::vector<std::string> arguments);
+    Outcome older(const std::vector<std::string> &arguments);
+    void attach_older();
+    Json older_status();
+    /// A pair by XDP does not move addresses.
+    void move_addresses();
+    /// What a user of the guest could have set.
+    std::string snapshot();
+    bool upgrade_is_left();
+    void expect_ours();
+    /// The older pair is in force as `before` was, and nothing else is left.
+    void expect_older(const Ids &before);
+    /// What libxdp has pinned; nothing where the kernel refuses its dispatcher: then each program
+    /// is alone on its NIC.
+    std::set<std::string> dispatchers();
+    const std::string &libxdp() const { return libxdp_; }
+
+  private:
+    bool has_word(const char *word) const;
+    void add_filter(); ///< for which ours goes to clsact
+    void mount_libxdp();
+
+    std::string libxdp_; ///< a bpffs
+
+    std::unique_ptr<Pair> pair_;
+};
+
+} // namespace hitless::selftest
