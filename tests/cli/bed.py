@@ -139,15 +139,27 @@ class NetCase(Case):
             if os.path.ismount(f"{self.state}/bpf") else []
 
     def controller(self, *args):
-        """A running `hitless run`, past its start; killed at the end of the test."""
+        """A running `hitless run` that has taken in what there is; killed at the end of the test."""
         log = tempfile.TemporaryFile("w+")
-        process = subprocess.Popen([HITLESS, "run", *args], env=self.env, stdout=log, stderr=log)
         self.addCleanup(log.close)
-        self.addCleanup(self.end, process)
+        NetCase.counter += 1
+        address = f"hitless-{os.getpid()}-{NetCase.counter}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
+            manager.bind(f"\0{address}")
+            process = subprocess.Popen([HITLESS, "run", *args], env={**self.env, "NOTIFY_SOCKET": f"@{address}"},
+                                       stdout=log, stderr=log)
+            self.addCleanup(self.end, process)
+            wait_until(lambda: process.poll() is not None or self.is_ready(manager), "the controller is ready")
         process.log = log
-        wait_until(lambda: process.poll() is not None or self.owner() == process.pid,
-                   "the controller owns the namespace")
         return process
+
+    @staticmethod
+    def is_ready(manager):
+        """It was told so, as systemd is."""
+        try:
+            return b"READY=1" in manager.recv(4096)
+        except BlockingIOError:
+            return False
 
     @staticmethod
     def said(process):
