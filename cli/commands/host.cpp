@@ -80,7 +80,7 @@ int state_of(const Json &guests) {
 struct Wish {
     std::string guest;
     bool wait = false;
-    double timeout_s = 10;
+    double timeout_s = 15;
 };
 
 /// True when waiting any longer changes nothing.
@@ -98,8 +98,12 @@ int carry_out(const Wish &wish, bool give, Env &env) {
     while (true) {
         const Json guest = ask(client, "Status", about).at("guests").at(0);
         if (guest.at("want") != (give ? "primary" : "standby")) {
-            env.err << fmt::format("{}: somebody has {} its primary since\n", wish.guest,
-                                   give ? "taken" : "given");
+            const Json &device = guest.at("device");
+            if (!give && !device.is_null() && device.at("kept").get<bool>())
+                env.err << guest_text(guest);
+            else
+                env.err << fmt::format("{}: somebody has {} its primary since\n", wish.guest,
+                                       give ? "taken" : "given");
             return exit_degraded;
         }
         if (guest.at("as_wished").get<bool>()) return exit_ok;
@@ -117,9 +121,10 @@ Run setup_wish(CLI::App &app, bool give) {
     app.add_option("guest", wish->guest, "as the configuration names it")
         ->required()
         ->type_name("GUEST");
-    auto *wait = app.add_flag("--wait", wish->wait,
-                              give ? "return when the guest receives by its primary"
-                                   : "return when the guest has left, or the deadline was over");
+    auto *wait = app.add_flag(
+        "--wait", wish->wait,
+        give ? "return when the guest receives by its primary"
+             : "return when the guest has left and released it, or the deadline was over");
     app.add_option("--timeout", wish->timeout_s, "seconds to wait")
         ->needs(wait)
         ->check(CLI::Range(0.0, 86400.0))

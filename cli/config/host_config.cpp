@@ -2,6 +2,7 @@
 #include "cli/config/host_config.hpp"
 #include "cli/config/toml_file.hpp"
 #include "loader/core/error.hpp"
+#include "loader/host/monitor.hpp"
 
 #include <cerrno>
 #include <fmt/ranges.h>
@@ -91,9 +92,44 @@ void read_delivery(const toml::table &table, GuestSpec &guest) {
     guest.command_limit = get_ms(table, "command_ms", guest.command_limit);
 }
 
+/// monitor = "qmp:/run/web1.qmp", and what is to be plugged by it.
+PlugSpec read_plug(const toml::table &table, const Mac &mac) {
+    constexpr std::string_view qmp = "qmp:/";
+    PlugSpec out;
+    const toml::node *monitor = table.get("monitor");
+    if (!monitor) {
+        for (const char *key : {"device", "unplug_ms", "when_kept"})
+            if (table.get(key))
+                refuse(table.get(key)->source(), fmt::format("'{}' needs a 'monitor'", key),
+                       "write monitor = \"qmp:/run/NAME.qmp\"");
+        return out;
+    }
+    const std::string by = get<std::string>(table, "monitor", "string").value_or("");
+    if (!by.starts_with(qmp))
+        refuse(monitor->source(), fmt::format("'monitor' cannot be '{}'", by),
+               "write qmp: and the path of a monitor socket, \"qmp:/run/NAME.qmp\"");
+    out.monitor = by.substr(qmp.size() - 1);
+    const toml::node &device = needed(table, "device", "what is plugged, as for device_add");
+    out.device = get<std::string>(table, "device", "string").value_or("");
+    try {
+        monitor_by_qmp(out.monitor, out.device, mac);
+    } catch (const Error &) {
+        refuse(
+            device.source(), "'device' is no JSON object with a driver and an id",
+            R"(write it as for device_add: '{"driver":"vfio-pci","id":"primary","host":"0000:3b:02.3"}')");
+    }
+    out.limit = get_ms(table, "unplug_ms", out.limit);
+    const std::string kept = get<std::string>(table, "when_kept", "string").value_or("give-back");
+    if (kept != "give-back" && kept != "reset")
+        refuse(table.get("when_kept")->source(), fmt::format("'when_kept' cannot be '{}'", kept),
+               "use give-back, reset");
+    out.reset_when_kept = kept == "reset";
+    return out;
+}
+
 GuestSpec read_guest(const toml::table &table, std::chrono::milliseconds deadline) {
     only_keys(table, {"name", "mac", "standby", "primary", "delivery", "move", "read", "command_ms",
-                      "deadline_ms", "want"});
+                      "deadline_ms", "want", "monitor", "device", "unplug_ms", "when_kept"});
     GuestSpec out;
     needed(table, "name", "it as you want to call it");
     out.name = get<std::string>(table, "name", "string").value_or("");
@@ -103,6 +139,7 @@ GuestSpec read_guest(const toml::table &table, std::chrono::milliseconds deadlin
     out.standby = interface_name(
         table, "standby", needed(table, "standby", "the tap of its paravirtual NIC").source());
     read_delivery(table, out);
+    out.plug = read_plug(table, out.mac);
     out.deadline = get_ms(table, "deadline_ms", deadline);
     out.give = read_want(table);
     out.origin = spot(table.get("name")->source());
@@ -120,6 +157,7 @@ class Claims {
         claim("MAC", guest.mac.text(), guest);
         claim("port", guest.standby, guest);
         if (!guest.primary.empty()) claim("port", guest.primary, guest);
+        if (!guest.plug.monitor.empty()) claim("monitor", guest.plug.monitor, guest);
     }
 
   private:

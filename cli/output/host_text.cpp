@@ -33,6 +33,19 @@ std::string health(const Json &guest) {
     return guest.at("problems").empty() ? "on the way" : "degraded";
 }
 
+/// What its monitor says; "" where somebody else plugs.
+std::string device_line(const Json &device) {
+    if (device.is_null()) return "";
+    const Json &plugged = device.at("plugged");
+    const char *there = plugged.is_null() ? "not known" : plugged ? "plugged" : "not plugged";
+    return fmt::format("  device   {}{}{}{}\n", there,
+                       device.at("kept").get<bool>()
+                           ? ", the last take failed: the guest did not release it in time"
+                           : "",
+                       device.at("migrating").get<bool>() ? ", a migration runs" : "",
+                       device.at("elsewhere").get<bool>() ? ", the guest does not run here" : "");
+}
+
 std::string primary_of(const Json &guest) {
     const Json &said = guest.at("guest");
     return said.is_null() ? "not heard" : word(said, "primary");
@@ -46,6 +59,12 @@ Json to_json(const GuestStatus &status) {
         said = {{"able", status.said->able},
                 {"primary", name(status.said->primary)},
                 {"slot", status.said->slot}};
+    Json device = nullptr;
+    if (status.device)
+        device = {{"plugged", status.device->plugged ? Json(*status.device->plugged) : Json()},
+                  {"migrating", status.device->migrating},
+                  {"elsewhere", status.device->elsewhere},
+                  {"kept", status.kept}};
     Json counters;
 #define X(constant, text, meaning) counters[text] = status.counts.counts[HL_TAP_COUNT_##constant];
     HL_TAP_COUNT_LIST(X)
@@ -65,6 +84,7 @@ Json to_json(const GuestStatus &status) {
             {"since_s", wall_seconds(status.since)},
             {"silent_s", status.last_heard ? Json(seconds(now() - *status.last_heard)) : Json()},
             {"guest", said},
+            {"device", device},
             {"problems", status.problems},
             {"counters", counters}};
 }
@@ -105,6 +125,7 @@ std::string guest_text(const Json &guest) {
                : fmt::format("  guest    {}, primary {}, heard {:.1f} s ago\n",
                              said.at("able").get<bool>() ? "able" : "not able",
                              word(said, "primary"), silent.is_null() ? 0 : silent.get<double>());
+    out += device_line(guest.at("device"));
     std::vector<std::string> counts;
     for (const auto &[name, count] : guest.at("counters").items())
         counts.push_back(fmt::format("{} {}", count.get<uint64_t>(), name));

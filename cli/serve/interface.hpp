@@ -92,6 +92,9 @@ type Guest (
   # null: never heard
   silent_s: ?float,
   guest: ?(able: bool, primary: string, slot: int),
+  # null: no monitor is configured. plugged: null while it is not known. kept: the last take has
+  # failed, since the guest did not release it
+  device: ?(plugged: ?bool, migrating: bool, elsewhere: bool, kept: bool),
   problems: []string,
   counters: [string]int
 )

@@ -104,6 +104,9 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
     bool there = input.plugged.value_or(said && said->primary != GuestPrimary::none);
     phase_ = !able ? Phase::waiting : there ? Phase::readying : Phase::plugging;
     actions.plug = able && !there && input.downlink == DataPath::standby;
+    // What runs after a reset may know nothing of two NICs: it sees the primary when it is able.
+    actions.unplug =
+        voided_ && !able && input.plugged.value_or(false) && input.downlink == DataPath::standby;
     // Found on the primary, or given to a guest that has not answered since: left as it is.
     bool lost =
         said && (said->primary == GuestPrimary::none || said->primary == GuestPrimary::present);

@@ -17,6 +17,15 @@
 
 namespace hitless {
 
+/// Who plugs a guest's primary, and what.
+struct PlugSpec {
+    std::string monitor;                     ///< QEMU's monitor socket; empty: somebody else plugs
+    std::string device;                      ///< the arguments of device_add, JSON
+    std::chrono::milliseconds limit{10'000}; ///< for the guest to let go of it
+    bool reset_when_kept = false;            ///< it is reset then; else it has its primary back
+    bool operator==(const PlugSpec &) const = default;
+};
+
 /// A guest as the administrator described it.
 struct GuestSpec {
     std::string name;
@@ -27,11 +36,12 @@ struct GuestSpec {
     std::chrono::milliseconds command_limit{2000};
     bool give = true; ///< what is wished until somebody says otherwise
     std::chrono::milliseconds deadline{250};
+    PlugSpec plug;
     std::string origin; ///< where it was described, "file:line:column"
     /// Where it was described makes no difference.
     bool operator==(const GuestSpec &other) const {
         return same_paths(other) && name == other.name && command_limit == other.command_limit &&
-               give == other.give && deadline == other.deadline;
+               give == other.give && deadline == other.deadline && plug == other.plug;
     }
     /// Frames for it go by the same ports, by the same means.
     bool same_paths(const GuestSpec &other) const {

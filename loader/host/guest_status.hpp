@@ -5,6 +5,7 @@
 
 #include "loader/core/host_channel.hpp"
 #include "loader/host/delivery.hpp"
+#include "loader/host/monitor.hpp"
 #include "maps/hitless_host.h"
 
 namespace hitless {
@@ -32,9 +33,11 @@ struct GuestStatus {
     bool overdue = false;
     Instant since{0}; ///< of what is wished
     std::optional<Instant> last_heard;
-    std::optional<GuestStatement> said; ///< nothing: no hitless is heard in the guest
-    bool silent = false;                ///< it spoke, and was not heard for a while
-    std::vector<std::string> problems;  ///< each with its way out
+    std::optional<GuestStatement> said;   ///< nothing: no hitless is heard in the guest
+    bool silent = false;                  ///< it spoke, and was not heard for a while
+    std::optional<Monitor::State> device; ///< nothing: somebody else plugs
+    bool kept = false;                 ///< a take has failed: the guest did not release the device
+    std::vector<std::string> problems; ///< each with its way out
     hl_tap counts{};
     uint64_t sent = 0; ///< messages, since this process began
 

@@ -103,8 +103,11 @@ struct Host::Impl {
             poller.remove(fd);
         commands.clear();
         guests = std::move(next);
-        for (ManagedGuest *guest : fresh) // what changed begins anew from what the kernel has
+        for (ManagedGuest *guest : fresh) { // what changed begins anew from what the kernel has
+            if (guest->plug_fd() >= 0)
+                poller.add(guest->plug_fd(), reinterpret_cast<uint64_t>(guest));
             guest->find_tap(now);
+        }
         index();
         step_due(now);
     }
@@ -123,9 +126,11 @@ struct Host::Impl {
 
     void process() {
         bool messages = false, changes = false;
+        std::set<uint64_t> monitors; // guests whose monitor has something to say
         poller.ready([&](uint64_t key) {
             messages |= key == wake_messages;
             changes |= key == wake_links;
+            if (key > wake_commands) monitors.insert(key);
         });
         Instant now = hitless::now();
         timer.acknowledge();
@@ -135,7 +140,7 @@ struct Host::Impl {
                 auto found = by_tap.find(number(tap));
                 if (found != by_tap.end()) found->second->hear(source, message, now);
             });
-        step_due(now);
+        step_due(now, monitors);
     }
 
     void read_links(Instant now) {
@@ -155,10 +160,11 @@ struct Host::Impl {
         index();
     }
 
-    void step_due(Instant now) {
+    void step_due(Instant now, const std::set<uint64_t> &monitors = {}) {
         std::optional<Instant> next;
         for (auto &[name, guest] : guests) {
-            bool runs = guest->fd() >= 0;
+            bool runs =
+                guest->fd() >= 0 || monitors.contains(reinterpret_cast<uint64_t>(guest.get()));
             if (runs || (guest->again() && *guest->again() <= now)) guest->step(now);
             follow_command(name, *guest);
             if (std::optional<Instant> again = guest->again())

@@ -34,7 +34,7 @@ ManagedGuest::ManagedGuest(Shared &shared, const GuestSpec &spec)
     : shared_(shared), spec_(spec),
       delivery_(spec.move.empty() ? deliver_by_bridge(shared.rtnl, spec)
                                   : deliver_by_commands(spec)),
-      channel_({.deadline = spec.deadline}, random_nonce()), give_(spec.give) {}
+      device_(spec), channel_({.deadline = spec.deadline}, random_nonce()), give_(spec.give) {}
 
 void ManagedGuest::find_tap(Instant now) {
     std::optional<Link> found = shared_.rtnl.link(spec_.standby);
@@ -100,15 +100,40 @@ void ManagedGuest::wish(bool give, Instant now) {
         dropped_before_ = dropped();
     }
     give_ = give;
+    take_ordered_ = !give;
+    kept_ = false;
     again_ = now;
 }
 
 std::optional<Instant> ManagedGuest::again() const {
-    std::optional<Instant> command = delivery_->deadline();
-    return command && again_ ? std::min(*command, *again_) : command ? command : again_;
+    std::optional<Instant> out = again_;
+    for (const std::optional<Instant> &at : {delivery_->deadline(), device_.deadline()})
+        if (at) out = out ? std::min(*out, *at) : at;
+    return out;
+}
+
+/// What its monitor has to say.
+void ManagedGuest::follow_device(Instant now) {
+    device_.process(now);
+    if (!device_.take_reset(now)) return;
+    channel_.guest_reset();
+    inherited_ = false;
+    again_ = now;
+}
+
+/// The guest had its time: it keeps what it has, and is asked again by the next take.
+void ManagedGuest::has_kept_device(Instant now) {
+    if (running_) finish(*running_, now);
+    wish(true, now);
+    kept_ = true;
+    shared_.log(
+        fmt::format("{}: the guest did not release its primary in {} ms and has it back; see "
+                    "whether it runs, then `hitless host take {}`",
+                    spec_.name, spec_.plug.limit.count(), spec_.name));
 }
 
 void ManagedGuest::step(Instant now) {
+    follow_device(now);
     if (!tap_) {
         again_.reset(); // a link event wakes us
         return;
@@ -138,8 +163,10 @@ bool ManagedGuest::step_once(Instant now) {
     }
     DataPath path = delivery_->state().path;
     HostChannel::Actions actions =
-        channel_.step({give_, path, std::nullopt, delivery_->state().elsewhere}, now);
+        channel_.step({give_, path, device_.plugged(), delivery_->state().elsewhere}, now);
     again_ = actions.again;
+    if (device_.follow(actions, take_ordered_, now) == PrimaryDevice::Result::not_released)
+        has_kept_device(now);
     if (actions.send) {
         shared_.channel.send(*tap_, *actions.send); // not taken is as lost: it is said again
         sent_++;
@@ -285,6 +312,8 @@ std::vector<std::string> ManagedGuest::problems(Instant now) const {
     if (tap_ && give_ && silent(now))
         out.push_back(
             "the guest is not heard any more; see whether it runs, and `hitless status` in it");
+    if (const Monitor::State *device = device_.state(); device && !device->problem.empty())
+        out.push_back(device->problem);
     if (tap_ && overdue() && !gone())
         out.push_back("the guest did not leave its primary in time; `hitless explain` in the guest "
                       "says why, if it still runs");
@@ -321,6 +350,8 @@ GuestStatus ManagedGuest::status() const {
     out.problems = problems(hitless::now());
     if (tap_) out.counts = shared_.channel.programs().counts(tap_->index);
     out.sent = sent_;
+    if (const Monitor::State *device = device_.state()) out.device = *device;
+    out.kept = kept_;
     return out;
 }
 

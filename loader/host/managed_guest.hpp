@@ -4,6 +4,7 @@
 #pragma once
 
 #include "loader/host/guest_status.hpp"
+#include "loader/host/primary_device.hpp"
 #include "loader/host/tap_channel.hpp"
 
 namespace hitless {
@@ -31,6 +32,8 @@ class ManagedGuest {
     std::optional<Instant> again() const;
     /// Of a command that runs; -1: none does.
     int fd() const { return delivery_->fd(); }
+    /// Of who plugs, as long as this lives; -1: somebody else does.
+    int plug_fd() const { return device_.fd(); }
     /// It is nobody's to keep any more.
     void let_go();
     /// Another one, of the same guest as it is described now, comes in its place: it takes over
@@ -43,6 +46,8 @@ class ManagedGuest {
   private:
     using Phase = HostChannel::Phase;
 
+    void follow_device(Instant now);
+    void has_kept_device(Instant now);
     bool step_once(Instant now);
     void deliver(DataPath, Instant now);
     void hold_or_release(Instant now);
@@ -59,6 +64,7 @@ class ManagedGuest {
     Shared &shared_;
     GuestSpec spec_;
     std::unique_ptr<Delivery> delivery_;
+    PrimaryDevice device_;
     HostChannel channel_;
     std::optional<Link> tap_;
     std::string tap_problem_;
@@ -66,8 +72,10 @@ class ManagedGuest {
     bool give_;
     std::optional<bool> wish_handed_over_;    ///< for a tap of which none is known
     bool looked_ = false, wish_read_ = false; ///< for a tap; the wish of the present one
-    bool inherited_ = true; ///< nobody was heard since an earlier process kept this tap
-    bool known_ = false;    ///< where frames go was read at least once
+    bool inherited_ = true;     ///< nobody was heard since an earlier process kept this tap
+    bool known_ = false;        ///< where frames go was read at least once
+    bool take_ordered_ = false; ///< by somebody, while this runs
+    bool kept_ = false; ///< the last take ended because the guest did not release the device
     std::optional<Instant> again_;
     Instant look_at_{0}, moved_at_{0};
     std::optional<HostEvent> running_; ///< what is under way

@@ -162,6 +162,24 @@ class Daemon(HostCase):
         wait_until(lambda: "read again" in self.said(daemon), "it reads again")
         self.assertEqual(self.guests(3), [])
 
+    def test_what_plugs(self):
+        device = """'{"driver":"vfio-pci","id":"primary"}'"""
+        for text, says in (('device = "{}"', "'device' needs a 'monitor'"),
+                           ('monitor = "qmp:/run/q"', "what is plugged, as for device_add"),
+                           ('monitor = "hmp:/run/q"', "'monitor' cannot be 'hmp:/run/q'; write qmp:"),
+                           ('monitor = "qmp:relative"', "write qmp: and the path of a monitor socket"),
+                           ('monitor = "qmp:/run/q"\ndevice = "e1000e"', "'device' is no JSON object"),
+                           (f'monitor = "qmp:/run/q"\ndevice = {device}\nunplug_ms = 0', "use 1 to 60000"),
+                           (f'monitor = "qmp:/run/q"\ndevice = {device}\nwhen_kept = "no"', "use give-back, reset")):
+            self.write(GUEST + text)
+            self.expect(1, "host", "run", "--config", self.config, says=[f"{self.config}:", says])
+        self.write(GUEST + f'monitor = "qmp:{self.state}/qmp"\ndevice = {device}')
+        self.daemon()
+        [guest] = self.guests(2)
+        self.assertEqual(guest["device"], {"plugged": None, "migrating": False, "elsewhere": False, "kept": False})
+        self.assertIn(f"-qmp unix:{self.state}/qmp,server=on,wait=off", guest["problems"][0])
+        self.assertIn("device   not known", self.expect(2, "host", "status", "web1").stdout)
+
     def test_metrics(self):
         self.daemon("--metrics-file", f"{self.state}/metrics")
         with open(f"{self.state}/metrics", encoding="utf-8") as file:

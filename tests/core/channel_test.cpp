@@ -128,6 +128,25 @@ TEST(AConversation, TakesAtTheDeadlineFromAGuestThatIsSilent) {
     EXPECT_TRUE(world.host().overdue());
 }
 
+/// What runs then may know nothing of two NICs with one address.
+TEST(AConversation, AResetWithdrawsThePrimaryUntilTheGuestIsAble) {
+    ChannelWorld world(1, {});
+    world.apply({Step::host_starts, milliseconds(0)});
+    world.apply({Step::controller_starts, milliseconds(0)});
+    world.apply({Step::give, milliseconds(100)});
+    world.run(world.now() + milliseconds(300));
+    ASSERT_TRUE(world.plugged());
+    world.apply({Step::controller_dies, milliseconds(0)});
+    world.apply({Step::reset, milliseconds(0)});
+    world.run(world.now() + milliseconds(1000));
+    EXPECT_EQ(world.downlink(), DataPath::standby);
+    EXPECT_FALSE(world.plugged());
+    world.apply({Step::controller_starts, milliseconds(0)});
+    world.run(world.now() + milliseconds(1500));
+    EXPECT_TRUE(world.plugged());
+    EXPECT_TRUE(world.uses_primary());
+}
+
 TEST(AConversation, EndsWithTheLease) {
     ChannelWorld world(1, {});
     world.apply({Step::host_starts, milliseconds(0)});

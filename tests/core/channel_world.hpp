@@ -60,6 +60,7 @@ class ChannelWorld {
         case ChannelStep::reset:
             reboot();
             if (host_) host_->guest_reset();
+            reset_told_ = true;
             break;
         case ChannelStep::carrier: set_carrier(!carrier_); break;
         case ChannelStep::snapshot:
@@ -266,7 +267,9 @@ class ChannelWorld {
             if (actions.deliver) deliver(*actions.deliver, over);
             if (!wish_ && over && downlink_ != DataPath::standby) late_takes++;
             if (actions.plug != device_ && (actions.plug || actions.unplug) && !plug_at_) {
-                if (actions.unplug && sends_by_primary() && !over && !boot_changed_)
+                // What was reset and has not spoken since has nothing to lose.
+                reset_told_ &= !host_->guest();
+                if (actions.unplug && sends_by_primary() && !over && !boot_changed_ && !reset_told_)
                     early_unplugs++;
                 plug_to_ = actions.plug;
                 plug_at_ = now_ + milliseconds(random_() % 100);
@@ -294,6 +297,7 @@ class ChannelWorld {
     // The host.
     std::unique_ptr<HostChannel> host_;
     bool wish_ = false, seen_wish_ = false;
+    bool reset_told_ = false; ///< the host knows of a reset, and of nothing since
     DataPath downlink_ = DataPath::unknown;
     Instant host_again_ = Instant::max();
     std::optional<Instant> plug_at_;

@@ -13,6 +13,8 @@ WANTED = (
     ("pciehp_events", {"kernel": ("6.12",)}),
     ("migration", {"kernel": ("6.12",)}),
     ("failover_migration", {"peer": ("hitless",)}),
+    ("host_monitor", {}),
+    ("host_reset", {}),
 )
 
 

@@ -125,6 +125,7 @@ class Machine:
             "-kernel", str(target.vmlinux),
             "-initrd", str(initrd), "-append", self._command_line(),
             "-qmp", f"unix:{home}/qmp,server=on,wait=off",
+            "-qmp", f"unix:{home}/qmp-hitless,server=on,wait=off",  # a monitor serves one client
             "-qtest", f"unix:{home}/qtest,server=on,wait=off", "-qtest-log", "/dev/null",
             "-serial", spec.console or f"file:{self.logs}/serial{self.number}.log",
             "-chardev", f"socket,id=agent,path={home}/agent,server=on,wait=off",
