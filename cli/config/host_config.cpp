@@ -2,11 +2,12 @@
 #include "cli/config/host_config.hpp"
 #include "cli/config/toml_file.hpp"
 #include "loader/core/error.hpp"
-#include "loader/host/monitor.hpp"
+#include "loader/host/plug_device.hpp"
 
 #include <cerrno>
 #include <fmt/ranges.h>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 namespace hitless::cli {
@@ -93,7 +94,7 @@ void read_delivery(const toml::table &table, GuestSpec &guest) {
 }
 
 /// monitor = "qmp:/run/web1.qmp", and what is to be plugged by it.
-PlugSpec read_plug(const toml::table &table, const Mac &mac) {
+PlugSpec read_plug(const toml::table &table) {
     constexpr std::string_view qmp = "qmp:/";
     PlugSpec out;
     const toml::node *monitor = table.get("monitor");
@@ -112,7 +113,7 @@ PlugSpec read_plug(const toml::table &table, const Mac &mac) {
     const toml::node &device = needed(table, "device", "what is plugged, as for device_add");
     out.device = get<std::string>(table, "device", "string").value_or("");
     try {
-        monitor_by_qmp(out.monitor, out.device, mac);
+        parse_plug_device(out.device);
     } catch (const Error &) {
         refuse(
             device.source(), "'device' is no JSON object with a driver and an id",
@@ -139,7 +140,7 @@ GuestSpec read_guest(const toml::table &table, std::chrono::milliseconds deadlin
     out.standby = interface_name(
         table, "standby", needed(table, "standby", "the tap of its paravirtual NIC").source());
     read_delivery(table, out);
-    out.plug = read_plug(table, out.mac);
+    out.plug = read_plug(table);
     out.deadline = get_ms(table, "deadline_ms", deadline);
     out.give = read_want(table);
     out.origin = spot(table.get("name")->source());

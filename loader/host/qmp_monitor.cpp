@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "loader/core/error.hpp"
 #include "loader/host/monitor.hpp"
+#include "loader/host/plug_device.hpp"
 #include "loader/host/qmp_client.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -20,21 +19,6 @@ constexpr Instant look_gap = seconds(5), // somebody else may plug, too, and no 
     refused_gap = seconds(1),            // to the next try of what QEMU has refused
     ask_again = seconds(7),      // to the next device_del: native PCIe hotplug takes 5 s for one
     longest_pause = seconds(30); // between plugs for a guest that ejects what it gets
-
-std::string text_in(const Json &object, const char *key) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return object.is_object() && found != object.end() && found->is_string()
-               ? found->get<std::string>()
-               : "";
-}
-
-Json parse_device(const std::string &text) {
-    Json out = Json::parse(text, nullptr, false);
-    if (text_in(out, "driver").empty() || text_in(out, "id").empty())
-        throw Error(EINVAL, "read `device`", "it is no JSON object with `driver` and `id`",
-                    R"(write it as for device_add: '{"driver":"vfio-pci","id":"primary",...}')");
-    return out;
-}
 
 /// QEMU's MigrationStatus (qapi/migration.json): in all others a migration runs.
 bool is_migrating(const std::string &status) {
@@ -56,7 +40,7 @@ bool is_under_way(const std::string &error) {
 class QmpMonitor : public Monitor {
   public:
     QmpMonitor(const std::string &path, const std::string &device, const Mac &nic)
-        : device_(parse_device(device)), id_(text_in(device_, "id")), nic_(nic),
+        : device_(parse_plug_device(device)), id_(text_in(device_, "id")), nic_(nic),
           client_(path, {.ready = [this] { begin(); },
                          .event = [this](const std::string &event,
                                          const Json &data) { take_event(event, data); }}) {
