@@ -132,6 +132,18 @@ TEST_P(HostWord, NobodyIsHeardByThePrimary) {
     EXPECT_TRUE(until([&] { return vetoes("host"); })) << "the control: the forgery is a good one";
 }
 
+/// The pair is made again while the host wants the standby, and says nothing more.
+TEST_P(HostWord, ATakeOutlivesThePair) {
+    FakeHost host(bed());
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    ASSERT_TRUE(vetoes("host"));
+    host.silence(true);
+    ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    pair().attach();
+    ASSERT_TRUE(until([&] { return vetoes("host"); }));
+    EXPECT_EQ(pair().active(), "standby");
+}
+
 TEST_P(HostWord, AControllerThatIsKilledInATakeReachesLeft) {
     Traffic traffic(bed());
     FakeHost host(bed());

@@ -190,7 +190,9 @@ class Controller::Engine {
             return forget_host(managed.pair);
         }
         if (managed.host_link) return;
-        managed.host_link.emplace(managed.pair, managed.namespaces);
+        auto before = host_words_.extract(managed.pair.state().standby_id.ifindex);
+        managed.host_link.emplace(managed.pair, managed.namespaces,
+                                  before ? std::optional(before.mapped()) : std::nullopt);
         int fd = managed.host_link->fd();
         hosts_.add(fd, static_cast<uint64_t>(fd));
     }
@@ -281,8 +283,10 @@ class Controller::Engine {
     void adopt() {
         std::vector<std::string> names = own_pairs(dir_);
         std::erase_if(pairs_, [&](const auto &managed) {
-            return std::ranges::find(names, managed.first) == names.end() ||
-                   !is_current(managed.first, managed.second);
+            const bool over = std::ranges::find(names, managed.first) == names.end() ||
+                              !is_current(managed.first, managed.second);
+            if (over) remember_host(managed.second);
+            return over;
         });
         for (const std::string &name : names) {
             if (pairs_.contains(name)) continue;
@@ -299,6 +303,13 @@ class Controller::Engine {
             });
         }
         flips_.rescan();
+    }
+
+    /// It may be made again, and its host still wants what it wanted.
+    void remember_host(const ManagedPair &managed) {
+        if (managed.host_link)
+            host_words_.insert_or_assign(managed.pair.state().standby_id.ifindex,
+                                         managed.host_link->channel());
     }
 
     /// What the pairs in a directory are may have changed under their names.
@@ -455,6 +466,7 @@ class Controller::Engine {
     bool may_wait_ = true;                                  ///< while it starts
     std::optional<Instant> rescan_;                         ///< not every device could be looked at
     std::string port_error_;                                ///< said, and not to be said again
+    std::map<uint32_t, GuestChannel> host_words_;           ///< by standbys whose pair has ended
     std::map<std::string, std::string> refused_;            ///< standby: why no pair was made of it
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
     EarlyNotice notice_;                                    // outlives those who watch with it

@@ -56,8 +56,10 @@ uint64_t stamp(Instant at) {
 
 } // namespace
 
-HostLink::HostLink(const Pair &pair, const PairNamespaces &namespaces)
-    : socket_(home_of(pair, namespaces)), channel_(nonce_of(pair), stamp(now())) {
+HostLink::HostLink(const Pair &pair, const PairNamespaces &namespaces,
+                   std::optional<GuestChannel> before)
+    : socket_(home_of(pair, namespaces)),
+      channel_(before ? *before : GuestChannel(nonce_of(pair), stamp(now()))) {
     if (socket_.fd() >= 0) heard_.add(socket_.fd(), 0);
 }
 

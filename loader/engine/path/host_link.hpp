@@ -26,7 +26,11 @@ struct Members;
 
 class HostLink {
   public:
-    HostLink(const Pair &, const PairNamespaces &);
+    /// `before`: what was said with another pair of the same standby, which ended while this
+    /// process kept it. The host's word goes on.
+    HostLink(const Pair &, const PairNamespaces &, std::optional<GuestChannel> before = {});
+
+    const GuestChannel &channel() const { return channel_; }
 
     /// Readable when something was heard: step() is due.
     int fd() const { return heard_.fd(); }
