@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/host/host.hpp"
 #include "cli/commands/host_commands.hpp"
 #include "cli/output/host_text.hpp"
 #include "cli/output/json.hpp"
@@ -14,6 +15,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <ostream>
+#include <unistd.h>
 
 namespace hitless::cli {
 namespace {
@@ -39,19 +41,19 @@ constexpr Command commands[] = {
 
 /// The daemon of this network namespace, whose name has its number where two share a directory.
 Client daemon() {
-    std::string path = fmt::format("{}/{}", state_directory(), host_socket);
+    const std::string path = fmt::format("{}/{}", state_directory(), host_socket),
+                      numbered = fmt::format("{}-{}", path, netns_cookie());
     try {
-        return Client(fmt::format("{}-{}", path, netns_cookie()));
+        if (access(numbered.c_str(), F_OK) == 0) return Client(numbered);
+        if (host_runs_here()) return Client(path);
     } catch (const Error &error) {
+        if (error.code() == EACCES)
+            throw Error(EACCES, "ask the host's daemon",
+                        "run as root, or have it run with --socket-group of yours");
         if (error.code() != ENOENT && error.code() != ECONNREFUSED) throw;
     }
-    try {
-        return Client(path);
-    } catch (const Error &error) {
-        if (error.code() != ENOENT && error.code() != ECONNREFUSED) throw;
-        throw Error(error.code(), "ask the host's daemon", "none runs here",
-                    "`systemctl start hitless-host`, or `hitless host run`");
-    }
+    throw Error(ENOENT, "ask the host's daemon", "none runs in this network namespace",
+                "`systemctl start hitless-host`, or `hitless host run`");
 }
 
 Json ask(Client &client, const char *method, const Json &parameters) {

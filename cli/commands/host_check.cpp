@@ -14,8 +14,8 @@ namespace hitless::cli {
 namespace {
 
 int check(const std::string &config, bool json, Env &env) {
-    std::vector<GuestSpec> guests =
-        read_host_config(config.empty() ? default_host_config : config, !config.empty());
+    const std::string file = config.empty() ? default_host_config : config;
+    std::vector<GuestSpec> guests = read_host_config(file, !config.empty());
     auto findings = nlohmann::ordered_json::array();
     auto find = [&](const std::string &guest, const std::string &problem) {
         findings.push_back({{"guest", guest}, {"problem", problem}});
@@ -30,7 +30,8 @@ int check(const std::string &config, bool json, Env &env) {
                             {"findings", findings}})
                 << '\n';
     else
-        env.out << fmt::format("guests: {}; in the way: {}\n", guests.size(),
+        env.out << fmt::format("guests in {} and {}.d: {}; in the way: {}\n", file, file,
+                               guests.size(),
                                findings.empty() ? "nothing" : std::to_string(findings.size()));
     if (!findings.empty()) return exit_degraded;
     return guests.empty() ? exit_nothing : exit_ok;

@@ -21,11 +21,11 @@ namespace {
 struct Options {
     std::string config;
     Services::Options services;
+    std::string file() const { return config.empty() ? default_host_config : config; }
 };
 
 std::vector<GuestSpec> configuration(const Options &options) {
-    bool given = !options.config.empty();
-    return read_host_config(given ? options.config : default_host_config, given);
+    return read_host_config(options.file(), !options.config.empty());
 }
 
 /// What is wrong leaves the last good configuration in force.
@@ -66,6 +66,11 @@ int keep(const Options &options, Env &env) {
                                      host_socket},
                      log);
     services->watch(host->fd());
+    const size_t guests = host->status().size();
+    env.out << (guests ? fmt::format("keeping the guests: {}", guests)
+                       : fmt::format("no guests are described in {} and {}.d", options.file(),
+                                     options.file()))
+            << std::endl;
     manager.ready();
     // The watchdog is answered from here only: it asks whether this loop goes round.
     while (true) {

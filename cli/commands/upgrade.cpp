@@ -13,7 +13,9 @@ namespace {
 
 int upgrade_pairs(bool check, Env &env) {
     int code = exit_ok;
-    for (const Upgraded &pair : upgrade(check)) {
+    const std::vector<Upgraded> former = upgrade(check);
+    if (former.empty()) env.out << "no pair here was made by an older version\n";
+    for (const Upgraded &pair : former) {
         if (pair.refused.empty()) {
             env.out << fmt::format("{}: {} from ABI {}\n", pair.standby,
                                    check ? "can be taken over" : "taken over", pair.from);

@@ -13,7 +13,7 @@
 namespace hitless::cli {
 namespace {
 
-constexpr timeval patience{5, 0};
+constexpr timeval patience{20, 0}; // a machine may be starved
 
 [[noreturn]] void failed(const std::string &action) {
     if (errno == EAGAIN)

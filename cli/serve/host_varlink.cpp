@@ -14,19 +14,20 @@ HostVarlink::HostVarlink(Backend backend)
     : VarlinkService({"io.hitless.Host", host_interface}), backend_(std::move(backend)) {}
 
 std::string HostVarlink::add(const HostEvent &event) {
-    events_.push_back(event);
+    const Json told = to_json(event);
+    events_.push_back(told);
     if (events_.size() > most_events) drop_one();
-    return news({{"events", Json::array({to_json(event)})}});
+    return news({{"events", Json::array({told})}});
 }
 
 /// The oldest of the guest that has most: one that changes all the time costs no other its history.
 void HostVarlink::drop_one() {
-    std::map<std::string_view, size_t> each;
-    for (const HostEvent &event : events_)
-        each[event.guest]++;
+    auto guest = [](const Json &event) { return event.at("guest").get<std::string>(); };
+    std::map<std::string, size_t> each;
+    for (const Json &event : events_)
+        each[guest(event)]++;
     auto fewer = [](const auto &a, const auto &b) { return a.second < b.second; };
-    std::string_view most = std::ranges::max_element(each, fewer)->first;
-    events_.erase(std::ranges::find(events_, most, &HostEvent::guest));
+    events_.erase(std::ranges::find(events_, std::ranges::max_element(each, fewer)->first, guest));
 }
 
 VarlinkService::Json HostVarlink::status_reply(const std::optional<std::string> &guest) const {
@@ -41,8 +42,8 @@ VarlinkService::Reply HostVarlink::call(const Call &asked, const Peer &peer) {
     if (asked.method == "io.hitless.Host.Status") return {status_reply(text(asked, "guest"))};
     if (asked.method == "io.hitless.Host.Events") {
         Json list = Json::array();
-        for (const HostEvent &event : events_)
-            list.push_back(to_json(event));
+        for (const Json &event : events_)
+            list.push_back(event);
         return {{{"events", list}}, true};
     }
     bool give = asked.method == "io.hitless.Host.Give";

@@ -36,7 +36,7 @@ class HostVarlink : public VarlinkService {
     Json status_reply(const std::optional<std::string> &guest) const;
 
     Backend backend_;
-    std::deque<HostEvent> events_;
+    std::deque<Json> events_; ///< as they were told first
 };
 
 } // namespace hitless::cli

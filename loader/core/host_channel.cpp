@@ -93,14 +93,14 @@ void HostChannel::follow_wish(const Input &input, Instant now) {
 
 std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actions &actions) {
     const GuestStatement *said = guest();
-    if (ready()) {
+    bool able = said && said->able;
+    if (able && ready()) {
         voided_ = false;
         phase_ = input.downlink == DataPath::primary ? Phase::given : Phase::readying;
         bool pauses = phase_ == Phase::readying && now < given_again_;
         if (pauses) wake(actions, given_again_);
         return pauses ? DataPath::standby : DataPath::primary;
     }
-    bool able = said && said->able;
     bool there = input.plugged.value_or(said && said->primary != GuestPrimary::none);
     phase_ = !able ? Phase::waiting : there ? Phase::readying : Phase::plugging;
     actions.plug = able && !there && input.downlink == DataPath::standby;
@@ -108,8 +108,8 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
     actions.unplug =
         voided_ && !able && input.plugged.value_or(false) && input.downlink == DataPath::standby;
     // Found on the primary, or given to a guest that has not answered since: left as it is.
-    bool lost =
-        said && (said->primary == GuestPrimary::none || said->primary == GuestPrimary::present);
+    bool lost = said && (!able || said->primary == GuestPrimary::none ||
+                         said->primary == GuestPrimary::present);
     if (input.downlink == DataPath::primary && !lost && !voided_) {
         phase_ = Phase::given;
         return std::nullopt;

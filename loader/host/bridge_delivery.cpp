@@ -92,8 +92,8 @@ class BridgeDelivery : public Delivery {
         if (standby->master_kind != "bridge")
             throw Error(EINVAL, fmt::format("deliver to {}", spec_.name),
                         fmt::format("{} is no port of a bridge", spec_.standby),
-                        fmt::format("`ip link set {} master BRIDGE`, or deliver by commands "
-                                    "(delivery = \"exec\")",
+                        fmt::format("`ip link set {} master BRIDGE`, mend `standby`, or deliver by "
+                                    "commands (delivery = \"exec\")",
                                     spec_.standby));
         std::optional<Link> primary = rtnl_.link(spec_.primary);
         Places out{standby->master,
@@ -112,10 +112,15 @@ class BridgeDelivery : public Delivery {
     /// Before anything is changed, so that half a move is rare.
     void check(const Places &at) {
         std::string action = fmt::format("deliver to the primary of {}", spec_.name);
+        if (!rtnl_.link(spec_.primary))
+            throw Error(ENODEV, action, fmt::format("there is no device {}", spec_.primary),
+                        "make it, or mend `primary` in the configuration");
+        std::optional<Link> bridge = rtnl_.link(at.bridge);
         if (!number(at.primary))
             throw Error(ENODEV, action,
                         fmt::format("{} is not in the bridge of {}", spec_.primary, spec_.standby),
-                        fmt::format("`ip link set {} master BRIDGE up`", spec_.primary));
+                        fmt::format("`ip link set {} master {} up`, or mend `primary`",
+                                    spec_.primary, bridge ? bridge->name : "BRIDGE"));
         if (at.vlans == std::vector<uint16_t>{0}) return;
         std::vector<uint16_t> there = port_vlans(rtnl_, at.primary);
         for (uint16_t vlan : at.vlans)

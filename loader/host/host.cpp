@@ -68,7 +68,6 @@ struct Host::Impl {
         poller.add(links.fd(), wake_links);
         poller.add(timer.fd(), wake_timer);
         configure(std::move(options.guests));
-        forget_strangers();
     }
 
     std::unique_ptr<OwnerLock> own() const {
@@ -109,13 +108,18 @@ struct Host::Impl {
             guest->find_tap(now);
         }
         index();
+        forget_strangers();
         step_due(now);
     }
 
-    /// Taps that an earlier process had and nobody names now.
+    /// Taps that somebody had and nobody names now. A hook may take a guest's file away and bring
+    /// it back: what was wished stays as long as the tap.
     void forget_strangers() {
-        for (Ifindex tap : shared.channel.programs().pinned())
-            if (!by_tap.contains(number(tap))) shared.channel.programs().detach(tap);
+        TapPrograms &programs = shared.channel.programs();
+        for (Ifindex tap : programs.pinned())
+            if (!by_tap.contains(number(tap))) programs.let_go(tap);
+        for (Ifindex tap : programs.kept())
+            if (!by_tap.contains(number(tap)) && !shared.rtnl.link(tap)) programs.detach(tap);
     }
 
     void index() {
@@ -218,16 +222,21 @@ std::vector<GuestStatus> Host::status() const {
 
 std::string what_host_lacks() {
     if (!has_capability(CAP_NET_ADMIN) || !has_capability(CAP_BPF) || !has_capability(CAP_NET_RAW))
-        throw Error(EPERM, "look at this host", "",
+        throw Error(EPERM, "look at this host",
                     "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW");
     constexpr uint32_t loopback = 1; // every network namespace has it
     return has_tcx(loopback) ? "" : "this kernel has no tcx; boot Linux 6.6 or later";
 }
 
+bool host_runs_here() {
+    return access(lock_path(StateDir()).c_str(), F_OK) == 0;
+}
+
 std::string what_bars(const GuestSpec &guest) {
     Rtnl rtnl;
     if (!rtnl.link(guest.standby))
-        return fmt::format("there is no device {}; start the guest, or mend `standby` at {}",
+        return fmt::format("there is no device {}; start the guest, or mend `standby` of the guest "
+                           "at {}",
                            guest.standby, guest.origin);
     return (guest.move.empty() ? deliver_by_bridge(rtnl, guest) : deliver_by_commands(guest))
         ->obstacle();

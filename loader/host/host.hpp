@@ -55,6 +55,8 @@ class Host {
 /// What this kernel lacks to be a host at all; "" when nothing. Throws EPERM where this process may
 /// not be one. Changes nothing.
 std::string what_host_lacks();
+/// A daemon keeps the guests of this network namespace, or was killed a moment ago.
+bool host_runs_here();
 /// What would keep a guest's primary from being given; "" when nothing is known to.
 std::string what_bars(const GuestSpec &);
 

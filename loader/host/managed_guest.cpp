@@ -101,6 +101,7 @@ void ManagedGuest::wish(bool give, Instant now) {
     }
     give_ = give;
     take_ordered_ = !give;
+    given_before_ = false;
     kept_ = false;
     again_ = now;
 }
@@ -136,7 +137,7 @@ void ManagedGuest::step(Instant now) {
     follow_device(now);
     if (!tap_) {
         again_.reset(); // a link event wakes us
-        return;
+        return complain(now);
     }
     if (!tap_problem_.empty()) {
         if (now >= *again_) find_tap(now);
@@ -187,10 +188,11 @@ void ManagedGuest::deliver(DataPath to, Instant now) {
         running_ = HostEvent{.guest = spec_.name, .kind = HostEvent::Kind::fallback, .began = now};
         dropped_before_ = dropped();
     }
-    // Nobody asked for it just now: what was wished before we began.
+    // Nobody asked for it just now: what was wished before we began, or the guest has it again.
     if (!running_ && give_ && to == DataPath::primary) {
-        running_ = HostEvent{
-            .guest = spec_.name, .kind = HostEvent::Kind::give, .began = channel_.since()};
+        running_ = HostEvent{.guest = spec_.name,
+                             .kind = HostEvent::Kind::give,
+                             .began = given_before_ ? now : channel_.since()};
         dropped_before_ = dropped();
     }
     if (running_ && !channel_.overdue()) running_->answered = now;
@@ -263,6 +265,7 @@ void ManagedGuest::finish(HostEvent &event, Instant now) {
     event.overdue = !give_ && channel_.overdue();
     uint64_t after = dropped();
     event.lost_frames = after > dropped_before_ ? after - dropped_before_ : 0;
+    given_before_ |= event.kind == HostEvent::Kind::give;
     shared_.on_event(event);
     running_.reset();
 }
@@ -288,18 +291,20 @@ void ManagedGuest::hand_over(ManagedGuest &next) {
 void ManagedGuest::let_go() {
     if (!delivery_->busy()) delivery_->release();
     if (!tap_) return;
-    shared_.channel.programs().detach(tap_->index);
+    shared_.channel.programs().let_go(tap_->index);
 }
 
 std::vector<std::string> ManagedGuest::problems(Instant now) const {
     std::vector<std::string> out;
     if (!tap_)
-        out.push_back(fmt::format("there is no device {}; start the guest, or mend `standby` at {}",
-                                  spec_.standby, spec_.origin));
-    else if (tap_->name != spec_.standby)
         out.push_back(
-            fmt::format("{} is called {} now; `ip link set {} name {}`, or mend `standby` at {}",
-                        spec_.standby, tap_->name, tap_->name, spec_.standby, spec_.origin));
+            fmt::format("there is no device {}; start the guest, or mend `standby` of the "
+                        "guest at {}",
+                        spec_.standby, spec_.origin));
+    else if (tap_->name != spec_.standby)
+        out.push_back(fmt::format(
+            "{} is called {} now; `ip link set {} name {}`, or mend `standby` of the guest at {}",
+            spec_.standby, tap_->name, tap_->name, spec_.standby, spec_.origin));
     else if (!tap_problem_.empty())
         out.push_back(tap_problem_);
     else if (!(delivery_->state().elsewhere && !channel_.has_primary()) &&

@@ -74,6 +74,7 @@ class ManagedGuest {
     bool looked_ = false, wish_read_ = false; ///< for a tap; the wish of the present one
     bool inherited_ = true;     ///< nobody was heard since an earlier process kept this tap
     bool known_ = false;        ///< where frames go was read at least once
+    bool given_before_ = false; ///< since it was wished
     bool take_ordered_ = false; ///< by somebody, while this runs
     bool kept_ = false; ///< the last take ended because the guest did not release the device
     std::optional<Instant> again_;

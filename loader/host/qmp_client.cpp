@@ -78,7 +78,11 @@ void QmpClient::read(Instant now) {
     for (unsigned i = 0; i < most_reads && socket_; i++) {
         const ssize_t length = recv(socket_.get(), bytes, sizeof(bytes), 0);
         if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        if (length <= 0) return end(fmt::format("{} was closed: the guest has ended", path_), now);
+        if (length <= 0)
+            return end(phase_ == Phase::ready
+                           ? fmt::format("{} was closed: the guest has ended", path_)
+                           : fmt::format("{} was closed at once; {}", path_, own_monitor(path_)),
+                       now);
         input_.append(bytes, static_cast<size_t>(length));
         for (size_t end; socket_ && (end = input_.find('\n')) != std::string::npos;) {
             const std::string line = input_.substr(0, end);

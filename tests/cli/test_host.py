@@ -86,7 +86,7 @@ class HostCase(NetCase):
 
 class Daemon(HostCase):
     def test_says_how_guests_stand(self):
-        self.expect(1, "host", "status", says="none runs here; `systemctl start hitless-host`")
+        self.expect(1, "host", "status", says="none runs in this network namespace; `systemctl start")
         self.daemon()
         [guest] = self.guests(2)
         self.assertEqual((guest["name"], guest["want"], guest["phase"], guest["downlink"], guest["guest"]),
@@ -161,6 +161,33 @@ class Daemon(HostCase):
         daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: "read again" in self.said(daemon), "it reads again")
         self.assertEqual(self.guests(3), [])
+
+    def test_a_take_outlives_its_description(self):
+        """As when a hook takes a guest's file away and brings it back."""
+        def again(text, says):
+            self.write(text)
+            daemon.send_signal(signal.SIGHUP)
+            wait_until(lambda: self.said(daemon).count("read again") == says, "it reads again")
+        daemon = self.daemon()
+        self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
+        again("", 1)
+        again(GUEST, 2)
+        self.assertEqual(self.guests(0, 2)[0]["want"], "standby")
+        self.write("")
+        self.end(daemon)
+        self.end(self.daemon())
+        self.write(GUEST)
+        self.daemon()
+        self.assertEqual(self.guests(0, 2)[0]["want"], "standby")
+
+    def test_the_daemon_of_another_namespace_is_not_ones_own(self):
+        self.daemon()
+        other = f"{self.netns}-other"
+        sh(f"ip netns add {other}")
+        self.addCleanup(sh, f"ip netns del {other}")
+        self.expect(1, "host", "take", "web1", prefix=("ip", "netns", "exec", other),
+                    says="none runs in this network namespace")
+        self.assertEqual(self.guests(2)[0]["want"], "primary")
 
     def test_what_plugs(self):
         device = """'{"driver":"vfio-pci","id":"primary"}'"""
@@ -251,7 +278,7 @@ class Daemon(HostCase):
 
 class Check(HostCase):
     def test_nothing_in_the_way(self):
-        self.expect(0, "host", "check", "--config", self.config, says="guests: 1; in the way: nothing")
+        self.expect(0, "host", "check", "--config", self.config, says="host.toml.d: 1; in the way: nothing")
 
     def test_each_thing_with_what_mends_it(self):
         def finds(*says):
@@ -259,7 +286,10 @@ class Check(HostCase):
             report = json.loads(self.expect(2, "host", "check", "-j", "--config", self.config).stdout)
             self.assertIn(report["findings"][0]["problem"], found)
         sh("ip link set pri_far nomaster")
-        finds("web1: ", "pri_far is not in the bridge of sby_far", "`ip link set pri_far master BRIDGE up`")
+        finds("web1: ", "pri_far is not in the bridge of sby_far", "`ip link set pri_far master br0 up`, or mend `primary`")
+        sh("ip link set pri_far name other")
+        finds("web1: ", "there is no device pri_far; make it, or mend `primary`")
+        sh("ip link set other name pri_far")
         sh("ip link set pri_far master br0 up")
         self.expect(0, "host", "check", "--config", self.config)
         sh("ip link set sby_far nomaster")

@@ -82,13 +82,17 @@ ELSEWHERE = {
     "it was detached; `hitless attach` makes the pair again": "needs a paravirtual NIC; the lab's attach is the same",
     "{}: stays of the model {}: `hitless convert {} --model {} --gap`": "tests/cli/test_reload.py",
     "nmcli device set {} managed no": DISTRO,
-    "`hitless host status` lists them": HOST, "`ip link set {} master BRIDGE up`": HOST,
+    "`hitless host status` lists them": HOST, "`ip link set {} master {} up`, or mend `primary`": HOST,
     "`systemctl start hitless-host`, or `hitless host run`": "tests/cli/test_host.py runs it by the second form",
-    '`ip link set {} master BRIDGE`, or deliver by commands (delivery = \\"exec\\")':
+    '`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands (delivery = \\"exec\\")':
         "BRIDGE is for people to choose; tests/host/bridge_delivery_test.cpp",
     "`bridge vlan add dev {} vid VLAN`": "VLAN is for people to choose",
     "`bridge vlan add dev {} vid {}`": "tests/host/bridge_delivery_test.cpp, where bridges tell VLANs apart",
-    "{} is called {} now; `ip link set {} name {}`, or mend `standby` at {}": "tests/host/host_test.cpp",
+    "{} is called {} now; `ip link set {} name {}`, or mend `standby` of the guest at {}": "tests/host/host_test.cpp",
+    "{}: the guest did not release its primary in {} ms and has it back; see whether it runs, then "
+    "`hitless host take {}`": "tests/host/plugging_test.cpp",
+    "go on in the mount namespace in which they are; where they are lost, `ip link set NIC xdp off` takes every XDP "
+    "program off": UPGRADE,
     "hitless upgrade": "tests/cli/test_versions.py",
     "it stays in force; `hitless upgrade` takes it over without losing a frame": UPGRADE, "kill {}": UPGRADE,
     "hitless: process {} is a controller of another version: it keeps none of these pairs; "

@@ -128,6 +128,28 @@ TEST(AConversation, TakesAtTheDeadlineFromAGuestThatIsSilent) {
     EXPECT_TRUE(world.host().overdue());
 }
 
+/// Its operator has chosen the standby.
+TEST(AHost, GivesNothingToAGuestThatIsNotAble) {
+    HostChannel host({}, 77);
+    const GuestStatement not_able{false, GuestPrimary::ready, 0};
+    Instant now = std::chrono::seconds(1);
+    for (uint64_t epoch = 1; epoch < 20; epoch++, now += milliseconds(50)) {
+        HostChannel::Actions actions = host.step({true, DataPath::standby, std::nullopt}, now);
+        EXPECT_FALSE(actions.deliver) << epoch;
+        ChannelMessage word{.side = ChannelSide::guest,
+                            .version = 1,
+                            .answer = false,
+                            .adopted = true,
+                            .id = {9, epoch},
+                            .echo = actions.send ? actions.send->id : StatementId{},
+                            .guest = not_able,
+                            .host = {}};
+        host.hear(word, now);
+    }
+    ASSERT_TRUE(host.guest());
+    EXPECT_EQ(host.phase(), HostChannel::Phase::waiting);
+}
+
 /// What runs then may know nothing of two NICs with one address.
 TEST(AConversation, AResetWithdrawsThePrimaryUntilTheGuestIsAble) {
     ChannelWorld world(1, {});

@@ -160,7 +160,7 @@ TEST_F(BridgeDeliveryTest, SaysWhatIsInTheWay) {
             << change << ": " << delivery_->state().problem;
         EXPECT_NE(delivery_->state().path, DataPath::primary);
     };
-    problem("ip link set vf1 nomaster", "ip link set vf1 master BRIDGE up");
+    problem("ip link set vf1 nomaster", "ip link set vf1 master br0 up");
     problem("ip link set tap1 nomaster", "tap1 is no port of a bridge");
     problem("ip link del tap1", "find the tap tap1 of web1");
 }

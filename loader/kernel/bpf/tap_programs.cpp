@@ -120,11 +120,15 @@ void TapPrograms::attach(Ifindex tap, const std::string &shown, bool outward) {
     if (bpf_obj_pin(fresh.get(), path.c_str()) < 0) throw Error(errno, fmt::format("pin {}", path));
 }
 
-void TapPrograms::detach(Ifindex tap) {
-    uint32_t key = number(tap);
+void TapPrograms::let_go(Ifindex tap) {
     for (const char *side : {from_guest, to_guest})
         if (unlink(pin(side, tap).c_str()) < 0 && errno != ENOENT)
             throw Error(errno, fmt::format("unpin {}", pin(side, tap)));
+}
+
+void TapPrograms::detach(Ifindex tap) {
+    let_go(tap);
+    uint32_t key = number(tap);
     bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.taps), &key);
 }
 
@@ -134,6 +138,15 @@ bool TapPrograms::attached(Ifindex tap) const {
         if (!link || device_of(link.get()) != number(tap)) return false;
     }
     return true;
+}
+
+std::vector<Ifindex> TapPrograms::kept() const {
+    std::vector<Ifindex> out;
+    const int map = bpf_map__fd(skeleton_->maps.taps);
+    for (uint32_t last = 0, key = 0; bpf_map_get_next_key(map, last ? &last : nullptr, &key) == 0;
+         last = key)
+        out.push_back(Ifindex{key});
+    return out;
 }
 
 std::vector<Ifindex> TapPrograms::pinned() const {

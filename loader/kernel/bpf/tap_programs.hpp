@@ -43,10 +43,14 @@ class TapPrograms {
     void attach(Ifindex, const std::string &shown);
     /// Takes the programs, the wish and the counts away. Quiet when there is nothing.
     void detach(Ifindex);
+    /// The programs go; what is wished stays as long as the tap.
+    void let_go(Ifindex);
     /// True while both programs run there.
     bool attached(Ifindex) const;
     /// Taps with pins of ours, whether the device is still there or not.
     std::vector<Ifindex> pinned() const;
+    /// Taps of which something is kept: counts, and what is wished. Likewise.
+    std::vector<Ifindex> kept() const;
 
     /// As it was set for this tap, by whichever process. NONE: never, or the tap is a new one.
     hl_tap_wish wish(Ifindex) const;
