@@ -101,7 +101,7 @@ class Shells(Case):
             os.chdir(self.bin)
             os.execvpe("zsh", ["zsh", "-f", "-i"], self.env)
         def read_until(mark):
-            text, end = "", time.monotonic() + 20
+            text, end = "", time.monotonic() + 90  # compinit looks at every file
             while mark not in text and time.monotonic() < end:
                 if select.select([terminal], [], [], 0.1)[0]:
                     text += os.read(terminal, 4096).decode(errors="replace")

@@ -121,9 +121,14 @@ void TapPrograms::attach(Ifindex tap, const std::string &shown, bool outward) {
 }
 
 void TapPrograms::let_go(Ifindex tap) {
-    for (const char *side : {from_guest, to_guest})
+    for (const char *side : {from_guest, to_guest}) {
+        // Detached first: the kernel frees an unpinned link by a work queue, and until then the
+        // same program cannot be attached there again (EEXIST).
+        Fd link(bpf_obj_get(pin(side, tap).c_str()));
+        if (link) bpf_link_detach(link.get());
         if (unlink(pin(side, tap).c_str()) < 0 && errno != ENOENT)
             throw Error(errno, fmt::format("unpin {}", pin(side, tap)));
+    }
 }
 
 void TapPrograms::detach(Ifindex tap) {
