@@ -87,7 +87,13 @@ class QmpMonitor : public Monitor {
         now_ = now;
         if (!state_.ready || changing_ || own_resets_) return;
         own_resets_++;
-        ask("system_reset", {}, [](const Json &) {});
+        // One that is refused resets nothing: the next RESET is the guest's own.
+        client_.execute(
+            "system_reset", {},
+            [this](const Json *value, const std::string &) {
+                if (!value && own_resets_) own_resets_--;
+            },
+            now_);
     }
 
     bool take_reset() override { return std::exchange(reset_, false); }

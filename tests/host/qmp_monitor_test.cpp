@@ -43,6 +43,7 @@ class QmpMonitorTest : public testing::Test {
         }
         if (!refusal_.empty() && what.starts_with("device_")) return refusal_;
         if (what == "device_add") plugged_ = true;
+        if (what == "system_reset" && !reset_refusal_.empty()) return reset_refusal_;
         return Json::object();
     }
 
@@ -73,7 +74,7 @@ class QmpMonitorTest : public testing::Test {
     const Monitor::State &state() const { return monitor_->state(); }
 
     FakeQemu qemu_;
-    std::string status_ = "running", migration_, mac_ = nic.text(), refusal_;
+    std::string status_ = "running", migration_, mac_ = nic.text(), refusal_, reset_refusal_;
     bool plugged_ = false;
     Instant now_ = 100s;
     std::unique_ptr<Monitor> monitor_ = monitor_by_qmp(qemu_.path(), device, nic);
@@ -195,6 +196,20 @@ TEST_F(QmpMonitorTest, AResetIsToldOnceAndOursIsNone) {
     qemu_.event("RESET", {{"guest", false}, {"reason", "host-qmp-system-reset"}});
     run();
     EXPECT_FALSE(monitor_->take_reset());
+}
+
+TEST_F(QmpMonitorTest, AResetThatIsRefusedHidesNoneOfTheGuests) {
+    run();
+    reset_refusal_ = "not now";
+    monitor_->reset(now_);
+    run();
+    ASSERT_EQ(asked("system_reset"), 1u);
+    qemu_.event("RESET", {{"guest", true}});
+    run();
+    EXPECT_TRUE(monitor_->take_reset());
+    monitor_->reset(now_);
+    run();
+    EXPECT_EQ(asked("system_reset"), 2u) << "and it may be ordered again";
 }
 
 TEST_F(QmpMonitorTest, AnotherMachinesMonitorIsNotObeyed) {
