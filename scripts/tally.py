@@ -21,12 +21,19 @@ def outcome(case):
     return "skipped" if case.find("skipped") is not None else "passed"
 
 
-def reason(case):
+def lines_of(text):
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+def why_skipped(case):
     skipped = case.find("skipped")
     text = (skipped.get("message") or skipped.text or "") if skipped is not None else ""
-    text = text or case.findtext("system-out") or ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"
+    return (lines_of(text or case.findtext("system-out")) or ["no reason given"])[-1]
+
+
+def why_failed(case):
+    failure = case.find("failure")
+    return " ".join(lines_of(failure.get("message"))[:4]) if failure is not None else ""
 
 
 def results(ctest, lists):
@@ -50,9 +57,9 @@ def main(ctest, lists):
         counts[result] += 1
         name = ".".join(filter(None, (case.get("classname"), case.get("name"))))
         if result == "skipped":
-            print(f"skipped: {name}: {reason(case)}")
+            print(f"skipped: {name}: {why_skipped(case)}")
         if result == "failed":
-            print(f"failed: {name}")
+            print(f"failed: {name}: {why_failed(case)}".removesuffix(": "))
     print(", ".join(f"{counts[key]} {key}" for key in counts))
     return counts["failed"] > 0 or counts["passed"] == 0
 

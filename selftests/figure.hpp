@@ -4,11 +4,13 @@
 // as ours. `scripts/bench times` names a file in $HITLESS_FIGURES, gathers there, and publishes.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <string>
+#include <vector>
 
 namespace hitless::selftest {
 
@@ -20,11 +22,23 @@ inline std::string parameter() {
     return slash == name.npos ? "" : name.substr(slash + 1);
 }
 
-inline void figure(const std::string &what, double value, const std::string &unit = "ms") {
-    fmt::print("  {}: {:.2f} {}\n", what, value, unit);
+/// Of the same thing, many times: median (least to worst).
+inline void figures(const std::string &what, std::vector<double> values,
+                    const std::string &unit = "ms") {
+    if (values.empty()) return;
+    std::ranges::sort(values);
+    if (values.size() == 1)
+        fmt::print("  {}: {:.2f} {}\n", what, values[0], unit);
+    else
+        fmt::print("  {}: {:.2f} ({:.2f} to {:.2f}) {}, {} times\n", what,
+                   values[values.size() / 2], values.front(), values.back(), unit, values.size());
     if (const char *file = getenv("HITLESS_FIGURES"))
-        std::ofstream(file, std::ios::app)
-            << fmt::format("{}\t{}\t{}\t{}\n", what, parameter(), unit, value);
+        for (std::ofstream out(file, std::ios::app); const double value : values)
+            out << fmt::format("{}\t{}\t{}\t{}\n", what, parameter(), unit, value);
+}
+
+inline void figure(const std::string &what, double value, const std::string &unit = "ms") {
+    figures(what, {value}, unit);
 }
 
 } // namespace hitless::selftest

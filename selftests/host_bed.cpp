@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <fstream>
 #include <spawn.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -69,25 +68,6 @@ void HostDaemon::kill() {
     pid_ = 0;
 }
 
-unsigned HostDaemon::kill_at_call(unsigned calls, const std::function<void()> &meanwhile,
-                                  const std::function<bool()> &over) {
-    if (ptrace(PTRACE_SEIZE, pid_, nullptr, PTRACE_O_TRACESYSGOOD) < 0 ||
-        ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) < 0)
-        throw Error(errno, "trace the host's daemon");
-    int status = 0;
-    waitpid(pid_, &status, __WALL);
-    meanwhile();
-    unsigned made = 0;
-    for (bool done = false; made < calls && !done; made++) {
-        if (ptrace(PTRACE_SYSCALL, pid_, nullptr, nullptr) < 0) break;
-        // It may rest in a call, and all be done.
-        while (!done && waitpid(pid_, &status, __WALL | (over ? WNOHANG : 0)) == 0)
-            done = over();
-    }
-    kill();
-    return made;
-}
-
 Json ask_host(const std::string &method, const Json &parameters) {
     const Fd fd = connect_to_host();
     std::string text = Json{{"method", "io.hitless.Host." + method}, {"parameters", parameters}}
@@ -105,8 +85,9 @@ Json ask_host(const std::string &method, const Json &parameters) {
     return Json::parse(reply);
 }
 
-HostBed::HostBed(NicKind kind, bool real) : pair_(kind), real_(real) {
-    pair_.attach();
+HostBed::HostBed(const Setting &with, bool real, const std::vector<std::string> &attach)
+    : pair_(with), real_(real) {
+    pair_.attach(attach);
     config_ = PrivateState::dir() + "/host.toml";
     std::ofstream(config_) << fmt::format(
         "[[guest]]\nname = \"{}\"\nmac = \"{}\"\nstandby = \"sw-standby\"\n"

@@ -14,7 +14,7 @@
 
 namespace hitless::selftest {
 
-/// The daemon, as a child that may be traced.
+/// The daemon, as a child.
 class HostDaemon {
   public:
     explicit HostDaemon(const Netns &ns, const std::string &config);
@@ -24,10 +24,6 @@ class HostDaemon {
 
     pid_t pid() const { return pid_; }
     void kill(); ///< -9, and reaped
-    /// Kills it at the `calls`th time from now on that it enters or leaves a system call, or once
-    /// `over` holds. `meanwhile` is done as soon as it is watched. Returns how many it was then.
-    unsigned kill_at_call(unsigned calls, const std::function<void()> &meanwhile,
-                          const std::function<bool()> &over);
 
   private:
     pid_t pid_ = 0;
@@ -38,7 +34,9 @@ Json ask_host(const std::string &method, const Json &parameters = Json::object()
 
 class HostBed {
   public:
-    HostBed(NicKind kind, bool real); ///< `real`: by `hitless run`
+    /// `real`: by `hitless run`; `attach`: options of the pair.
+    HostBed(const Setting &, bool real,
+            const std::vector<std::string> &attach = {"--hold-down", "20"});
     ~HostBed();
     HostBed(const HostBed &) = delete;
     HostBed &operator=(const HostBed &) = delete;

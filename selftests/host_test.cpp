@@ -3,6 +3,7 @@
 // The hypervisor's half under traffic: gives and takes lose nothing, whoever dies or is silent.
 #include "selftests/figure.hpp"
 #include "selftests/host_bed.hpp"
+#include "selftests/steps.hpp"
 
 #include <cstdlib>
 
@@ -10,15 +11,17 @@ namespace hitless::selftest {
 namespace {
 
 struct Guest {
-    NicKind nic;
-    bool real; ///< `hitless run`; else a stand-in
+    const char *name;
+    Setting nic;
+    bool real = true; ///< `hitless run`; else a stand-in
+    std::vector<std::string> attach = {"--hold-down", "20"};
 };
 
 class HostTest : public testing::TestWithParam<Guest> {
   protected:
     void SetUp() override {
         HL_NEEDS_KERNEL(6, 6, "tcx");
-        bed_ = std::make_unique<HostBed>(GetParam().nic, GetParam().real);
+        bed_ = std::make_unique<HostBed>(GetParam().nic, GetParam().real, GetParam().attach);
     }
     HostBed &bed() { return *bed_; }
     Testbed &net() { return bed_->pair().bed(); }
@@ -32,18 +35,15 @@ class HostTest : public testing::TestWithParam<Guest> {
         const Json events = ask_host("Events")["parameters"]["events"];
         for (const char *kind : {"give", "take"})
             for (const char *step : {"answered_s", "moved_s"}) {
-                double sum = 0, count = 0;
+                std::vector<double> ms;
                 for (const Json &event : events)
-                    if (event["kind"] == kind && event[step].is_number()) {
-                        sum += event[step].get<double>();
-                        count++;
-                    }
-                if (count > 0)
-                    figure(fmt::format("{}, from the wish until {}", kind,
-                                       step[0] == 'm'   ? "the downlink was read back"
-                                       : kind[0] == 'g' ? "the guest was ready"
-                                                        : "the guest had left"),
-                           sum / count * 1e3);
+                    if (event["kind"] == kind && event[step].is_number())
+                        ms.push_back(event[step].get<double>() * 1e3);
+                figures(fmt::format("{}, from the wish until {}", kind,
+                                    step[0] == 'm'   ? "the downlink was read back"
+                                    : kind[0] == 'g' ? "the guest was ready"
+                                                     : "the guest had left"),
+                        ms);
             }
     }
 
@@ -143,50 +143,102 @@ TEST_P(HostTest, AThirdOfTheHostsWordsLostItIsReachedAllTheSame) {
     EXPECT_GT(lossy, whole) << "some were said again";
 }
 
-/// As many calls as a give and a take make are counted, and one daemon dies at each (or, here, at a
-/// share of them; HITLESS_SELFTEST_EVERY_CALL=1 is thorough).
-TEST_P(HostTest, KilledAtAnyCallItLosesNothingAndTheNextOneGoesOn) {
-    if (GetParam().nic == NicKind::tap) GTEST_SKIP() << "the daemon knows no difference";
-    constexpr unsigned share = 12;
-    bed().start_host();
-    ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
-    Traffic traffic(net());
-    unsigned kills = 0;
-    for (const bool give : {false, true}) {
-        const auto wish = [&] { std::thread([this, give] { bed().wish(give); }).detach(); };
-        const auto path = [&] { return bed().pair().active() == (give ? "primary" : "standby"); };
-        unsigned calls = bed().host().kill_at_call(100'000, wish, path);
-        ASSERT_GT(calls, 20U);
-        const bool thorough = getenv("HITLESS_SELFTEST_EVERY_CALL") != nullptr;
-        const unsigned step = thorough ? 1 : std::max(1U, calls / share);
-        for (unsigned at = 1; at <= calls; at += step, kills++) {
-            bed().start_host();
-            ASSERT_TRUE(bed().carry_out(!give)) << bed().guest().dump();
-            const Marks from = traffic.mark();
-            bed().host().kill_at_call(at, wish, nullptr);
-            ASSERT_TRUE(traffic.pass(100));
-            bed().start_host();
-            ASSERT_TRUE(bed().carry_out(give)) << bed().guest().dump();
-            ASSERT_TRUE(traffic.pass(100));
-            const Both got = traffic.since(from);
-            expect_nothing_lost(fmt::format("{} killed at call {}", give ? "give" : "take", at),
-                                got);
-            bed().stop_host();
-        }
-        fmt::print("  a {} makes {} entries and exits of system calls\n", give ? "give" : "take",
-                   calls);
-        bed().start_host();
-        ASSERT_TRUE(bed().carry_out(give));
+INSTANTIATE_TEST_SUITE_P(Guest, HostTest,
+                         testing::Values(Guest{"veth", NicKind::veth}, Guest{"tap", NicKind::tap},
+                                         Guest{"vethStandIn", NicKind::veth, false},
+                                         Guest{"vethXdp",
+                                               {NicKind::veth, HL_MODEL_THREE},
+                                               true,
+                                               {"--datapath", "xdp", "--checksums-complete",
+                                                "--hold-down", "20"}}),
+                         [](const auto &guest) { return guest.param.name; });
+
+/// As many system calls as a give and a take make are counted, and one of the two who carry it out
+/// dies at each (or, here, at a share of them; HITLESS_SELFTEST_EVERY_CALL=1 is thorough).
+class HostKilled : public testing::Test {
+  protected:
+    void SetUp() override {
+        HL_NEEDS_KERNEL(6, 6, "tcx");
+        bed_ = std::make_unique<HostBed>(NicKind::veth, true);
+        bed_->start_host();
     }
-    figure("daemons killed", kills, "");
+    struct Victim {
+        const char *name;
+        std::function<pid_t()> pid;
+        std::function<void()> kill, start;
+    };
+    void at_each_call(const Victim &);
+
+    std::unique_ptr<HostBed> bed_;
+
+  private:
+    unsigned dies_at_each_call(const Victim &, Traffic &, bool give);
+    unsigned run_under_wish(const Victim &, unsigned calls, bool give,
+                            const std::function<bool()> &over = nullptr);
+
+    bool confirmed_ = false; ///< the daemon answered the last wish
+};
+
+/// The wish is made as it is watched: who is then killed may be the one that answers.
+unsigned HostKilled::run_under_wish(const Victim &victim, unsigned calls, bool give,
+                                    const std::function<bool()> &over) {
+    std::jthread wishing;
+    const unsigned made = run_to_call(
+        victim.pid(), calls,
+        [&] { wishing = std::jthread([this, give] { confirmed_ = bed_->wish(give); }); }, over);
+    victim.kill();
+    wishing.join();
+    return made;
 }
 
-INSTANTIATE_TEST_SUITE_P(Guest, HostTest,
-                         testing::Values(Guest{NicKind::veth, true}, Guest{NicKind::tap, true},
-                                         Guest{NicKind::veth, false}),
-                         [](const auto &guest) {
-                             return name_of(guest.param.nic) + (guest.param.real ? "" : "StandIn");
-                         });
+unsigned HostKilled::dies_at_each_call(const Victim &victim, Traffic &traffic, bool give) {
+    constexpr unsigned share = 12;
+    const unsigned calls =
+        run_under_wish(victim, 100'000, give, [&] { return bed_->settled(give); });
+    victim.start();
+    EXPECT_GT(calls, 20U);
+    EXPECT_TRUE(confirmed_);
+    const bool thorough = getenv("HITLESS_SELFTEST_EVERY_CALL") != nullptr;
+    unsigned kills = 0, unconfirmed = 0;
+    for (unsigned at = 1; at <= calls; at += thorough ? 1 : std::max(1U, calls / share), kills++) {
+        const std::string what =
+            fmt::format("{} killed at call {} of a {}", victim.name, at, give ? "give" : "take");
+        EXPECT_TRUE(bed_->carry_out(!give)) << what << "\n" << bed_->guest().dump();
+        const Marks from = traffic.mark();
+        run_under_wish(victim, at, give);
+        EXPECT_TRUE(traffic.pass(100)) << what;
+        victim.start();
+        if (!confirmed_) unconfirmed += bed_->wish(give); // as an administrator would: again
+        EXPECT_TRUE(until([&] { return bed_->settled(give); }))
+            << what << (confirmed_ ? ", after its answer\n" : "\n") << bed_->guest().dump();
+        EXPECT_TRUE(traffic.pass(100)) << what;
+        expect_nothing_lost(what, traffic.since(from));
+        if (HasFailure()) break;
+    }
+    EXPECT_LT(unconfirmed, kills) << "some died after their answer";
+    fmt::print("  {}: a {} makes {} entries and exits of system calls; wished again {} times\n",
+               victim.name, give ? "give" : "take", calls, unconfirmed);
+    return kills;
+}
+
+void HostKilled::at_each_call(const Victim &victim) {
+    ASSERT_TRUE(bed_->carry_out(true)) << bed_->guest().dump();
+    Traffic traffic(bed_->pair().bed());
+    unsigned kills = dies_at_each_call(victim, traffic, false);
+    if (!HasFailure()) kills += dies_at_each_call(victim, traffic, true);
+    figure("killed", kills, "");
+}
+
+TEST_F(HostKilled, TheDaemonAtAnyCallTheNextOneGoesOn) {
+    at_each_call({"the daemon", [&] { return bed_->host().pid(); }, [&] { bed_->stop_host(); },
+                  [&] { bed_->start_host(); }});
+}
+
+TEST_F(HostKilled, TheGuestsControllerAtAnyCallTheNextOneGoesOn) {
+    Pair &pair = bed_->pair();
+    at_each_call({"the guest's controller", [&] { return pair.controller().pid(); },
+                  [&] { pair.kill_controller(); }, [&] { pair.start_controller(); }});
+}
 
 } // namespace
 } // namespace hitless::selftest

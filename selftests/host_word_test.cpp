@@ -5,6 +5,7 @@
 #include "selftests/fake_host.hpp"
 #include "selftests/pair_test.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fcntl.h>
 #include <pty.h>
@@ -60,6 +61,73 @@ TEST_P(HostWord, GiveAndTakeLoseNothing) {
     EXPECT_GE(pair().counter("tx_primary") - by_primary, rounds * 400U);
     EXPECT_GE(pair().counter("tx_standby") - by_standby, rounds * 400U);
     expect_nothing_lost("gives and takes", got);
+}
+
+/// A primary that would not receive is not what a host may deliver to.
+TEST_P(HostWord, IsReadyOnlyWhereItReceives) {
+    struct Fault {
+        const char *name;
+        std::function<void(bool)> set;
+    };
+    FakeHost host(bed());
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    for (const Fault &fault :
+         {Fault{"it is down", [&](bool on) { pair().primary().admin(!on); }},
+          {"it has no carrier", [&](bool on) { pair().primary().carrier(!on); }}}) {
+        fault.set(true);
+        ASSERT_TRUE(until([&] { return !pair().has_carrier("primary"); })) << fault.name;
+        host.wish(true);
+        ASSERT_TRUE(until([&] { return host.seen().guest.primary == GuestPrimary::present; }))
+            << fault.name;
+        const auto messages = host.seen().heard_messages;
+        EXPECT_TRUE(until([&] {
+            EXPECT_NE(host.phase(), Phase::given) << fault.name;
+            return host.seen().heard_messages >= messages + 2;
+        }));
+        EXPECT_EQ(host.seen().guest.primary, GuestPrimary::present) << fault.name;
+        fault.set(false);
+        EXPECT_TRUE(reaches(host, Phase::given)) << fault.name;
+        host.wish(false);
+        ASSERT_TRUE(reaches(host, Phase::taken)) << fault.name;
+    }
+}
+
+/// What was queued when the host asked is sent before the guest says that it has left.
+TEST_P(HostWord, HasLeftWhenItsQueueIsEmpty) {
+    FakeHost host(bed());
+    host.wish(true);
+    ASSERT_TRUE(reaches(host, Phase::given));
+    ASSERT_TRUE(pair().becomes("primary"));
+    const std::string home = pair().home_of("primary");
+    const auto queued = [&] {
+        const Json list = Json::parse(
+            spawn({"tc", "-n", home, "-s", "-j", "qdisc", "show", "dev", "primary", "root"}));
+        return list[0]["backlog"].get<unsigned>();
+    };
+    const auto fill = [&](const char *rate, unsigned bytes) {
+        spawn({"tc", "-n", home, "qdisc", "replace", "dev", "primary", "root", "tbf", "rate", rate,
+               "burst", "2kb", "limit", "1mb"});
+        PacketSocket from = in_netns(pair().guest(), [&] { return PacketSocket(pair().master()); });
+        std::vector<std::uint8_t> frame(1000, 0);
+        std::fill_n(frame.begin(), 6, 0x02); // to nobody
+        std::copy_n(Mac::parse(Testbed::mac)->bytes.begin(), 6, frame.begin() + 6);
+        for (unsigned sent = 0; sent < bytes; sent += 1000)
+            from.send(frame);
+    };
+    fill("16mbit", 100'000); // 50 ms
+    host.wish(false);
+    EXPECT_GT(queued(), 0U) << "there was something to wait for";
+    ASSERT_TRUE(until([&] { return host.seen().guest.primary == GuestPrimary::left; }));
+    EXPECT_EQ(queued(), 0U);
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    host.wish(true);
+    ASSERT_TRUE(reaches(host, Phase::given));
+    ASSERT_TRUE(pair().becomes("primary"));
+    fill("80kbit", 100'000); // 10 s: a guest does not keep its host for that
+    host.wish(false);
+    ASSERT_TRUE(until([&] { return host.seen().guest.primary == GuestPrimary::left; }));
+    EXPECT_GT(queued(), 0U);
+    EXPECT_FALSE(host.seen().overdue);
 }
 
 /// The control: this is what the order is for, and what the figures above would show.

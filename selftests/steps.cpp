@@ -180,6 +180,24 @@ unsigned map_records(pid_t pid, unsigned wanted) {
 
 } // namespace
 
+unsigned run_to_call(pid_t child, unsigned calls, const std::function<void()> &meanwhile,
+                     const std::function<bool()> &over) {
+    if (ptrace(PTRACE_SEIZE, child, nullptr, PTRACE_O_TRACESYSGOOD) < 0 ||
+        ptrace(PTRACE_INTERRUPT, child, nullptr, nullptr) < 0)
+        throw Error(errno, fmt::format("trace process {}", child));
+    int status = 0;
+    waitpid(child, &status, __WALL);
+    meanwhile();
+    unsigned made = 0;
+    for (bool done = false; made < calls && !done; made++) {
+        if (ptrace(PTRACE_SYSCALL, child, nullptr, nullptr) < 0) break;
+        // It may rest in a call, and all be done.
+        while (!done && waitpid(child, &status, __WALL | (over ? WNOHANG : 0)) == 0)
+            done = over();
+    }
+    return made;
+}
+
 HeldWithRecord::HeldWithRecord(const std::vector<std::string> &command,
                                const std::vector<std::string> &rehearsal) {
     const unsigned all = map_records(start_traced(rehearsal), UINT_MAX);

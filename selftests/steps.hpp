@@ -6,6 +6,7 @@
 //   for (unsigned n = 1; !(step = die_before(command, "upgrade-", n)).empty(); n++) ...
 #pragma once
 
+#include <functional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -27,6 +28,12 @@ struct Refusal {
 Refusal refuse_step(const std::vector<std::string> &command, const std::string &from, unsigned n,
                     int error);
 extern const bool can_refuse;
+
+/// Lets a child go on until the `calls`th time from now on that it enters or leaves a system call,
+/// or until `over` holds, and leaves it stopped there: to be killed. `meanwhile` is done as soon as
+/// it is watched. Returns how many it was then. Throws Error.
+unsigned run_to_call(pid_t child, unsigned calls, const std::function<void()> &meanwhile,
+                     const std::function<bool()> &over = nullptr);
 
 /// A command that is held where it has a pair's record open, to write, and has not written yet: at
 /// the last one that it maps. How many that are the rehearsal tells, which must change nothing.

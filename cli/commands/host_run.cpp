@@ -2,6 +2,7 @@
 #include "cli/commands/host_commands.hpp"
 #include "cli/config/host_config.hpp"
 #include "cli/observe/host_metrics.hpp"
+#include "cli/output/host_json.hpp"
 #include "cli/output/host_text.hpp"
 #include "cli/serve/host_varlink.hpp"
 #include "cli/serve/service_manager.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/serve/host_varlink.hpp"
-#include "cli/output/host_text.hpp"
+#include "cli/output/host_json.hpp"
 #include "cli/output/json.hpp"
 #include "cli/serve/interface.hpp"
 

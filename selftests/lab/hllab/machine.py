@@ -175,7 +175,7 @@ class Machine:
         # Globs and builtins only: a fork costs a busy emulated guest milliseconds.
         return self.agent.sh(f"for p in {' '.join(patterns)}; do [ -e $p ] && echo $p && break; done; true")
 
-    def until(self, what: str, condition: str, timeout: float = 15) -> float:
+    def until(self, what: str, condition: str, timeout: float = 30) -> float:
         """Polls a shell condition inside the guest; returns how many seconds it took."""
         begin = time.monotonic()
         poll = f"until {condition}; do usleep 5000; done"

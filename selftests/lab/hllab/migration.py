@@ -56,7 +56,7 @@ def in_steps(trial, settle: float = 2, patience: float = 0) -> tuple:
         def plug():
             proof = trial.event_only("hot-add")
             trial.peer.readd(trial.guest)
-            trial.on_primary(10)
+            trial.on_primary()
             return proof
 
         return left, moved, trial.measure("migration, re-plug", plug, settle, patience)

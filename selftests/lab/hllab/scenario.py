@@ -17,6 +17,7 @@ from .traffic import Tally, Traffic
 
 STARVED = 0.2  # share of the time without a CPU from which a figure is no longer the guest's
 MARGIN = 30  # frames: an emulated NIC on a shared host says late that its carrier is gone
+PATIENCE = 30  # seconds for what takes one: the host may be slow, and busy with others
 GLANCE = 0.2  # seconds in which one sees whether frames flow
 FOLDER = Path(__file__).resolve().parent.parent / "scenarios"
 KERNELS = ("6.1", "6.12")
@@ -35,7 +36,7 @@ class Matrix:
     native_hotplug: tuple[bool, ...] = (False,)
     rate: int = 0          # frames a second each way while `run` runs; 0: no traffic
     silent: bool = False   # the guest only receives
-    timeout: int = 120
+    timeout: int = 400
     programs: tuple[str, ...] = ()  # host-built, beside what peer and traffic need
     host: tuple[str, ...] = ()      # what is installed here, by path: programs for /usr/bin, files as they are
     by_default: bool = True         # part of `lab run` without arguments
@@ -159,15 +160,16 @@ class Trial:
             if outcome.up_back and outcome.down_back or time.monotonic() > deadline:
                 break
         outcome.up, outcome.down = traffic.between(mark, end)
-        if self.guest is machine and machine.process:
-            outcome.starved = (machine.starved() - waited) / (time.monotonic() - begin)
+        if self.guest is not machine:
+            waited = 0  # the guest has moved: its new QEMU has waited for nothing else
+        outcome.starved = (self.guest.starved() - waited) / (time.monotonic() - begin)
         outcome.after = self.path()
         return outcome
 
     def path(self) -> str:
         return network.path_down() if self.traffic.silent else network.path_up()
 
-    def on_primary(self, patience: float = 5) -> None:
+    def on_primary(self, patience: float = PATIENCE) -> None:
         """Until the traffic takes the primary: an event on an idle NIC shows nothing. A silent guest
         shows no path of its own; the network's is where it last spoke, so it says a word."""
         # A peer that is sent to a NIC without carrier leaves it again.

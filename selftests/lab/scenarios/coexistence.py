@@ -6,7 +6,7 @@ import re
 from hllab.scenario import Matrix
 
 BPF = "/usr/lib/x86_64-linux-gnu/bpf/"
-MATRIX = Matrix(programs=("hitless",), timeout=240, host=(
+MATRIX = Matrix(programs=("hitless",), host=(
     "/usr/sbin/xdp-filter", "/usr/sbin/xdp-loader", "/usr/sbin/xdpdump",
     *(BPF + name for name in ("xdp-dispatcher.o", "xdpfilt_alw_all.o", "xdpfilt_dny_all.o", "xdpdump_bpf.o",
                               "xdpdump_xdp.o", "xdpfilt_alw_eth.o", "xdpfilt_dny_eth.o"))))

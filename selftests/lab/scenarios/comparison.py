@@ -6,7 +6,7 @@ from hllab import migration, network
 from hllab.scenario import Matrix
 
 PEERS = ("plain", "bond-100", "bond-10", "team", "net_failover", "hitless")
-MATRIX = Matrix(kernels=("newest",), peers=PEERS, timeout=400, programs=("hl-traffic",), by_default=False)
+MATRIX = Matrix(kernels=("newest",), peers=PEERS, programs=("hl-traffic",), by_default=False)
 
 ROUNDS = 3
 RATE = 1000
@@ -75,7 +75,7 @@ def eject(trial):
     trial.event_only("dead device removed")
     trial.event_only("hot-add")
     trial.peer.readd(trial.guest)
-    trial.on_primary(10)
+    trial.on_primary()
 
 
 def migrate(trial):

@@ -3,7 +3,7 @@
 from hllab.scenario import Matrix
 
 PEERS = ("bond-100", "bond-10", "team", "net_failover", "hitless")
-MATRIX = Matrix(peers=PEERS, rate=1000, timeout=180)
+MATRIX = Matrix(peers=PEERS, rate=1000)
 
 # Peers are measured, not judged: only hitless has figures to reach.
 UP, DOWN = 0, 3

@@ -5,7 +5,7 @@ import re
 from hllab import migration
 from hllab.scenario import Matrix
 
-MATRIX = Matrix(kernels=("6.12",), peers=("net_failover", "hitless"), rate=1000, timeout=180)
+MATRIX = Matrix(kernels=("6.12",), peers=("net_failover", "hitless"), rate=1000)
 
 MARGIN = 30  # ms beside the time for which there is no guest anywhere, as QEMU itself reports it
 

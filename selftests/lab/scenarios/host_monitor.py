@@ -8,7 +8,7 @@ from hllab import migration
 from hllab.hypervisor import GUEST, Hypervisor
 from hllab.scenario import Matrix
 
-MATRIX = Matrix(kernels=("6.12",), peers=("hitless",), programs=("hl-traffic",), timeout=400)
+MATRIX = Matrix(kernels=("6.12",), peers=("hitless",), programs=("hl-traffic",))
 RATE = 1000
 
 
@@ -20,9 +20,9 @@ def run(trial):
             given(host)
             judge(trial, trial.measure("take, unplug", lambda: host.take(trial.guest)))
             judge(trial, trial.measure("plug, give", lambda: host.give(trial.guest), settle=3))
-            trial.on_primary(10)
+            trial.on_primary()
             stand_still(trial, host)
-            trial.on_primary(10)
+            trial.on_primary()
             source = trial.guest
             judge(trial, trial.measure("migration, take", lambda: host.take(source)))
         with migration.destination(source, with_primary=False) as target:

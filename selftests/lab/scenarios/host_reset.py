@@ -5,7 +5,7 @@ from hllab import events, nics
 from hllab.hypervisor import Hypervisor
 from hllab.scenario import Matrix
 
-MATRIX = Matrix(kernels=("6.12",), peers=("hitless",), timeout=300)
+MATRIX = Matrix(kernels=("6.12",), peers=("hitless",))
 
 
 def run(trial):

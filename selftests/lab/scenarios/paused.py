@@ -6,7 +6,7 @@ import time
 from hllab.scenario import Matrix
 
 SECONDS = 60
-MATRIX = Matrix(peers=("hitless",), rate=500, timeout=240)
+MATRIX = Matrix(peers=("hitless",), rate=500)
 
 
 def run(trial):

@@ -7,9 +7,9 @@ import time
 from hllab import nics
 from hllab.cache import LabError
 from hllab.network import FAR_IP
-from hllab.scenario import Matrix
+from hllab.scenario import PATIENCE, Matrix
 
-MATRIX = Matrix(programs=("hitless", "hl-traffic"), timeout=240)
+MATRIX = Matrix(programs=("hitless", "hl-traffic"))
 KIND = {"6.1": "veth", "6.12": "netkit"}  # the kernel has netkit from 6.7 on
 
 
@@ -55,8 +55,8 @@ def events(trial, model):
     on_primary(trial)
 
 
-def on_primary(trial, patience=10):
-    deadline = time.monotonic() + patience
+def on_primary(trial):
+    deadline = time.monotonic() + PATIENCE
     while (path := trial.path()) != nics.PRIMARY.name:
         if time.monotonic() > deadline:
             told = trial.guest.agent.sh("hitless status 2>&1; tail -n 3 /tmp/hitless-run.log")

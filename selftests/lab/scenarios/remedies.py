@@ -6,7 +6,7 @@ import json
 from hllab import nics
 from hllab.scenario import Matrix
 
-MATRIX = Matrix(kernels=("6.12",), primaries=("igb",), programs=("hitless",), timeout=180)
+MATRIX = Matrix(kernels=("6.12",), primaries=("igb",), programs=("hitless",))
 
 
 def run(trial):

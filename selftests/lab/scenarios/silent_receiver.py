@@ -3,7 +3,7 @@
 from hllab.scenario import Matrix
 
 PEERS = ("bond-100", "bond-10", "team", "net_failover", "hitless")
-MATRIX = Matrix(peers=PEERS, rate=1000, silent=True, timeout=120)
+MATRIX = Matrix(peers=PEERS, rate=1000, silent=True)
 
 DOWN = 10
 

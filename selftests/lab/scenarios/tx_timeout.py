@@ -7,7 +7,7 @@ from hllab import network, nics
 from hllab.cache import LabError
 from hllab.scenario import Matrix
 
-MATRIX = Matrix(kernels=("6.12",), programs=("hitless",), timeout=180)
+MATRIX = Matrix(kernels=("6.12",), programs=("hitless",))
 SLOT = nics.SPARE
 
 

@@ -5,7 +5,7 @@ from hllab import nics
 from hllab.network import FAR_IP
 from hllab.scenario import Matrix
 
-MATRIX = Matrix(programs=("hitless",), timeout=180)
+MATRIX = Matrix(programs=("hitless",))
 
 
 def run(trial):
