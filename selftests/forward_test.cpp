@@ -41,14 +41,11 @@ class Forward : public PairTest {
                                    "--checksums-complete", "--hold-down", "20"});
         return pair().cli(more);
     }
-    /// The guest's addresses move to the failover device, as a guest that wants it puts them there.
     void attach() {
         const Outcome o = try_attach();
         ASSERT_EQ(o.code, 0) << o.shown();
         ASSERT_TRUE(pair().becomes("primary"));
-        ip(bed().guest(), "addr flush dev standby");
-        ip(bed().guest(),
-           fmt::format("addr add {}/24 broadcast + dev {}", Testbed::guest4, failover));
+        pair().move_addresses();
         ASSERT_EQ(pair().status()["problems"], Json::array());
     }
     std::string links() { return spawn({"ip", "-n", bed().guest().name(), "-br", "link"}); }

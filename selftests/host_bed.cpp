@@ -6,6 +6,7 @@
 #include "loader/api.hpp"
 #include "loader/core/error.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
@@ -87,7 +88,10 @@ Json ask_host(const std::string &method, const Json &parameters) {
 
 HostBed::HostBed(const Setting &with, bool real, const std::vector<std::string> &attach)
     : pair_(with), real_(real) {
+    const bool by_xdp = std::ranges::count(attach, "xdp") != 0;
+    if (by_xdp) pair_.bed().finish_frames();
     pair_.attach(attach);
+    if (by_xdp) pair_.move_addresses();
     config_ = PrivateState::dir() + "/host.toml";
     std::ofstream(config_) << fmt::format(
         "[[guest]]\nname = \"{}\"\nmac = \"{}\"\nstandby = \"sw-standby\"\n"

@@ -76,6 +76,12 @@ void Pair::attach(std::vector<std::string> more) {
     ASSERT_EQ(o.code, 0) << o.shown();
 }
 
+void Pair::move_addresses() const {
+    spawn({"ip", "-n", guest().name(), "addr", "flush", "dev", "standby"});
+    spawn({"ip", "-n", guest().name(), "addr", "add", fmt::format("{}/24", Testbed::guest4),
+           "broadcast", "+", "dev", master()});
+}
+
 Json Pair::status() const {
     const Outcome o = cli({"status", "standby", "-j"});
     const Json all = Json::parse(o.out, nullptr, false);

@@ -63,6 +63,8 @@ class Pair {
     Outcome cli(std::vector<std::string> arguments) const;
     /// `hitless attach standby --primary mac ...`; a failure of the test unless it succeeds.
     void attach(std::vector<std::string> more = {"--hold-down", "20"});
+    /// Onto the failover device, as a guest that wants them there: a pair by XDP does not.
+    void move_addresses() const;
     /// The pair as `status -j` tells; null when it is not there.
     Json status() const;
     std::string active() const; ///< "primary", "standby", "" = no pair

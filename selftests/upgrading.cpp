@@ -155,13 +155,8 @@ Json Upgrading::older_status() {
     return all.is_object() && !all["pairs"].empty() ? all["pairs"][0] : Json();
 }
 
-/// A pair by XDP does not move addresses.
 void Upgrading::move_addresses() {
-    if (!has_datapath_xdp()) return;
-    const std::string ns = bed().guest().name();
-    spawn({"ip", "-n", ns, "addr", "flush", "dev", "standby"});
-    spawn({"ip", "-n", ns, "addr", "add", fmt::format("{}/24", Testbed::guest4), "broadcast", "+",
-           "dev", "fo-standby"});
+    if (has_datapath_xdp()) pair().move_addresses();
 }
 
 bool Upgrading::has_word(const char *word) const {
