@@ -68,6 +68,39 @@ TEST_F(HostTest, ASilentGuestIsNotWaitedForLongerThanTold) {
     ASSERT_TRUE(pump([&] { return taken(); })) << "when it has left after all";
 }
 
+/// It stays on its primary with every number right, says again what it once said, and floods.
+TEST_F(HostTest, AHostileGuestIsNotWaitedForLongerThanTold) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
+    const std::vector<uint8_t> once = guest_->last_said;
+    std::vector<uint8_t> garbled = once;
+    garbled[14] ^= 1; // not of the channel
+    guest_->stubborn = true;
+    events_.clear();
+    auto wire = on(guest1(), "standby");
+    wire.bypass_tc();
+    auto harass = [&] {
+        wire.send(garbled);
+        for (unsigned i = 0; i < 2 * HL_TAP_BURST; i++)
+            wire.send(once);
+    };
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] {
+        harass();
+        return downlink() == DataPath::standby && !events_.empty();
+    }));
+    EXPECT_TRUE(events_[0].overdue);
+    EXPECT_GE(events_[0].moved - events_[0].began, spec_.deadline) << "it had its time";
+    EXPECT_GT(status().counts.counts[HL_TAP_COUNT_LIMITED], 0u) << "it did flood";
+    EXPECT_TRUE(guest_->sends_by_primary()) << "and it has not left";
+    ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
+    EXPECT_FALSE(status().as_wished());
+    EXPECT_TRUE(status().held) << "what it sends by its primary moves nothing";
+    guest_->stubborn = false;
+    ASSERT_TRUE(pump([&] { return taken(); }));
+}
+
 /// It is as wished when the guest says so, and as long as it says so.
 TEST_F(HostTest, WhatIsWishedIsReachedWhenTheGuestUsesIt) {
     start();

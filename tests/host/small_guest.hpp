@@ -23,13 +23,17 @@ class SmallGuest {
     bool able = true;
     bool silent = false;                       ///< hears and says nothing
     bool proven = true;                        ///< a ready primary is used when it may be
+    bool stubborn = false;                     ///< uses its primary whatever the host wants
     unsigned deaf_percent = 0;                 ///< of the messages, each way
     GuestPrimary primary = GuestPrimary::none; ///< none, present or ready; in use is found out
     std::function<void(bool)> on_veto; ///< steers the pair that it speaks for, if there is one
     unsigned said = 0, heard = 0;
+    std::vector<uint8_t> last_said; ///< the whole frame
 
     bool vetoed() const { return vetoed_; }
-    bool sends_by_primary() const { return primary == GuestPrimary::ready && !vetoed_; }
+    bool sends_by_primary() const {
+        return primary == GuestPrimary::ready && (stubborn || !vetoed_);
+    }
     const HostStatement *host() const { return channel_.host(); }
 
     /// Does what is due.
@@ -44,9 +48,11 @@ class SmallGuest {
         while (!silent && due_ <= now()) {
             bool used = sends_by_primary() && proven;
             GuestPrimary seen = used ? GuestPrimary::in_use : primary;
-            auto actions = channel_.step({able, seen, 0, vetoed_, true}, now());
+            auto actions = channel_.step({able, seen, 0, vetoed_ && !stubborn, !stubborn}, now());
+            if (stubborn) actions.veto = false;
             if (actions.send && !lost()) {
-                socket_.send(encode_frame(mac_, *actions.send));
+                last_said = encode_frame(mac_, *actions.send);
+                socket_.send(last_said);
                 said++;
             }
             bool changed = vetoed_ != actions.veto;
