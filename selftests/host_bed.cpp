@@ -32,7 +32,7 @@ Fd connect_to_host() {
     strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
     if (connect(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)) < 0)
         return Fd();
-    const timeval patience{5, 0};
+    const timeval patience{30, 0};
     setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     return fd;
 }

@@ -69,7 +69,7 @@ TEST_F(BridgeDeliveryTest, MovesAndReadsBack) {
 TEST_F(BridgeDeliveryTest, WhatIsHeardElsewhereMovesNothing) {
     sh(fmt::format("bridge fdb replace {} dev vf1 master static", guest_mac));
     guest_speaks("standby");
-    ASSERT_TRUE(testbed::until([&] { return look().path == DataPath::standby; }, 5s));
+    ASSERT_TRUE(testbed::until([&] { return look().path == DataPath::standby; }));
     move(DataPath::primary);
     guest_speaks("standby");
     EXPECT_EQ(arrives(), "primary");
@@ -82,7 +82,7 @@ TEST_F(BridgeDeliveryTest, ReleasedItGoesWhereTheGuestIsHeard) {
     EXPECT_EQ(delivery_->state(), (Delivery::State{DataPath::standby, false, ""}));
     EXPECT_EQ(arrives(), "standby") << "no flood meanwhile";
     guest_speaks("primary");
-    EXPECT_TRUE(testbed::until([&] { return look().path == DataPath::primary; }, 5s));
+    EXPECT_TRUE(testbed::until([&] { return look().path == DataPath::primary; }));
 }
 
 TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
@@ -110,7 +110,7 @@ TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
 TEST_F(BridgeDeliveryTest, OtherAddressesOfTheGuestGoAlong) {
     const std::string nested = "52:54:00:77:99:01";
     guest_speaks("standby", nested);
-    ASSERT_TRUE(testbed::until([&] { return fdb(nested).find("tap1") != std::string::npos; }, 5s));
+    ASSERT_TRUE(testbed::until([&] { return fdb(nested).find("tap1") != std::string::npos; }));
     move(DataPath::primary);
     EXPECT_EQ(arrives(nested), "primary");
     EXPECT_EQ(fdb(nested).find("sticky"), std::string::npos) << "it may live elsewhere tomorrow";
@@ -169,7 +169,7 @@ TEST_F(BridgeDeliveryTest, HeardAtAnotherPortItSaysWhere) {
     on(guest2(), "standby")
         .send(testbed::from_hex("020000000009" + std::string(guest_mac) + "88b6" +
                                 std::string(100, '0')));
-    ASSERT_TRUE(testbed::until([&] { return look().path == DataPath::unknown; }, 5s));
+    ASSERT_TRUE(testbed::until([&] { return look().path == DataPath::unknown; }));
     EXPECT_NE(look().problem.find("tap2"), std::string::npos);
     EXPECT_EQ(move(DataPath::standby), (Delivery::State{DataPath::standby, true, ""}));
 }

@@ -121,7 +121,7 @@ TEST_F(CommandDeliveryTest, WhatDoesNotEndIsNotWaitedFor) {
     std::unique_ptr<Delivery> delivery = deliver_by_commands(spec_);
     delivery->move(DataPath::primary, now());
     pid_t pid = 0;
-    ASSERT_TRUE(testbed::until([&] { return bool(std::ifstream(dir_ + "/pid") >> pid); }, 5s));
+    ASSERT_TRUE(testbed::until([&] { return bool(std::ifstream(dir_ + "/pid") >> pid); }));
     int ready[2];
     ASSERT_EQ(pipe(ready), 0);
     const pid_t tracer = fork();
@@ -136,7 +136,7 @@ TEST_F(CommandDeliveryTest, WhatDoesNotEndIsNotWaitedFor) {
     ASSERT_EQ(read(ready[0], &traced, 1), 1);
     ASSERT_TRUE(traced);
     for (unsigned i = 0; i < 3; i++) { // killed, and looked at again
-        ASSERT_TRUE(testbed::until([&] { return now() >= *delivery->deadline(); }, 5s));
+        ASSERT_TRUE(testbed::until([&] { return now() >= *delivery->deadline(); }));
         delivery->process(now());
         EXPECT_TRUE(delivery->busy());
     }

@@ -36,7 +36,7 @@ class HostCase : public HostBed {
     }
     /// As a daemon and a guest beside each other. Until it holds.
     template <typename Predicate>
-    bool pump(Predicate predicate, std::chrono::milliseconds patience = 10s) {
+    bool pump(Predicate predicate, std::chrono::milliseconds patience = testbed::default_patience) {
         return testbed::until(
             [&] {
                 if (host_) host_->process();
