@@ -13,6 +13,23 @@ namespace {
 
 using namespace hitless;
 
+void must(bool holds) {
+    if (!holds) abort();
+}
+
+/// What the parser promises to those who read a message.
+void check(const ChannelMessage &message) {
+    auto named = [](auto value) { return name(value)[0] != '?'; };
+    must(message.side == ChannelSide::guest || message.side == ChannelSide::host);
+    must(message.id.nonce && message.id.epoch);
+    must(!message.echo.nonce == !message.echo.epoch);
+    must(!message.adopted || message.echo.nonce);
+    must(named(message.guest.primary) && named(message.host.want) && named(message.host.downlink));
+    ChannelMessage again = decode_message(encode_message(message)).message;
+    again.version = message.version; // what we write is of our version
+    must(again == message);
+}
+
 /// Each message that the bytes hold, and a little time, is given to both sides.
 void converse(std::span<const uint8_t> bytes) {
     constexpr uint64_t guest_nonce = 1, host_nonce = 2; // which the fuzzer shall find
@@ -33,13 +50,13 @@ void converse(std::span<const uint8_t> bytes) {
                                .downlink = primary ? DataPath::primary : DataPath::standby,
                                .plugged = {}},
                               now);
-        if (said.deliver == DataPath::primary && !give) abort();
+        must(said.deliver != DataPath::primary || give);
         sent += said.send.has_value();
         sent += guest.step({.able = true}, now).send.has_value();
         bytes = bytes.subspan(1 + size);
     }
     auto ms = static_cast<unsigned>(now / Instant(std::chrono::milliseconds(1)));
-    if (sent > 2 * (65 + ms)) abort();
+    must(sent <= 2 * (65 + ms));
 }
 
 } // namespace
@@ -48,12 +65,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     std::vector<uint8_t> exact(data, data + size); // so that a byte read beyond the end is seen
     DecodedMessage frame = decode_frame(exact);
     DecodedMessage message = decode_message(exact);
-    for (const DecodedMessage &decoded : {frame, message}) {
-        if (decoded.fault != MessageFault::none) continue;
-        ChannelMessage again = decode_message(encode_message(decoded.message)).message;
-        again.version = decoded.message.version; // what we write is of our version
-        if (!(again == decoded.message)) abort();
-    }
+    for (const DecodedMessage &decoded : {frame, message})
+        if (decoded.fault == MessageFault::none) check(decoded.message);
     converse(exact);
     return 0;
 }
