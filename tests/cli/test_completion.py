@@ -36,6 +36,11 @@ class Offers(Case):
             with self.subTest(command["name"]):
                 self.assertLessEqual(names, set(self.offered(command["name"], "-")))
 
+    def test_what_a_host_can_do(self):
+        for word in ("run", "give", "take", "status", "events", "check"):
+            self.assertIn(word, self.offered("host", ""))
+        self.assertIn("--wait", self.offered("host", "take", "-"))
+
     def test_values(self):
         self.assertEqual(self.offered("switch", "eth0", ""), ["primary", "standby", "auto"])
         self.assertEqual(self.offered("switch", "eth0", "s"), ["standby"])

@@ -49,6 +49,20 @@ class Configuration(Case):
                 file.flush()
                 self.expect(1, "host", "check", "--config", file.name, says=[f"read {file.name}:{place}", says])
 
+    def test_files_of_the_folder_beside_it_are_read_in_order(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(f"{folder}/host.toml.d")
+            for name in ("host.toml.d/20-b.toml", "host.toml.d/10-a.toml", "host.toml"):
+                with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                    file.write("" if name == "host.toml" else GUEST)
+            self.expect(1, "host", "check", "--config", f"{folder}/host.toml",
+                        says=[f"read {folder}/host.toml.d/20-b.toml:2:8: the name 'web1' is another guest's, "
+                              f"at {folder}/host.toml.d/10-a.toml:2:8"])
+            os.rename(f"{folder}/host.toml.d/20-b.toml", f"{folder}/host.toml.d/20-b.disabled")
+            with open(f"{folder}/host.toml.d/10-a.toml", "a", encoding="utf-8") as file:
+                file.write("want = 7\n")
+            self.expect(1, "host", "check", "--config", f"{folder}/host.toml", says="10-a.toml:6:8")
+
     def test_a_file_that_is_not_there(self):
         self.expect(1, "host", "check", "--config", "/no/such.toml", says="read /no/such.toml: No such file")
 

@@ -30,10 +30,10 @@ class Notify(NetCase):
         except BlockingIOError:
             return self.heard.count(message)
 
-    def run_service(self, **env):
+    def run_service(self, *command, **env):
         log = tempfile.TemporaryFile("w+")
         self.addCleanup(log.close)
-        process = subprocess.Popen([HITLESS, "run"], stdout=log, stderr=log,
+        process = subprocess.Popen([HITLESS, *(command or ("run",))], stdout=log, stderr=log,
                                    env={**self.env, "NOTIFY_SOCKET": f"{self.state}/notify", **env})
         self.addCleanup(self.end, process)
         return process
@@ -50,7 +50,20 @@ class Notify(NetCase):
         self.assertEqual(self.hears("WATCHDOG=1"), 0, "nobody asked for it")
 
     def test_the_watchdog_is_answered_while_nothing_happens(self):
-        process = self.run_service(WATCHDOG_USEC="40000")
+        self.answers_from_its_loop(self.run_service(WATCHDOG_USEC="40000"))
+
+    def test_a_host_does_the_same(self):
+        with open(f"{self.state}/host.toml", "w") as config:
+            config.write('[[guest]]\nname = "web1"\nmac = "02:00:00:00:00:77"\nstandby = "tap1"\n'
+                         'primary = { port = "vf1" }\n')
+        process = self.run_service("host", "run", "--config", config.name, WATCHDOG_USEC="40000")
+        wait_until(lambda: self.hears("READY=1"), "READY=1")
+        self.answers_from_its_loop(process)
+        self.assertEqual(self.hears("STOPPING=1"), 0)
+        self.assertEqual(self.end(process), 0)
+        self.assertEqual(self.hears("STOPPING=1"), 1)
+
+    def answers_from_its_loop(self, process):
         wait_until(lambda: self.hears("WATCHDOG=1") >= 5, "five answers")
         process.send_signal(19)  # SIGSTOP: no answer comes from anywhere but the loop
         wait_until(lambda: self.stopped(process), "stopped")
