@@ -6,7 +6,9 @@
 namespace hitless::selftest {
 namespace {
 
-constexpr unsigned rest_s = 3, rate = 200, rounds = 3;
+constexpr unsigned rest_s = 3, rate = 200;
+// Who waits for the next question is in time in one round of 12. A busy machine is late in some.
+constexpr unsigned rounds = 7, wanted = 3, in_time = rate * rest_s / 12;
 
 class Listener : public PairTest {
   protected:
@@ -34,7 +36,8 @@ TEST_P(Listener, LeavesAHoleWhenFramesStayAway) {
     Flow down(bed().far(), bed().guest(),
               {.from = Testbed::far4, .to = Testbed::guest4, .rate = rate});
     down.start();
-    for (unsigned i = 0; i < rounds; ++i) {
+    unsigned good = 0;
+    for (unsigned i = 0; i < rounds && good < wanted; ++i) {
         let_it_learn(down);
         const auto from = down.mark();
         pair().primary().blackhole(Direction::both, true);
@@ -46,10 +49,11 @@ TEST_P(Listener, LeavesAHoleWhenFramesStayAway) {
         const Tally got = down.since(from);
         fmt::print("  {} frames of {} a second missed\n", got.lost, rate);
         EXPECT_GT(got.lost, 0U) << "there was no hole";
-        EXPECT_LT(got.lost, rate * rest_s / 6) << "it waited for the next question";
+        good += got.lost < in_time;
         pair().primary().blackhole(Direction::both, false);
         ASSERT_TRUE(pair().becomes("primary")) << pair().cli({"status"}).out;
     }
+    EXPECT_EQ(good, wanted) << "it waited for the next question";
 }
 
 HL_INSTANTIATE_MODELS(Listener);

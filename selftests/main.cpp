@@ -4,6 +4,7 @@
 #include "selftests/needs.hpp"
 #include "selftests/product.hpp"
 #include "selftests/starvation.hpp"
+#include "selftests/traffic.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -42,10 +43,12 @@ int main(int argc, char **argv) {
     const int left = atoi(given ? given : rounds_left_at_first);
     if (verdict.code == 0 || verdict.again.empty() || left == 0) return verdict.code;
 
-    printf("\nThe kernel dropped frames while these failed; once more: %s\n",
+    printf("\nQueues were full while these failed; once more, with fewer frames: %s\n",
            verdict.again.c_str());
+    setenv("HITLESS_SELFTEST_RATE", std::to_string(hitless::selftest::usual_rate() / 4).c_str(), 1);
     setenv(rounds_left_variable, std::to_string(left - 1).c_str(), 1);
-    unsetenv("HITLESS_STATE_DIR");
+    for (const char *name : {"HITLESS_STATE_DIR", "GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX"})
+        unsetenv(name); // all of them, whoever runs the other shards
     const std::string filter = "--gtest_filter=" + verdict.again;
     execl("/proc/self/exe", argv[0], filter.c_str(), nullptr);
     perror("run once more");

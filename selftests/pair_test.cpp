@@ -79,7 +79,7 @@ void Pair::attach(std::vector<std::string> more) {
 void Pair::move_addresses() const {
     spawn({"ip", "-n", guest().name(), "addr", "flush", "dev", "standby"});
     spawn({"ip", "-n", guest().name(), "addr", "add", fmt::format("{}/24", Testbed::guest4),
-           "broadcast", "+", "dev", master()});
+           "broadcast", "+", "dev", "fo-standby"});
 }
 
 Json Pair::status() const {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The kernel counts the frames that it dropped because nobody came to take them from a CPU's queue
-// in time. A test that lost frames while it did so proves nothing about the product, and runs
-// again. No other lateness excuses anything: what a test expects does not depend on the machine.
+// Frames are counted that were dropped because nobody came to take them in time: from a CPU's
+// queue, or from the queue of a tap, whose cable is a thread. A test that lost frames meanwhile
+// proves nothing about the product, and runs again, at a lower rate. No other lateness excuses
+// anything: what a test expects does not depend on the machine.
 #pragma once
+
+#include "testbed/tap.hpp"
 
 #include <cstdint>
 #include <cstdio>
@@ -28,6 +31,10 @@ inline std::uint64_t backlog_drops() {
     return sum;
 }
 
+inline std::uint64_t untimely_drops() {
+    return backlog_drops() + testbed::TapCable::overflowed();
+}
+
 /// Gathers the tests that failed while frames were dropped so, to be run once more.
 class StarvedTests : public testing::EmptyTestEventListener {
   public:
@@ -35,12 +42,12 @@ class StarvedTests : public testing::EmptyTestEventListener {
     bool failed_in_earnest() const { return failed_in_earnest_; }
 
   private:
-    void OnTestStart(const testing::TestInfo &) override { drops_before_ = backlog_drops(); }
+    void OnTestStart(const testing::TestInfo &) override { drops_before_ = untimely_drops(); }
     void OnTestEnd(const testing::TestInfo &test) override {
         if (!test.result()->Failed()) return;
         const std::string name = std::string(test.test_suite_name()) + "." + test.name();
-        const std::uint64_t dropped = backlog_drops() - drops_before_;
-        printf("  %llu frames found a CPU's backlog full\n",
+        const std::uint64_t dropped = untimely_drops() - drops_before_;
+        printf("  %llu frames found the queue of a CPU or of a tap full\n",
                static_cast<unsigned long long>(dropped));
         if (dropped == 0)
             failed_in_earnest_ = true;

@@ -28,14 +28,17 @@ Tally &Tally::operator+=(const Tally &other) {
 }
 
 Ledger::Ledger(std::size_t window)
-    : entries_(std::bit_ceil(std::max<std::size_t>(window, 1))), buckets_(bucket_count) {}
+    : window_(std::bit_ceil(std::max<std::size_t>(window, 1))),
+      entries_(static_cast<Entry *>(std::calloc(window_, sizeof(Entry)))), buckets_(bucket_count) {
+    if (!entries_) throw std::bad_alloc();
+}
 
 std::uint64_t Ledger::round_of(std::uint64_t seq) const {
-    return seq / entries_.size() + 1;
+    return seq / window_ + 1;
 }
 
 const Ledger::Entry *Ledger::find(std::uint64_t seq) const {
-    const Entry &entry = entries_[seq % entries_.size()];
+    const Entry &entry = entries_[seq % window_];
     return entry.round == static_cast<std::uint16_t>(round_of(seq)) ? &entry : nullptr;
 }
 
@@ -45,11 +48,11 @@ void Ledger::record(std::uint64_t seq, std::uint64_t time_ns, std::uint64_t dela
     if (bucket.number != time_ns / bucket_ns) bucket = {time_ns / bucket_ns, 0};
     ++bucket.arrivals;
 
-    if (seq + entries_.size() < seen_) {
+    if (seq + window_ < seen_) {
         ++too_old_;
         return;
     }
-    Entry &entry = entries_[seq % entries_.size()];
+    Entry &entry = entries_[seq % window_];
     const auto round = static_cast<std::uint16_t>(round_of(seq));
     if (entry.round == round) {
         if (entry.count < UINT8_MAX) ++entry.count;
@@ -63,9 +66,9 @@ void Ledger::record(std::uint64_t seq, std::uint64_t time_ns, std::uint64_t dela
 
 Tally Ledger::tally(std::uint64_t from, std::uint64_t to) const {
     if (to < from) throw Error(EINVAL, fmt::format("tally frames {} to {}", from, to));
-    if (std::max(seen_, to) - from > entries_.size())
+    if (std::max(seen_, to) - from > window_)
         throw Error(ERANGE, fmt::format("tally frames {} to {}", from, to),
-                    fmt::format("only the latest {} are remembered", entries_.size()),
+                    fmt::format("only the latest {} are remembered", window_),
                     "tally more often or ask for a larger window");
     Tally result{.frames = to - from};
     std::vector<std::uint64_t> times;

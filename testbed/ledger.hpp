@@ -14,6 +14,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <vector>
 
 namespace hitless::testbed {
@@ -36,7 +38,8 @@ struct Tally {
 
 class Ledger {
   public:
-    static constexpr std::size_t default_window = std::size_t{1} << 20;
+    /// More than three minutes of 20,000 frames a second.
+    static constexpr std::size_t default_window = std::size_t{1} << 22;
     static constexpr std::uint64_t bucket_ns = 10'000'000;
     /// For so long a pair knows the copy of a frame, and no network delays one for longer: whoever
     /// carries frames here did not get a CPU.
@@ -77,7 +80,11 @@ class Ledger {
     const Entry *find(std::uint64_t seq) const;
     std::uint64_t round_of(std::uint64_t seq) const;
 
-    std::vector<Entry> entries_;
+    struct Free {
+        void operator()(Entry *entries) const { std::free(entries); }
+    };
+    std::size_t window_;
+    std::unique_ptr<Entry[], Free> entries_; // all zero: pages that nobody uses cost nothing
     std::vector<Bucket> buckets_;
     std::uint64_t seen_ = 0;
     std::uint64_t arrivals_ = 0;

@@ -8,9 +8,12 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <fstream>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
+#include <sstream>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -50,6 +53,32 @@ Fd make_tap(const std::string &ifname) {
     return tap;
 }
 
+std::atomic<std::uint64_t> overflows{0};
+
+/// What the device at the end of a cable could not queue, wherever it was moved. Of the calling
+/// thread, which stays in the device's namespace.
+std::uint64_t overflow_of(const Fd &tap) {
+    constexpr int dropped = 11; // the column in /proc/net/dev
+    const Fd netns(ioctl(tap.get(), TUNGETDEVNETNS));
+    ifreq request{};
+    if (!netns || setns(netns.get(), CLONE_NEWNET) != 0 ||
+        ioctl(tap.get(), TUNGETIFF, &request) != 0)
+        return 0; // it was deleted
+    std::ifstream table("/proc/thread-self/net/dev");
+    for (std::string line; std::getline(table, line);) {
+        std::istringstream fields(line);
+        std::string name, field;
+        fields >> name;
+        if (name != std::string(request.ifr_name) + ":") continue;
+        for (int i = 0; i < dropped; i++)
+            fields >> field;
+        std::uint64_t count = 0;
+        fields >> count;
+        return count;
+    }
+    return 0;
+}
+
 Fd make_tap(const TapCable::End &end) {
     return in_netns(end.netns, [&] { return make_tap(end.ifname); });
 }
@@ -82,7 +111,17 @@ void TapCable::carrier(bool on) {
     if (!on) whole_.store(false, std::memory_order_release);
 }
 
+std::uint64_t TapCable::overflowed() {
+    return overflows;
+}
+
 void TapCable::run() {
+    carry_on();
+    for (const Fd *end : {&a_, &b_})
+        overflows += overflow_of(*end);
+}
+
+void TapCable::carry_on() {
     run_urgently();
     std::array<pollfd, 3> watched{
         {{a_.get(), POLLIN, 0}, {b_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};

@@ -43,6 +43,9 @@ class TapCable {
     /// Frames that went into a cut cable, or that the far end would not take because it was down.
     std::uint64_t refused() const { return refused_from_a() + refused_from_b_.load(); }
     std::uint64_t refused_from_a() const { return refused_from_a_.load(); }
+    /// Frames that found the queue of a cable's end full, of all cables that this process had:
+    /// their threads were not given enough of a CPU.
+    static std::uint64_t overflowed();
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -52,6 +55,7 @@ class TapCable {
     };
 
     void run();
+    void carry_on();
     int patience_ms() const;
     void carry(int from, int to, std::atomic<std::uint64_t> &refused);
     void deliver(int to, const std::uint8_t *frame, std::size_t length,

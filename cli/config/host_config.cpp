@@ -61,23 +61,23 @@ std::string read_primary(const toml::table &table) {
     return interface_name(*more, "port", node->source());
 }
 
-bool read_want(const toml::table &table) {
-    std::string want = get<std::string>(table, "want", "string").value_or("primary");
-    if (want != "primary" && want != "standby")
-        refuse(table.get("want")->source(), fmt::format("'want' cannot be '{}'", want),
-               "use primary, standby");
-    return want == "primary";
+/// One of two words; true for the second. The first is meant where the key is missing.
+bool read_choice(const toml::table &table, const char *key, std::string_view usual,
+                 std::string_view other) {
+    const std::string word = get<std::string>(table, key, "string").value_or(std::string(usual));
+    if (word != usual && word != other)
+        refuse(table.get(key)->source(), fmt::format("'{}' cannot be '{}'", key, word),
+               fmt::format("use {}, {}", usual, other));
+    return word == other;
 }
 
 void read_delivery(const toml::table &table, GuestSpec &guest) {
-    std::string by = get<std::string>(table, "delivery", "string").value_or("bridge");
+    bool by_commands = read_choice(table, "delivery", "bridge", "exec");
     auto at = [&](const char *key) {
         return table.get(key) ? table.get(key)->source() : table.source();
     };
-    if (by != "bridge" && by != "exec")
-        refuse(at("delivery"), fmt::format("'delivery' cannot be '{}'", by), "use bridge, exec");
     guest.primary = read_primary(table);
-    if (by == "bridge") {
+    if (!by_commands) {
         for (const char *key : {"move", "read", "command_ms"})
             if (table.get(key))
                 refuse(at(key), fmt::format("'{}' is of the delivery exec", key),
@@ -120,17 +120,14 @@ PlugSpec read_plug(const toml::table &table) {
             R"(write it as for device_add: '{"driver":"vfio-pci","id":"primary","host":"0000:3b:02.3"}')");
     }
     out.limit = get_ms(table, "unplug_ms", out.limit);
-    const std::string kept = get<std::string>(table, "when_kept", "string").value_or("give-back");
-    if (kept != "give-back" && kept != "reset")
-        refuse(table.get("when_kept")->source(), fmt::format("'when_kept' cannot be '{}'", kept),
-               "use give-back, reset");
-    out.reset_when_kept = kept == "reset";
+    out.reset_when_kept = read_choice(table, "when_kept", "give-back", "reset");
     return out;
 }
 
 GuestSpec read_guest(const toml::table &table, std::chrono::milliseconds deadline) {
-    only_keys(table, {"name", "mac", "standby", "primary", "delivery", "move", "read", "command_ms",
-                      "deadline_ms", "want", "monitor", "device", "unplug_ms", "when_kept"});
+    only_keys(table,
+              {"name", "mac", "standby", "primary", "delivery", "move", "read", "command_ms",
+               "deadline_ms", "want", "bypass", "monitor", "device", "unplug_ms", "when_kept"});
     GuestSpec out;
     needed(table, "name", "it as you want to call it");
     out.name = get<std::string>(table, "name", "string").value_or("");
@@ -142,7 +139,8 @@ GuestSpec read_guest(const toml::table &table, std::chrono::milliseconds deadlin
     read_delivery(table, out);
     out.plug = read_plug(table);
     out.deadline = get_ms(table, "deadline_ms", deadline);
-    out.give = read_want(table);
+    out.give = !read_choice(table, "want", "primary", "standby");
+    out.may_bypass = read_choice(table, "bypass", "refuse", "allow");
     out.origin = spot(table.get("name")->source());
     if (out.primary == out.standby)
         refuse(table.get("primary")->source(), "'primary' is the standby",

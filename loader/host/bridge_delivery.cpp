@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/core/error.hpp"
+#include "loader/host/bypass.hpp"
 #include "loader/host/delivery.hpp"
 #include "loader/kernel/netlink/bridge.hpp"
 
@@ -121,6 +122,11 @@ class BridgeDelivery : public Delivery {
                         fmt::format("{} is not in the bridge of {}", spec_.primary, spec_.standby),
                         fmt::format("`ip link set {} master {} up`, or mend `primary`",
                                     spec_.primary, bridge ? bridge->name : "BRIDGE"));
+        check_vlans(at, action);
+        if (!spec_.may_bypass) check_bypass(action);
+    }
+
+    void check_vlans(const Places &at, const std::string &action) {
         if (at.vlans == std::vector<uint16_t>{0}) return;
         std::vector<uint16_t> there = port_vlans(rtnl_, at.primary);
         for (uint16_t vlan : at.vlans)
@@ -129,6 +135,19 @@ class BridgeDelivery : public Delivery {
                     EINVAL, action,
                     fmt::format("VLAN {} of {} is not on {}", vlan, spec_.standby, spec_.primary),
                     fmt::format("`bridge vlan add dev {} vid {}`", spec_.primary, vlan));
+    }
+
+    /// A guest does not get out of what holds for it by being given its primary.
+    void check_bypass(const std::string &action) {
+        std::optional<Link> tap = rtnl_.link(spec_.standby), primary = rtnl_.link(spec_.primary);
+        if (!tap || !primary) return;
+        std::vector<std::string> what = bypassed_by(rtnl_, *tap, *primary);
+        if (what.empty()) return;
+        throw Error(
+            EPERM, action,
+            fmt::format("it would bypass what {} has: {}", tap->name, fmt::join(what, ", ")),
+            fmt::format("set the same up for {}, or say bypass = \"allow\" for this guest",
+                        primary->name));
     }
 
     void put(const FdbEntry &entry) {

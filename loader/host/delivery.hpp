@@ -34,14 +34,16 @@ struct GuestSpec {
     std::string primary;                 ///< the port's name; may be empty where commands deliver
     std::vector<std::string> move, read; ///< commands (exec); empty: the bridge delivers
     std::chrono::milliseconds command_limit{2000};
-    bool give = true; ///< what is wished until somebody says otherwise
+    bool give = true;        ///< what is wished until somebody says otherwise
+    bool may_bypass = false; ///< its primary may bypass filters, limits and rules of its tap
     std::chrono::milliseconds deadline{250};
     PlugSpec plug;
     std::string origin; ///< where it was described, "file:line:column"
     /// Where it was described makes no difference.
     bool operator==(const GuestSpec &other) const {
         return same_paths(other) && name == other.name && command_limit == other.command_limit &&
-               give == other.give && deadline == other.deadline && plug == other.plug;
+               give == other.give && may_bypass == other.may_bypass && deadline == other.deadline &&
+               plug == other.plug;
     }
     /// Frames for it go by the same ports, by the same means.
     bool same_paths(const GuestSpec &other) const {

@@ -32,6 +32,40 @@ std::optional<T> whole(const nlattr *attr) {
     return out;
 }
 
+/// Those of one type.
+template <typename Visit>
+void nested(const nlattr *nest, uint16_t type, Visit visit) {
+    each_nested(nest, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == type) visit(attr);
+    });
+}
+
+/// Each VLAN of a port, with its BRIDGE_VLAN_INFO_* flags.
+template <typename Visit>
+void each_vlan(Rtnl &rtnl, Ifindex port, Visit visit) {
+    char buffer[256];
+    nlmsghdr *request = nullptr;
+    auto *info = start<br_vlan_msg>(request, buffer, RTM_GETVLAN, NLM_F_DUMP);
+    info->family = AF_BRIDGE;
+    info->ifindex = number(port);
+    int error = rtnl.transact(request, [&](const nlmsghdr *message) {
+        each_of<br_vlan_msg>(message, [&](const nlattr *entry) {
+            if (mnl_attr_get_type(entry) != BRIDGE_VLANDB_ENTRY) return;
+            bridge_vlan_info vlan{};
+            uint16_t last = 0;
+            each_nested(entry, [&](const nlattr *attr) {
+                uint16_t type = mnl_attr_get_type(attr);
+                if (type == BRIDGE_VLANDB_ENTRY_INFO)
+                    vlan = whole<bridge_vlan_info>(attr).value_or(vlan);
+                if (type == BRIDGE_VLANDB_ENTRY_RANGE) last = whole<uint16_t>(attr).value_or(0);
+            });
+            for (uint32_t id = vlan.vid; id && id <= std::max(vlan.vid, last); id++)
+                visit(static_cast<uint16_t>(id), vlan.flags);
+        });
+    });
+    if (error) throw Error(error, "list the VLANs of a port");
+}
+
 std::optional<FdbEntry> decode_fdb(const nlmsghdr *message) {
     const auto *info = header<ndmsg>(message);
     // Permanent ones are the bridge's own addresses; those of "self" are a device's filter.
@@ -173,11 +207,6 @@ bool vlan_filtering(Rtnl &rtnl, Ifindex bridge) {
     char buffer[256];
     nlmsghdr *request = link_request(buffer, RTM_GETLINK, 0, bridge);
     bool out = false;
-    auto nested = [](const nlattr *nest, uint16_t type, auto visit) {
-        each_nested(nest, [&](const nlattr *attr) {
-            if (mnl_attr_get_type(attr) == type) visit(attr);
-        });
-    };
     int error = rtnl.transact(request, [&](const nlmsghdr *message) {
         each_of<ifinfomsg>(message, [&](const nlattr *attr) {
             if (mnl_attr_get_type(attr) != IFLA_LINKINFO) return;
@@ -192,28 +221,40 @@ bool vlan_filtering(Rtnl &rtnl, Ifindex bridge) {
 }
 
 std::vector<uint16_t> port_vlans(Rtnl &rtnl, Ifindex port) {
-    char buffer[256];
-    nlmsghdr *request = nullptr;
-    auto *info = start<br_vlan_msg>(request, buffer, RTM_GETVLAN, NLM_F_DUMP);
-    info->family = AF_BRIDGE;
-    info->ifindex = number(port);
     std::vector<uint16_t> out;
+    each_vlan(rtnl, port, [&](uint16_t vlan, uint16_t) { out.push_back(vlan); });
+    return out;
+}
+
+std::optional<uint16_t> port_pvid(Rtnl &rtnl, Ifindex port) {
+    std::optional<uint16_t> out;
+    each_vlan(rtnl, port, [&](uint16_t vlan, uint16_t flags) {
+        if (flags & BRIDGE_VLAN_INFO_PVID) out = vlan;
+    });
+    return out;
+}
+
+PortFlags port_flags(Rtnl &rtnl, Ifindex port) {
+    char buffer[256];
+    nlmsghdr *request = link_request(buffer, RTM_GETLINK, 0, port);
+    PortFlags out;
+    auto read = [&](const nlattr *attr) {
+        bool on = whole<uint8_t>(attr).value_or(0);
+        switch (mnl_attr_get_type(attr)) {
+        case IFLA_BRPORT_ISOLATED: out.isolated = on; break;
+        case IFLA_BRPORT_LOCKED: out.locked = on; break;
+        case IFLA_BRPORT_NEIGH_SUPPRESS: out.neigh_suppress = on; break;
+        default: break;
+        }
+    };
     int error = rtnl.transact(request, [&](const nlmsghdr *message) {
-        each_of<br_vlan_msg>(message, [&](const nlattr *entry) {
-            if (mnl_attr_get_type(entry) != BRIDGE_VLANDB_ENTRY) return;
-            bridge_vlan_info vlan{};
-            uint16_t last = 0;
-            each_nested(entry, [&](const nlattr *attr) {
-                uint16_t type = mnl_attr_get_type(attr);
-                if (type == BRIDGE_VLANDB_ENTRY_INFO)
-                    vlan = whole<bridge_vlan_info>(attr).value_or(vlan);
-                if (type == BRIDGE_VLANDB_ENTRY_RANGE) last = whole<uint16_t>(attr).value_or(0);
-            });
-            for (uint32_t id = vlan.vid; id && id <= std::max(vlan.vid, last); id++)
-                out.push_back(static_cast<uint16_t>(id));
+        each_of<ifinfomsg>(message, [&](const nlattr *attr) {
+            if (mnl_attr_get_type(attr) != IFLA_LINKINFO) return;
+            nested(attr, IFLA_INFO_SLAVE_DATA,
+                   [&](const nlattr *data) { each_nested(data, read); });
         });
     });
-    if (error) throw Error(error, "list the VLANs of a port");
+    if (error) throw Error(error, "look up a port of a bridge");
     return out;
 }
 

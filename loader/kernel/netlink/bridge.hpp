@@ -44,5 +44,13 @@ int change_mdb_entry(Rtnl &, Ifindex bridge, const MdbEntry &, bool on);
 bool vlan_filtering(Rtnl &, Ifindex bridge);
 /// Those of a port.
 std::vector<uint16_t> port_vlans(Rtnl &, Ifindex port);
+/// That of frames which come in by it without a tag; nothing: they are dropped.
+std::optional<uint16_t> port_pvid(Rtnl &, Ifindex port);
+
+/// What a port does not let through (ip-link(8), `bridge_slave`).
+struct PortFlags {
+    bool isolated = false, locked = false, neigh_suppress = false;
+};
+PortFlags port_flags(Rtnl &, Ifindex port);
 
 } // namespace hitless
