@@ -139,6 +139,29 @@ TEST_P(Bypass, AProgramThatDropsOnThePrimarysWayOut) {
     other.stop();
 }
 
+// Nothing gets out by the primary, though the controller's own questions do.
+TEST_P(Bypass, WhatLetsNothingOutByThePrimaryIsNamed) {
+    start();
+    expect_said({"status", "standby"}, 0, "healthy");
+    const auto answers = [&] { return ping(bed().guest(), Testbed::far4, 300ms); };
+    {
+        const Fd program = tc_program(tcx_drop, 0, "their_wall");
+        const Fd link = attach_tcx(home(), "primary", TcxSide::egress, program.get());
+        ASSERT_TRUE(link) << strerror(errno);
+        EXPECT_FALSE(answers());
+        expect_said({"status", "standby"}, 2, "their_wall");
+    }
+    ASSERT_TRUE(until(answers));
+    ASSERT_TRUE(until([&] { return pair().cli({"status", "standby"}).code == 0; }));
+    const std::string ns = pair().home_of("primary");
+    spawn({"tc", "-n", ns, "qdisc", "add", "dev", "primary", "root", "tbf", "rate", "8kbit",
+           "burst", "60", "limit", "2000"}); // less than a frame
+    EXPECT_FALSE(answers());
+    expect_said({"status", "standby"}, 2, "qdisc tbf on primary");
+    spawn({"tc", "-n", ns, "qdisc", "del", "dev", "primary", "root"});
+    EXPECT_TRUE(until([&] { return pair().cli({"status", "standby"}).code == 0; }));
+}
+
 // One that passes frames on is nobody's problem, wherever it stands.
 TEST_P(Bypass, AProgramThatPassesFramesOnIsNoProblem) {
     start();

@@ -122,6 +122,13 @@ void examine_leftovers(Findings &out) {
     }
 }
 
+/// The command that an error names as the way out, of that pair alone where it can be told.
+std::string command_in(std::string_view error) {
+    size_t from = error.find('`'), to = error.find('`', from + 1);
+    if (to == error.npos) return "hitless detach --all";
+    return std::string(error.substr(from + 1, to - from - 1));
+}
+
 } // namespace
 
 void examine_pairs(Findings &out) {
@@ -133,11 +140,8 @@ void examine_pairs(Findings &out) {
     } catch (const Error &error) {
         unreadable.push_back(error);
     }
-    for (const Error &error : unreadable) {
-        // What lost pins a controller that starts makes anew; of another version it lets be.
-        bool lost = error.code() == ENOENT;
-        out.push_back(degraded("pairs", error.what(), lost ? restart : "hitless detach --all"));
-    }
+    for (const Error &error : unreadable)
+        out.push_back(degraded("pairs", error.what(), command_in(error.what())));
     examine_takeovers(out);
     if (unreadable.empty() || !pairs.empty()) examine_controller(out, pairs.size());
     for (const PairStatus &pair : pairs)

@@ -4,6 +4,7 @@
 #include "loader/engine/pair/hooks.hpp"
 #include "loader/engine/path/hook_check.hpp"
 #include "loader/kernel/bpf/probe.hpp"
+#include "loader/kernel/netlink/qdisc.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -121,13 +122,19 @@ void Others::find_dropped() {
     const Link &primary = *members_.primary;
     std::vector<OtherProgram> others = namespaces_.at(
         pair_.model().nics, [&] { return programs_at(number(primary.index), Direction::egress); });
-    if (others.empty()) return;
-    bool hole = pair_.view().veto() & HL_VETO(BLACK_HOLE);
-    if (!hole && !HookCheck(pair_, namespaces_, members_).frames_end_at_primary()) return;
+    const std::string qdisc = shaping_qdisc(namespaces_.rtnl(pair_.model().nics), primary.index);
+    if (others.empty() && qdisc.empty()) return;
+    bool hole = !others.empty() && pair_.view().veto() & HL_VETO(BLACK_HOLE);
+    HookCheck check(pair_, namespaces_, members_);
+    // A qdisc drops some by what it is.
+    bool some_end = hole || (!others.empty() && check.frames_end_at_primary());
+    if (!some_end && !check.no_frame_reaches_primary()) return;
+    std::string who = others.empty() ? "qdisc " + qdisc : all_of(others);
     out_.push_back(
-        {fmt::format("{} on {}, egress: frames of the guest end {}there", all_of(others),
-                     primary.name, hole ? "perhaps " : ""),
-         fmt::format("{}bpftool net show dev {}", in_its_namespace(), shell_quoted(primary.name))});
+        {fmt::format("{} on {}, egress: frames of the guest end {}there", who, primary.name,
+                     hole ? "perhaps " : ""),
+         fmt::format(others.empty() ? "{}tc -s qdisc show dev {}" : "{}bpftool net show dev {}",
+                     in_its_namespace(), shell_quoted(primary.name))});
 }
 
 /// One NIC has a filter before everything, and what comes by the other does not pass it.

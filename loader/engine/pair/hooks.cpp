@@ -50,11 +50,11 @@ const char *tc_hook_name(const Link &nic) {
     return tc_hook(rtnl, nic.index).kind == TcHook::Kind::ingress ? "ingress" : "clsact";
 }
 
-std::string remedy(const PairStatus &pair, const std::string &qdisc, const Link &from,
-                   const Link &active) {
+std::string remedy(Rtnl &rtnl, const PairStatus &pair, const Link &from, const Link &active) {
     std::string same = fmt::format("give {} the same qdisc (`tc qdisc show dev {}`)", active.name,
                                    shell_quoted(from.name));
-    if (stays_behind(qdisc) || pair.datapath == HL_DATAPATH_XDP) return same;
+    if (pair.datapath == HL_DATAPATH_XDP || !qdisc_that_stays(rtnl, from.index).empty())
+        return same;
     bool two = pair.model == HL_MODEL_TWO;
     return same + fmt::format(", or `hitless convert {} --model {} --gap{}`",
                               shell_quoted(pair.name), two ? "one" : "hidden",
@@ -109,7 +109,7 @@ void find_idle_qdiscs(std::vector<Problem> &out, const Pair &pair, PairNamespace
         if (shaping_qdisc(rtnl, active.index) == qdisc) continue; // its owner thought of this NIC
         out.push_back({fmt::format("the qdisc {} of {} does nothing to frames that leave by {}",
                                    qdisc, owner->name, active.name),
-                       remedy(status, qdisc, *owner, active)});
+                       remedy(rtnl, status, *owner, active)});
     }
 }
 

@@ -119,6 +119,27 @@ bool HookCheck::frames_end_at_primary() {
     return grown == at_once && pair_.view().flips() == flips && by_driver() - driver + few < led;
 }
 
+bool HookCheck::no_frame_reaches_primary() {
+    constexpr unsigned questions = 16, few = 3; // questions of a controller's in between
+    constexpr Instant slowest_count = std::chrono::milliseconds(2500);
+    const Link &master = *members_.master;
+    if (!members_.primary || pair_.view().veto() || !master.up) return false;
+    Rtnl &rtnl = namespaces_.rtnl(pair_.model().nics);
+    auto by_driver = [&] {
+        std::optional<Link> now = rtnl.link(members_.primary->index);
+        return now ? now->tx_packets : 0;
+    };
+    uint64_t flips = pair_.view().flips(), driver = by_driver(),
+             ours = count({HL_COUNT_TX_PRIMARY});
+    for (unsigned i = 0; i < questions; i++)
+        if (!prober_.ask_as_guest(master.index, master.mac, now())) return false;
+    auto arrive = [&] { return by_driver() - driver + few >= count({HL_COUNT_TX_PRIMARY}) - ours; };
+    if (wait_for(-1, arrive)) return false; // or they were not led there
+    for (Instant end = now() + slowest_count; now() < end;)
+        if (wait_for(-1, arrive)) return false;
+    return pair_.view().flips() == flips;
+}
+
 const Link &HookCheck::nic(hl_role role) const {
     return role == HL_ROLE_PRIMARY ? *members_.primary : *members_.standby;
 }

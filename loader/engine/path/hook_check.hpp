@@ -31,6 +31,9 @@ class HookCheck {
     /// Some frames that ours leads to the primary never reach its driver. Looks for a few moments
     /// while frames flow; false where they do not, or the driver counts too rarely to tell.
     bool frames_end_at_primary();
+    /// None of some that are sent now reaches it. Takes as long as a driver may take to count, but
+    /// only where none does.
+    bool no_frame_reaches_primary();
 
   private:
     uint64_t count(std::initializer_list<hl_counter>) const;
