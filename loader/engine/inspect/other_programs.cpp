@@ -44,6 +44,7 @@ class Others {
   private:
     std::optional<OtherXdp> xdp_on(hl_role);
     std::vector<OtherProgram> ahead(const HookSite &);
+    std::string showing(const std::vector<OtherProgram> &, const Link &) const;
     Reached ask(HookCheck &, hl_hook_id);
     const std::optional<Link> &nic(hl_role role) const {
         return role == HL_ROLE_PRIMARY ? members_.primary : members_.standby;
@@ -113,6 +114,16 @@ void Others::find_uncalled() {
     }
 }
 
+/// The commands that show them; `bpftool net` of Debian 12 (7.1) knows no tcx programs.
+std::string Others::showing(const std::vector<OtherProgram> &others, const Link &nic) const {
+    std::vector<std::string> commands;
+    for (const OtherProgram &other : others)
+        commands.push_back(other.id ? fmt::format("bpftool prog show id {}", other.id)
+                                    : fmt::format("{}tc filter show dev {} egress",
+                                                  in_its_namespace(), shell_quoted(nic.name)));
+    return fmt::format("{}", fmt::join(commands, "; "));
+}
+
 /// Frames that ours leads to the primary pass what others have on its way out, as everybody's do.
 /// That is theirs to decide, and is named where frames are seen to end there, or the path is a
 /// hole.
@@ -124,10 +135,9 @@ void Others::find_dropped() {
     if (others.empty()) return;
     bool hole = pair_.view().veto() & HL_VETO(BLACK_HOLE);
     if (!hole && !HookCheck(pair_, namespaces_, members_).frames_end_at_primary()) return;
-    out_.push_back(
-        {fmt::format("{} on {}, egress: frames of the guest end {}there", all_of(others),
-                     primary.name, hole ? "perhaps " : ""),
-         fmt::format("{}bpftool net show dev {}", in_its_namespace(), shell_quoted(primary.name))});
+    out_.push_back({fmt::format("{} on {}, egress: frames of the guest end {}there", all_of(others),
+                                primary.name, hole ? "perhaps " : ""),
+                    showing(others, primary)});
 }
 
 /// One NIC has a filter before everything, and what comes by the other does not pass it.
