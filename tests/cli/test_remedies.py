@@ -106,7 +106,7 @@ ELSEWHERE = {
     "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
     "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":
         "the filters' command above, with another word",
-    "ethtool -K {} lro off": "no emulated NIC merges frames in its hardware",
+    "ethtool -K {} lro off": "selftests/lab/scenarios/lro.py",
     "modprobe -a sch_ingress cls_bpf, or boot Linux 6.6 or later": "a kernel with neither tcx nor modules to load",
     "sysctl -w net.core.bpf_jit_enable=1": "Debian's kernels have CONFIG_BPF_JIT_ALWAYS_ON, where it is always 1",
     "the kernel needs CONFIG_NET_CLS_BPF (modprobe cls_bpf)": "the kernel loads it by itself; without, there is none",

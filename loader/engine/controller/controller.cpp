@@ -157,6 +157,7 @@ class Controller::Engine {
                             touched.insert(name);
                         }
                 },
+            .forwarding = [&](Ifindex index) { touch(index); },
         });
         if (!complete) log("link events were lost; looking at every device again");
         return complete && known;
