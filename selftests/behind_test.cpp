@@ -11,30 +11,6 @@
 namespace hitless::selftest {
 namespace {
 
-constexpr int frames = 20;
-
-/// The switch forgets where everybody is, and floods from now on.
-void flood_unicast(Testbed &bed) {
-    for (const char *port : {"sw-standby", "sw-primary"})
-        spawn({"bridge", "-n", bed.switch_ns().name(), "link", "set", "dev", port, "learning",
-               "off"});
-    spawn(
-        {"ip", "-n", bed.switch_ns().name(), "link", "set", "br0", "type", "bridge", "fdb_flush"});
-    // In the 100 ms after a flip the network hands over, and nothing is taken for a copy.
-    until([] { return false; }, 300ms);
-}
-
-/// Numbered frames of the far host to one address, whose MAC it knows.
-Tally sent_to(Testbed &bed, const Netns &to, const std::string &address, const char *mac) {
-    spawn({"ip", "-n", bed.far().name(), "neigh", "replace", address, "lladdr", mac, "dev", "lan",
-           "nud", "permanent"});
-    Flow flow(bed.far(), to, {.to = address, .port = 7720, .rate = 1000});
-    flow.start();
-    EXPECT_TRUE(until([&] { return flow.mark() >= 300; }));
-    flow.stop();
-    return flow.since(0, 2s);
-}
-
 class Behind : public PairTest {
   protected:
     void SetUp() override {
@@ -47,18 +23,8 @@ class Behind : public PairTest {
     }
     Nested &nested() { return *nested_; }
 
-    /// Frames that the nested guest sends reach the far host, and none comes back.
     void expect_no_echo(const std::string &to) {
-        PacketSocket out =
-            in_netns(nested().netns(), [] { return PacketSocket(Nested::ifname, 0x88b5); });
-        PacketSocket far = in_netns(bed().far(), [] { return PacketSocket("lan", 0x88b5); });
-        for (int i = 0; i < frames; i++) {
-            auto frame = from_hex(fmt::format("{} 525400770050 88b5 {:02x}", to, i));
-            frame.resize(60);
-            out.send(frame);
-            EXPECT_TRUE(far.next(1s)) << "the frame did not leave";
-            EXPECT_FALSE(out.next(10ms)) << "it came back";
-        }
+        hitless::selftest::expect_no_echo(pair(), nested(), to);
     }
     void expect_reachable(const std::string &when) {
         const auto echoes = pair().counter("drop_echo");

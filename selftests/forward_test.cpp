@@ -144,6 +144,33 @@ TEST_P(Forward, AGuestBehindABridgeIsReached) {
     }
 }
 
+TEST_P(Forward, NothingOfABridgedGuestComesBack) {
+    attach();
+    const Nested nested(bed().guest(), failover, Nested::Joined::bridge);
+    expect_no_echo(pair(), nested, "ffffffffffff");
+    expect_no_echo(pair(), nested, "333300000001");
+    expect_no_echo(pair(), nested, "525400770099"); // nobody's: the switch floods it
+    EXPECT_EQ(nested.learned_at(), "vn");
+}
+
+TEST_P(Forward, APrivateMacvlanDoesNotHearItself) {
+    attach();
+    const Nested nested(bed().guest(), failover, Nested::Joined::macvlan);
+    expect_no_echo(pair(), nested, "ffffffffffff");
+    EXPECT_TRUE(ping(nested.netns(), Testbed::far4, default_patience));
+}
+
+TEST_P(Forward, UnicastThatIsFloodedArrivesOnce) {
+    attach();
+    const Nested nested(bed().guest(), failover, Nested::Joined::bridge);
+    ASSERT_TRUE(ping(nested.netns(), Testbed::far4, default_patience));
+    flood_unicast(bed());
+    const auto twins = pair().counter("drop_twin");
+    const Tally got = sent_to(bed(), nested.netns(), Nested::address4, Nested::mac);
+    EXPECT_TRUE(got.hitless()) << text(got);
+    EXPECT_GE(pair().counter("drop_twin"), twins + 300) << "the switch did not flood";
+}
+
 TEST_P(Forward, APortsProtocolIsHeardOnItsNic) {
     attach();
     for (Nic *nic : {&bed().primary(), &bed().standby()}) {

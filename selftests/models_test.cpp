@@ -3,13 +3,16 @@
 // What the models promise beyond frames: the user's settings travel, captures are complete, and
 // what is refused or destroyed leaves nothing behind.
 #include "selftests/pair_test.hpp"
+#include "selftests/programs.hpp"
 #include "testbed/bulk.hpp"
 #include "testbed/process.hpp"
 #include "testbed/raw.hpp"
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
+#include <net/if.h>
 #include <sys/socket.h>
 
 namespace hitless::selftest {
@@ -264,6 +267,43 @@ TEST_P(HiddenNics, ADestroyedNamespaceIsSaidAndCleared) {
     EXPECT_NE(pair().cli({"status"}).code, 0);
     EXPECT_EQ(pair().cli({"detach", "--all"}).code, 0);
     EXPECT_EQ(pair().cli({"status"}).code, 3);
+    EXPECT_TRUE(nothing_left());
+}
+
+// A filter, which kernels without tcx have, is found by the number of its device, and numbers of
+// the private namespace are strangers' in the guest's: here of a device with an empty clsact qdisc.
+TEST_P(HiddenNics, DetachTouchesNoStrangerOfTheSameNumber) {
+    const std::string guest = bed().guest().name();
+    pair().attach();
+    const Netns home = Netns::of_others(pair().private_netns());
+    std::vector<std::string> strangers;
+    for (const std::string nic : {"primary", "standby"}) {
+        const auto number = in_netns(home, [&] { return if_nametoindex(nic.c_str()); });
+        ASSERT_NE(number, 0U) << nic;
+        char name[IF_NAMESIZE] = {};
+        if (!in_netns(bed().guest(), [&] { return if_indextoname(number, name); })) {
+            strncpy(name, ("other-" + nic).c_str(), sizeof(name) - 1);
+            ip_batch(guest, fmt::format("link add index {} name {} type bridge\n", number, name));
+        }
+        if (name == pair().master()) continue; // which is the pair's own, and goes with it
+        strangers.emplace_back(name);
+        spawn({"tc", "-n", guest, "qdisc", "add", "dev", name, "clsact"});
+    }
+    const auto qdiscs = [&] {
+        std::string all;
+        for (const std::string &name : strangers)
+            all += spawn({"tc", "-n", guest, "qdisc", "show", "dev", name, "clsact"});
+        return all;
+    };
+    const std::string before = qdiscs();
+    ASSERT_FALSE(strangers.empty());
+    ASSERT_EQ(std::ranges::count(before, '\n'), static_cast<std::ptrdiff_t>(strangers.size()));
+    ASSERT_EQ(pair().cli({"detach", pair().master()}).code, 0);
+    EXPECT_EQ(qdiscs(), before);
+    for (const char *nic : {"primary", "standby"}) {
+        EXPECT_EQ(run({"tc", "-n", guest, "filter", "show", "dev", nic, "ingress"}).out, "") << nic;
+        EXPECT_TRUE(tcx_programs(bed().guest(), nic, TcxSide::ingress).empty()) << nic;
+    }
     EXPECT_TRUE(nothing_left());
 }
 

@@ -2,7 +2,9 @@
 #include "selftests/nested.hpp"
 
 #include "loader/core/error.hpp"
+#include "selftests/pair_test.hpp"
 #include "testbed/process.hpp"
+#include "testbed/raw.hpp"
 #include "testbed/testbed.hpp"
 #include "testbed/until.hpp"
 
@@ -59,6 +61,43 @@ std::string Nested::learned_at() const {
         if (address == mac) ports += (ports.empty() ? "" : " ") + port;
     }
     return ports;
+}
+
+void expect_no_echo(Pair &pair, const Nested &nested, const std::string &to) {
+    constexpr int frames = 20;
+    PacketSocket out =
+        in_netns(nested.netns(), [] { return PacketSocket(Nested::ifname, 0x88b5); });
+    PacketSocket far = in_netns(pair.bed().far(), [] { return PacketSocket("lan", 0x88b5); });
+    const auto echoes = pair.counter("drop_echo");
+    for (int i = 0; i < frames; i++) {
+        auto frame = from_hex(fmt::format("{} 525400770050 88b5 {:02x}", to, i));
+        frame.resize(60);
+        out.send(frame);
+        EXPECT_TRUE(far.next(1s)) << "the frame did not leave";
+        EXPECT_FALSE(out.next(10ms)) << "it came back";
+    }
+    EXPECT_TRUE(until([&] { return pair.counter("drop_echo") >= echoes + frames; }))
+        << "the switch sent none back to " << to;
+}
+
+void flood_unicast(Testbed &bed) {
+    for (const char *port : {"sw-standby", "sw-primary"})
+        spawn({"bridge", "-n", bed.switch_ns().name(), "link", "set", "dev", port, "learning",
+               "off"});
+    spawn(
+        {"ip", "-n", bed.switch_ns().name(), "link", "set", "br0", "type", "bridge", "fdb_flush"});
+    // In the 100 ms after a flip the network hands over, and nothing is taken for a copy.
+    until([] { return false; }, 300ms);
+}
+
+Tally sent_to(Testbed &bed, const Netns &to, const std::string &address, const char *mac) {
+    spawn({"ip", "-n", bed.far().name(), "neigh", "replace", address, "lladdr", mac, "dev", "lan",
+           "nud", "permanent"});
+    Flow flow(bed.far(), to, {.to = address, .port = 7720, .rate = 1000});
+    flow.start();
+    EXPECT_TRUE(until([&] { return flow.mark() >= 300; }));
+    flow.stop();
+    return flow.since(0, 2s);
 }
 
 } // namespace hitless::selftest

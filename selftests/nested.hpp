@@ -7,11 +7,14 @@
 //   EXPECT_TRUE(ping(nested.netns(), Testbed::far4, default_patience));
 #pragma once
 
+#include "selftests/traffic.hpp"
 #include "testbed/netns.hpp"
 
 #include <string>
 
 namespace hitless::selftest {
+
+class Pair;
 
 class Nested {
   public:
@@ -32,5 +35,15 @@ class Nested {
     const testbed::Netns &guest_;
     testbed::Netns netns_;
 };
+
+/// Frames that the nested guest sends to this MAC reach the far host. The network floods them, and
+/// none comes back.
+void expect_no_echo(Pair &, const Nested &, const std::string &to);
+
+/// The switch forgets where everybody is, and floods from now on.
+void flood_unicast(testbed::Testbed &);
+/// Numbered frames of the far host to one address, whose MAC it knows.
+testbed::Tally sent_to(testbed::Testbed &, const testbed::Netns &to, const std::string &address,
+                       const char *mac);
 
 } // namespace hitless::selftest

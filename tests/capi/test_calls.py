@@ -2,14 +2,18 @@
 """Every call of hitless.h: that it says what the command line says, and what it does with bad input."""
 import ctypes as c
 import errno
+import fcntl
 import json
 import os
+import re
 import select
+import subprocess
+import threading
 import time
 import unittest
 
 import abi
-from bed import Case, NetCase
+from bed import HITLESS, Case, NetCase, sh, wait_until
 
 
 def process_state():
@@ -242,6 +246,47 @@ class Calls(NetCase):
         self.lib.close()
         self.assertEqual(process_state(), self.before)
         self.assertEqual(len(self.pins()), 1)
+
+    def test_process_waits_for_no_lock(self):
+        """An agent serves others beside us, and `attach --gate` proves for seconds under the lock: what needs it is
+        done later, what needs none is done."""
+        for name, mac in (("oth", "02:00:00:00:00:11"), ("thd", "02:00:00:00:00:12")):
+            sh(f"ip link add {name} address {mac} up type veth peer name {name}_far && ip link set {name}_far up && "
+               f"ip link add {name}_pri address {mac} up type veth peer name {name}_pri_far && "
+               f"ip link set {name}_pri_far up")
+        sh("ip link set oth name later && ip link set later up")
+        self.must("control", c.byref(abi.control(abi.attach(b"sby"), abi.attach(b"oth"))))
+        self.assertEqual(len(self.pins()), 1)
+        fd = self.lib.call("fd")
+        lock = os.open(self.state, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiter = subprocess.Popen([HITLESS, "attach", "thd"], env=self.env, stdout=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: self.waits(waiter.pid), "others wait for the lock")
+            sh("ip link set pri down && ip link set later down && ip link set later name oth up")
+            wait_until(lambda: self.processed(fd) and "link-down" in self.status(2)[0]["veto"], "the primary is left")
+            self.assertEqual(len(self.pins()), 1, "no pair is made beside who has the lock")
+            self.assertTrue(self.waits(waiter.pid), "somebody had the lock all the time")
+        finally:
+            os.close(lock)
+            self.assertEqual(waiter.wait(timeout=30), 0)
+        wait_until(lambda: self.processed(fd) and len(self.pins()) == 3, "the pair is made when the lock is free")
+
+    @staticmethod
+    def waits(pid):
+        """For a lock that somebody else has."""
+        with open("/proc/locks", encoding="utf-8") as locks:
+            return re.search(rf"-> FLOCK .* {pid} ", locks.read())
+
+    def processed(self, fd):
+        """What there was, without being kept waiting."""
+        select.select([fd], [], [], 0.1)
+        caller = threading.Thread(target=self.must, args=("process",), daemon=True)
+        caller.start()
+        caller.join(timeout=30)
+        if caller.is_alive():
+            raise AssertionError("hitless_process() waits")
+        return True
 
 
 if __name__ == "__main__":

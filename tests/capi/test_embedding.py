@@ -7,9 +7,26 @@ import unittest
 
 from bed import NetCase, sh, wait_until
 
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 HERE = os.environ["AGENTS"]
 AGENTS = {"C": [f"{HERE}/capi_agent_c"], "C++": [f"{HERE}/capi_agent_cpp"],
           "Python": [sys.executable, f"{HERE}/agent.py"]}
+
+# In the library's place: says what an agent asks for, and ends it.
+STUB = """
+#include <hitless.h>
+#include <stdio.h>
+#include <stdlib.h>
+int hitless_open(struct hitless_handle **out) { *out = (struct hitless_handle *)out; return 0; }
+const char *hitless_error(const struct hitless_handle *h) { (void)h; return ""; }
+int hitless_control(struct hitless_handle *h, const struct hitless_control_options *options)
+{
+	(void)h;
+	printf("only_listed %d, %s\\n", options->only_listed, options->pairs[0]->standby);
+	fflush(stdout);
+	_Exit(0);
+}
+"""
 
 
 class Agents(NetCase):
@@ -44,6 +61,17 @@ class Agents(NetCase):
         for language, command in AGENTS.items():
             with self.subTest(language):
                 self.story(command)
+
+    def test_keep_what_they_name_and_nothing_else(self):
+        """Which virtual NICs cannot show: by the machine's own rule only hardware is paired."""
+        library = f"{self.state}/libhitless.so.1"
+        subprocess.run(["cc", "-shared", "-fPIC", "-I", f"{ROOT}/loader/include", "-o", library, "-x", "c", "-"],
+                       input=STUB, text=True, check=True)
+        self.env |= {"LIBHITLESS": library, "LD_PRELOAD": library}
+        for language in ("C", "Python"):  # C++ has the library in it
+            with self.subTest(language):
+                asked, log = self.start(AGENTS[language], "sby", "mac").communicate(timeout=20)
+                self.assertEqual(asked, "only_listed 1, sby\n", log)
 
     def test_say_what_is_wrong(self):
         for language, command in AGENTS.items():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The library as a file: what it exports and needs, that its ABI only grows, and that an installed
 one is found by pkg-config and CMake."""
+import glob
 import os
 import re
 import subprocess
@@ -111,10 +112,28 @@ class Installed(Case):
     def test_cmake(self):
         with open(f"{self.root}/CMakeLists.txt", "w", encoding="utf-8") as file:
             file.write(CMAKE_CONSUMER)
-        sh(f"cmake -S {self.root} -B {self.root}/build -DCMAKE_PREFIX_PATH={self.root} && "
-           f"cmake --build {self.root}/build")
+        # The linker has seen the static library's parts together for the first time: what it warns of is ours.
+        said = sh(f"cmake -S {self.root} -B {self.root}/build -DCMAKE_PREFIX_PATH={self.root} 2>&1 && "
+                  f"cmake --build {self.root}/build 2>&1")
+        self.assertIn("agent_static", said)
+        self.assertNotIn("warning", said.lower())
         for kind in ("shared", "static"):
             self.works(f"{self.root}/build/agent_{kind}")
+
+
+class Sources(Case):
+    def test_no_type_is_defined_twice(self):
+        """Two definitions of one name in one library are one type to the linker, whatever they hold. It says so only
+        where it optimises the whole (-flto), which builds for tests do not."""
+        found = {}
+        for path in glob.glob(f"{SOURCE}/loader/**/*.[ch]pp", recursive=True):
+            with open(path, encoding="utf-8") as file:
+                text = re.sub(r"(?ms)^namespace \{\n.*?^\} // namespace$", "", file.read())
+            space = "::".join(re.findall(r"(?m)^(?:inline )?namespace (\S+) \{", text))
+            for name in re.findall(r"(?m)^(?:struct|class|enum|enum class) (\w+)(?: final)?(?: :[^;{]*)? \{", text):
+                found.setdefault(f"{space}::{name}", []).append(os.path.relpath(path, SOURCE))
+        self.assertGreater(len(found), 100)
+        self.assertEqual({name: where for name, where in found.items() if len(where) > 1}, {})
 
 
 if __name__ == "__main__":

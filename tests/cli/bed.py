@@ -142,11 +142,11 @@ class NetCase(Case):
         """A running `hitless run` that has taken in what there is; killed at the end of the test."""
         log = tempfile.TemporaryFile("w+")
         self.addCleanup(log.close)
-        NetCase.counter += 1
-        address = f"hitless-{os.getpid()}-{NetCase.counter}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
-            manager.bind(f"\0{address}")
-            process = subprocess.Popen([HITLESS, "run", *args], env={**self.env, "NOTIFY_SOCKET": f"@{address}"},
+        # By a path, as systemd's: it is the same in all network namespaces.
+        with tempfile.TemporaryDirectory(prefix="hitless-notify-") as folder, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
+            manager.bind(f"{folder}/notify")
+            process = subprocess.Popen([HITLESS, "run", *args], env={**self.env, "NOTIFY_SOCKET": f"{folder}/notify"},
                                        stdout=log, stderr=log)
             self.addCleanup(self.end, process)
             wait_until(lambda: process.poll() is not None or self.is_ready(manager), "the controller is ready")

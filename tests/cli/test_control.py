@@ -9,7 +9,7 @@ import sys
 import time
 import unittest
 
-from bed import NetCase, sh, wait_until
+from bed import MAC, NetCase, sh, wait_until
 from cost import figure
 from varlink import Client
 
@@ -208,6 +208,47 @@ class Start(Socket):
             self.assertEqual(file.read(), "mine")
         self.end(process)
         self.assertIn("the name is in use", self.expect_failure("run", "--socket", self.path))
+
+    def test_a_second_namespace_has_a_socket_of_its_own(self):
+        """With the same names there, none says or steers what is the other's; each goes with its own controller."""
+        other = f"{self.netns}-b"
+        sh(f"ip netns add {other}")
+        self.addCleanup(sh, f"ip netns del {other}")
+        for nic in ("sby", "pri"):
+            sh(f"ip -n {other} link add {nic} address {MAC} type veth peer name {nic}_far && "
+               f"ip -n {other} link set {nic} up && ip -n {other} link set {nic}_far up")
+        self.attach()
+        self.expect(0, "-n", other, "attach", "sby", "--primary", "pri", "--hold-down", "7")
+        first = self.serve()
+        second = self.controller("-n", other)
+        own = f"{self.path}-{self.cookie(other)}"
+        self.assertIn(f"another controller serves {self.path}; this one serves {own}", self.said(second))
+
+        def held_down(path):
+            with Client(path) as client:
+                (pair,) = client.call("io.hitless.Status")["parameters"]["pairs"]
+            return pair["hold_down_s"]
+
+        here = self.status()[0]["hold_down_s"]
+        self.assertNotEqual(here, 0.007, "the pairs can be told apart")
+        self.assertEqual([held_down(self.path), held_down(own)], [here, 0.007])
+        with Client(own) as client:
+            self.assertEqual(client.call("io.hitless.Switch", {"standby": "sby", "path": "standby"}), {"parameters": {}})
+            self.assertEqual(client.call("io.hitless.Status")["parameters"]["pairs"][0]["active"], "standby")
+        self.assertEqual(self.status()[0]["active"], "primary", "the other's pair of this name is as it was")
+        self.assertEqual(self.end(first), 0)
+        self.assertFalse(os.path.exists(self.path))
+        self.assertEqual(held_down(own), 0.007)
+        self.assertEqual(self.end(second), 0)
+        self.assertFalse(os.path.exists(own))
+        self.expect(0, "-n", other, "detach", "--all")
+
+    @staticmethod
+    def cookie(netns):
+        """Of another namespace."""
+        return int(sh(f"ip netns exec {netns} {sys.executable} -B -c "
+                      "'import struct, socket; print(struct.unpack(\"=Q\", "
+                      "socket.socket(socket.AF_UNIX).getsockopt(socket.SOL_SOCKET, 71, 8))[0])'"))
 
 
 class BadClients(Socket):

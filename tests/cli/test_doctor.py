@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import unittest
 
 from bed import HITLESS, NetCase, sh, wait_until
@@ -12,7 +13,29 @@ from machine import living, machine, unchanged
 from test_privilege import without
 
 EXIT = {"ok": 0, "degraded": 2, "missing": 1}
-SUPPORTED = ("privilege", "kernel", "btf", "bpf_jit", "bpffs", "fentry", "tracepoints", "controller")
+SUPPORTED = ("privilege", "kernel", "btf", "bpf_jit", "bpffs", "fentry", "tracepoints", "controller",
+             "tc_index")
+
+# What programs return to who runs them for a test, in this process, is 0.
+FORGETS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+long syscall(long number, ...)
+{
+	long a[6];
+	va_list rest;
+	va_start(rest, number);
+	for (int i = 0; i < 6; i++) a[i] = va_arg(rest, long);
+	va_end(rest);
+	long (*next)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	long result = next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (number == SYS_bpf && a[0] == 10) /* BPF_PROG_TEST_RUN */
+		((unsigned *)a[1])[1] = 0;
+	return result;
+}
+"""
 
 
 class Doctor(NetCase):
@@ -36,6 +59,19 @@ class Doctor(NetCase):
         self.assertEqual(found["privilege"]["grade"], "ok")
         self.assertTrue({"tcx", "clsact", "tcx, clsact"} & found.keys())
         self.assertTrue({"bpf_rdonly_cast", "bpf_probe_read_kernel", "programs"} & found.keys())
+
+    def test_a_kernel_that_forgets_marks(self):
+        """As without CONFIG_NET_SCHED: what a program wrote into tc_index is not there when it is read."""
+        shim = f"{self.state}/shim.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, "-x", "c", "-", "-ldl"], input=FORGETS, text=True, check=True)
+        self.assertEqual(self.examine()["tc_index"]["grade"], "ok")
+        self.env["LD_PRELOAD"] = shim
+        if "runtime does not come first" in self.hitless("doctor").stderr:
+            self.skipTest("a sanitizer has this place")
+        found = self.examine()["tc_index"]
+        self.assertEqual(found["grade"], "missing")
+        self.assertIn("taken for twins", found["detail"])
+        self.assertIn("CONFIG_NET_SCHED=y", found["remedy"])
 
     def test_agrees_with_what_attach_takes(self):
         found = self.examine()

@@ -33,6 +33,8 @@ class Text(NetCase):
         self.assertIn(shown, done.stderr)
         self.assertNotIn("\x1b", done.stderr)
         self.assertEqual(self.end(controller), 0)
+        self.assertIn(shown, self.said(controller), "it has said something of the pair")
+        self.assertNotIn("\x1b", self.said(controller))
 
     def test_bytes_of_names_stay_what_they_are(self):
         name = "sby\u00e9\u20ac"

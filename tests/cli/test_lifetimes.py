@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is left of pairs: of namespaces that are gone, of pins that somebody removed, of versions."""
+import fcntl
 import json
 import mmap
 import os
 import struct
 import subprocess
+import tempfile
 import unittest
 
-from bed import CLONE_NEWNET, HITLESS, NetCase, libc, must, sh, wait_until
+from bed import CLONE_NEWNET, HITLESS, NetCase, libc, must, netns_cookie, sh, wait_until
 from machine import machine, unchanged
 from test_versions import OURS, VERSION, obj_get
 
 SECOND_MAC = "02:00:00:00:00:02"
+F_OFD_SETLK = 37  # as fcntl.h has it
 
 
 class Lifetimes(NetCase):
@@ -154,6 +157,38 @@ class Lifetimes(NetCase):
                                       env=self.env, capture_output=True, text=True)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertEqual(self.pins(), [])
+
+
+class AsAControllerStarts(NetCase):
+    """The state is mounted by it and unmounted by a detach that finds it empty, before it is watched."""
+
+    def held_back(self):
+        """Its lock, as one that ends has it: a controller that starts waits for a second, between its two steps."""
+        lock = os.open(f"{self.state}/controller-{netns_cookie()}", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.fcntl(lock, F_OFD_SETLK, struct.pack("hhxxxxqqixxxx", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        return lock
+
+    def started(self):
+        """None when the machine was too slow for its patience."""
+        lock = self.held_back()
+        try:
+            log = tempfile.TemporaryFile("w+")
+            self.addCleanup(log.close)
+            process = subprocess.Popen([HITLESS, "run"], env=self.env, stdout=log, stderr=log)
+            process.log = log
+            self.addCleanup(self.end, process)
+            wait_until(lambda: os.path.ismount(f"{self.state}/bpf"), "it has mounted the state")
+            self.hitless("detach", "--all")
+        finally:
+            os.close(lock)
+        wait_until(lambda: process.poll() is not None or self.owner() == process.pid, "it has its lock, or is tired")
+        return process if process.poll() is None else None
+
+    def test_a_pair_made_then_is_in_its_care(self):
+        process = next(filter(None, (self.started() for _ in range(20))))
+        self.attach()
+        # No event of a link that follows, which would have it look at everything.
+        wait_until(lambda: "sby: in our care" in self.said(process), "the controller keeps the pair")
 
 
 if __name__ == "__main__":

@@ -12,22 +12,30 @@ import os
 import re
 import resource
 import signal
+import socket
 import struct
 import subprocess
+import sys
+import threading
 import unittest
 
 from bed import HITLESS, MAC, NetCase, netns_cookie, oldest_ancestor, sh, wait_until
 from test_versions import OURS, VERSION, obj_get
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+sys.path.append(f"{ROOT}/scripts")
+from small_programs import TCX_DROP, Attached, longer_than  # noqa: E402  (found by the line above)
+
 SOURCES = ("loader/**/*.cpp", "loader/**/*.hpp", "cli/**/*.cpp", "cli/**/*.hpp")
 # Commands that are run by the product, not by people.
 OWN = ("cli/commands/bugreport.cpp", "cli/demo/")
 LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*')
 PROGRAMS = ("hitless|ip|tc|sysctl|modprobe|mount|umount|kill|prlimit|ulimit|systemctl|nmcli|networkctl|ethtool|ls|du|"
             "bridge|bpftool|apt|mkdir|nsenter|sudo|sed|netplan|udevadm|dhclient|ovs-vsctl")
-COMMAND = re.compile(rf"(^|[`;:(] ?|&& )({PROGRAMS}) [-a-z{{/$]|`({PROGRAMS})[ `]")
+COMMAND = re.compile(rf"(^|[`;:(] ?|&& |\{{\d?\}})({PROGRAMS}) [-a-z{{/$]|`({PROGRAMS})[ `]|`--datapath ")
 
+IN_THE_WAY = ("another XDP program is there and this kernel, or that program, takes none beside it: attach the pair with "
+              "`--datapath tc`, which leaves that program in force, or load that program by libxdp's dispatcher")
 # What is run here, each by a test that calls mend() with it.
 MENDED = {
     "`hitless attach {}` makes one", "`hitless detach {}` first", "`hitless detach {}`, and attach it anew",
@@ -35,11 +43,11 @@ MENDED = {
     "`ip link set {} mtu {}`: {} refuses to carry longer frames", "`kill {}` ends it without touching the pairs",
     "`ulimit -n 1024` raises the limit", "a controller (`hitless run`; none runs now)", "ethtool -K {} gro on",
     "hitless convert {} --model {} --gap", "hitless detach --all", "hitless detach {}", "hitless run",
-    "if it is not meant to: ip link set {} {} off", ", or `hitless convert {} --model {} --gap{}`",
+    "{}bpftool net attach {} id {} dev {}", ", or `hitless convert {} --model {} --gap{}`",
     "`tc qdisc del dev {} {}`, and make them on the device that takes its place; or use the model two",
     "bpftool prog pin id {0} /sys/fs/bpf/xdp-{0} && ip link set {1} xdpdrv off && "
     "ip link set {1} xdpgeneric pinned /sys/fs/bpf/xdp-{0}", "ip addr flush dev {}", "ip link del {}",
-    "ip link set {} addrgenmode none", "ip link set {} promisc on", "ip link set {} up", "ip link set {} {}",
+    "ip link set {} addrgenmode none", "ip link set {} up",
     "ip {} route del {}{}", "make them on {}, then `tc qdisc del dev {} {}`", "ip link set {} address {}", "ip link set {} allmulticast on",
     "ip link set {} mtu {}", "ip link set {} nomaster", "ip link set {} promisc {}", "ip link set {} txqueuelen {}",
     "it stays in force; `hitless detach {}` removes it, then attach again", "kill -CONT {}",
@@ -50,8 +58,7 @@ MENDED = {
     "{}: attached; no primary yet (`hitless run` takes it when it comes)\\n",
     "sed -i '/^\\\\[Match\\\\]/a {}' {}", "ip netns exec {} {}", "`kill {}`", "dhclient {}",
     "`ethtool -K OTHER-END tx off txvlan off`, then attach with --checksums-complete", "ethtool -K OTHER-END gro on",
-    "another XDP program is there and this kernel, or that program, takes none beside it: `ip link set {} xdp off` "
-    "removes it",
+    IN_THE_WAY,
 }
 # These only show something; each is run, and what it shows is all that it promises.
 SHOWN = {
@@ -65,8 +72,7 @@ SHOWN = {
     "another filter may have the priority {}, which ours needs: `tc filter show dev {} ingress` shows it; give it another",
     "give it another; `tc filter show dev {} egress` shows it",
     "hitless: switch {}: still on the {} after {} s; vetoes: {}; `hitless status {}` shows more\\n",
-    "the pair {} {}: it is detached, but the settings of its primary were not given back; `ip -d link` and "
-    "`sysctl net.ipv4.conf.NIC.arp_ignore` show them",
+    "bpftool prog show id {}", "{}tc filter show dev {} egress",
 }
 HOST = "tests/cli/test_host.py"
 LAB = "selftests/lab/scenarios/remedies.py"
@@ -100,7 +106,7 @@ ELSEWHERE = {
     "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
     "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":
         "the filters' command above, with another word",
-    "ethtool -K {} lro off": "no emulated NIC merges frames in its hardware",
+    "ethtool -K {} lro off": "selftests/lab/scenarios/lro.py",
     "modprobe -a sch_ingress cls_bpf, or boot Linux 6.6 or later": "a kernel with neither tcx nor modules to load",
     "sysctl -w net.core.bpf_jit_enable=1": "Debian's kernels have CONFIG_BPF_JIT_ALWAYS_ON, where it is always 1",
     "the kernel needs CONFIG_NET_CLS_BPF (modprobe cls_bpf)": "the kernel loads it by itself; without, there is none",
@@ -138,6 +144,30 @@ listener.bind((sys.argv[1], 3))
 print(flush=True)
 time.sleep(60)
 """
+
+
+class Sender:
+    """Short and long frames in turn, to nobody, until it is left."""
+
+    def __init__(self, device):
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        self.socket.bind((device, 0))
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.send, daemon=True)
+
+    def send(self):
+        ethernet = bytes.fromhex("0200000000ff" + MAC.replace(":", "") + "0800")
+        while not self.ended.wait(0.001):
+            for size in (100, 600):
+                self.socket.send(ethernet + struct.pack("!BBH", 0x45, 0, size).ljust(size, b"\0"))
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        self.socket.close()
 
 
 def literals():
@@ -199,8 +229,6 @@ class Remedies(NetCase):
         """Runs the command that was printed, with the names that only people know; `hitless run` goes on until the
         test ends."""
         self.run_so_far.add(literal)
-        if literal.startswith("ip link set {} "):
-            self.run_so_far.add("ip link set {} {}")
         command = command_of(literal, text)
         for name, value in dict(names).items():
             command = command.replace(name, value)
@@ -212,8 +240,7 @@ class Remedies(NetCase):
 
     def mends(self, literal, what, *args):
         """The remedy of a finding, which is gone then."""
-        if literal not in PRINTED:
-            self.skipTest("these sources print no such command")
+        self.assertIn(literal, PRINTED, "these sources print no such command")
         finding = self.doctor(what, *args)
         self.assertIsNotNone(finding, self.hitless("doctor").stdout)
         self.mend(literal, finding["remedy"])
@@ -232,10 +259,10 @@ class Remedies(NetCase):
             out.write(text)
         return f"{self.state}/{name}"
 
-    def compiled(self, section):
+    def compiled(self, section, verdict=None):
         program = f"{self.state}/{section}.o"
         sh(f"echo '__attribute__((section(\"{section}\"))) int p(void *c) "
-           f"{{ return {2 if section == 'xdp' else -1}; }}' | clang-14 -target bpf -O2 -x c - -c -o {program}")
+           f"{{ return {verdict or (2 if section == 'xdp' else -1)}; }}' | clang-14 -target bpf -O2 -x c - -c -o {program}")
         return program
 
     def word_at(self, field):
@@ -484,7 +511,7 @@ class Remedies(NetCase):
     def test_a_macvlan_of_which_the_primary_knows_nothing(self):
         self.attach()
         sh("ip link add mv link sby up type macvlan")
-        self.mends("ip link set {} promisc on", "pair sby")
+        self.mends("ip link set {} promisc {}", "pair sby")
 
     def test_a_foreign_xdp_program_that_sees_nothing(self):
         self.attach("--model", "three")
@@ -493,10 +520,44 @@ class Remedies(NetCase):
         self.mends("bpftool prog pin id {0} /sys/fs/bpf/xdp-{0} && ip link set {1} xdpdrv off && "
                    "ip link set {1} xdpgeneric pinned /sys/fs/bpf/xdp-{0}", "pair sby")
 
-    def test_a_foreign_xdp_program(self):
+    def test_a_foreign_xdp_program_on_one_nic(self):
+        """The other gets it, and none loses it."""
         self.attach()
         sh(f"ip link set pri xdpgeneric obj {self.compiled('xdp')} sec xdp")
-        self.mends("if it is not meant to: ip link set {} {} off", "pri")
+        there = self.xdp_of("pri")
+        words = "filters what comes in by pri"
+        self.mend("{}bpftool net attach {} id {} dev {}", self.doctor_says(words)["remedy"])
+        self.assertIsNone(self.doctor_says(words))
+        self.assertTrue(there)
+        self.assertEqual([self.xdp_of("sby"), self.xdp_of("pri")], [there, there])
+
+    def xdp_of(self, device):
+        return json.loads(sh(f"ip -j link show {device}"))[0].get("xdp", {}).get("prog", {}).get("id")
+
+    def test_programs_that_drop_what_leaves_by_the_primary(self):
+        """What they are is shown; whether they shall is for their owner to say."""
+        self.attach()
+        ends = "egress: frames of the guest end there"
+        with Sender("sby"):
+            self.assertIsNone(self.doctor_says(ends), "nobody drops any yet")
+            with Attached("pri", "tcx_egress", longer_than(200, TCX_DROP)):
+                told = wait_until(lambda: self.doctor_says(ends), "the program is named")
+                self.show("bpftool prog show id {}", told["remedy"], "somebody_elses")
+            long_ones_end = "*(unsigned *)c > 200 ? 2 : -1"
+            sh("tc qdisc add dev pri clsact && "
+               f"tc filter add dev pri egress bpf da obj {self.compiled('tc', long_ones_end)} sec tc")
+            told = wait_until(lambda: self.doctor_says(ends), "the filter is named")
+            self.show("{}tc filter show dev {} egress", told["remedy"], "tc.o:[tc]")
+            sh("tc qdisc del dev pri clsact")
+            wait_until(lambda: not self.doctor_says(ends), "nobody drops any more")
+
+    def doctor_says(self, words):
+        found = json.loads(self.hitless("doctor", "-j").stdout)["findings"]
+        return next((f for f in found if words in f["detail"]), None)
+
+    def show(self, literal, text, what):
+        done = self.type(command_of(literal, text))
+        self.assertIn(what, done.stdout, done.stderr)
 
     def test_a_qdisc_that_does_nothing_to_what_leaves_by_the_primary(self):
         self.attach()
@@ -609,12 +670,26 @@ class Remedies(NetCase):
         self.attach("--datapath", "xdp", "--checksums-complete")
 
     def test_an_xdp_program_that_is_in_the_way(self):
+        """The way out leaves it in force: it may be somebody's filter."""
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on && "
            f"ip link set pri xdpdrv obj {self.compiled('xdp')} sec xdp")
         said = self.refused("attach", "sby", "--primary", "mac", "--datapath", "xdp", "--checksums-complete")
-        self.mend("another XDP program is there and this kernel, or that program, takes none beside it: "
-                  "`ip link set {} xdp off` removes it", said)
-        self.attach("--datapath", "xdp", "--checksums-complete")
+        self.run_so_far.add(IN_THE_WAY)
+        self.assertRegex(said, pattern_of(IN_THE_WAY))
+        there = self.xdp_of("pri")
+        option = re.search("`(--datapath tc)`", said).group(1)
+        done = self.type(f"hitless attach sby --primary mac {option}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.status(2)[0]["active"], "primary", "and says that the standby has no such program")
+        self.assertEqual(self.xdp_of("pri"), there)
+        self.assertTrue(there)
+
+    def test_no_way_out_switches_off_what_others_have(self):
+        """But where what runs there can be read by nobody any more: that is said, and is all there is."""
+        found = [literal for literal in PRINTED if re.search(r"xdp\w* off", literal)]
+        self.assertEqual([literal for literal in found if "where they are lost" not in literal],
+                         [literal for literal in found if "xdpgeneric pinned" in literal],
+                         "a filter is moved at most, and never taken away")
 
     # --- explain
 
@@ -689,13 +764,14 @@ class Remedies(NetCase):
         found = {literal: name for literal, name in PRINTED.items() if offers(literal)}
         self.assertEqual({k: v for k, v in found.items() if k not in known}, {},
                          "a command that is printed and never run: test it here")
+        self.assertEqual([k for k in known if k not in PRINTED], [], "printed by nobody any more")
         for literal, where in ELSEWHERE.items():
             if where.endswith(".py"):
                 with open(f"{ROOT}/{where}", encoding="utf-8") as file:
                     self.assertIn(literal.split(" {}")[0], file.read(), where)
 
     def test_zz_all_were_run(self):
-        self.assertEqual((MENDED | {WELL}) & PRINTED.keys() - self.run_so_far, set())
+        self.assertEqual((MENDED | {WELL}) - self.run_so_far, set())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     auto *bytes = reinterpret_cast<char *>(buffer.data());
     if (size) memcpy(bytes, data, size);
     hitless::decode_links(
-        bytes, size, [](const hitless::Link &) {}, [](hitless::Ifindex) {});
+        bytes, size, [](const hitless::Link &) {}, [](hitless::Ifindex) {}, [](hitless::Ifindex) {},
+        [](hitless::Ifindex) {});
     const auto *message = reinterpret_cast<const nlmsghdr *>(bytes);
     if (size >= sizeof(nlmsghdr) && message->nlmsg_len >= sizeof(nlmsghdr) &&
         message->nlmsg_len <= size) {

@@ -41,6 +41,27 @@ class Install(unittest.TestCase):
             self.assertTrue(os.path.exists(f"{folder}/{wanted}"), flags)
             self.assertTrue(os.path.realpath(folder).startswith(self.prefix), flags)
 
+    def test_after_the_command_alone(self):
+        """As scripts/demo leaves a build: what it did not make is made, in a copy of this one that goes with its mounts."""
+        if os.geteuid():
+            self.skipTest("needs root, for mounts")
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(["unshare", "--mount", "sh", "-euc", INSTALL_ANEW, "sh", BUILD, folder], text=True,
+                                  capture_output=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            for name in ("sbin/hitless", "share/man/man8/hitless.8", "lib/**/libhitless.so", "lib/**/libhitless.a",
+                         "lib/systemd/system/hitless.service", "lib/systemd/system/hitless-attach@.service"):
+                self.assertTrue(glob.glob(f"{folder}/prefix/{name}", recursive=True), name)
+        self.assertTrue(os.path.exists(f"{BUILD}/packaging/man/hitless.8"), "the build itself has all it had")
+
+
+# $1: the build, $2: a folder. The lower layers are not changed.
+INSTALL_ANEW = """
+mkdir "$2/upper" "$2/work"
+mount -t overlay overlay -o lowerdir="$1",upperdir="$2/upper",workdir="$2/work" "$1"
+rm -r "$1"/packaging/man "$1"/loader/libhitless.so* "$1"/loader/libhitless.a
+cmake --install "$1" --prefix "$2/prefix"
+"""
 
 if __name__ == "__main__":
     if not BUILD:

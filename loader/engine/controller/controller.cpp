@@ -48,11 +48,13 @@ class Controller::Engine {
         {
             StateDir::Lock lock = dir_.lock();
             dir_.ensure_mounted();
+            // Under the lock: a detach that finds it empty would unmount it, and the directory
+            // below would be watched, where nothing ever happens.
+            directory_.emplace(dir_.bpffs());
             clear_stage(dir_, rtnl_);
         }
         lock_.emplace(dir_);
         take_over_former_pairs();
-        directory_.emplace(dir_.bpffs());
         poller_.add(monitor_.fd(), wake_links);
         poller_.add(timer_.fd(), wake_timer);
         poller_.add(directory_->fd(), wake_directory);
@@ -157,6 +159,7 @@ class Controller::Engine {
                             touched.insert(name);
                         }
                 },
+            .forwarding = [&](Ifindex index) { touch(index); },
         });
         if (!complete) log("link events were lost; looking at every device again");
         return complete && known;

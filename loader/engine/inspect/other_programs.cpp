@@ -45,6 +45,7 @@ class Others {
   private:
     std::optional<OtherXdp> xdp_on(hl_role);
     std::vector<OtherProgram> ahead(const HookSite &);
+    std::string showing(const std::vector<OtherProgram> &, const Link &) const;
     Reached ask(HookCheck &, hl_hook_id);
     const std::optional<Link> &nic(hl_role role) const {
         return role == HL_ROLE_PRIMARY ? members_.primary : members_.standby;
@@ -114,6 +115,16 @@ void Others::find_uncalled() {
     }
 }
 
+/// The commands that show them; `bpftool net` of Debian 12 (7.1) knows no tcx programs.
+std::string Others::showing(const std::vector<OtherProgram> &others, const Link &nic) const {
+    std::vector<std::string> commands;
+    for (const OtherProgram &other : others)
+        commands.push_back(other.id ? fmt::format("bpftool prog show id {}", other.id)
+                                    : fmt::format("{}tc filter show dev {} egress",
+                                                  in_its_namespace(), shell_quoted(nic.name)));
+    return fmt::format("{}", fmt::join(commands, "; "));
+}
+
 /// Frames that ours leads to the primary pass what others have on its way out, as everybody's do.
 /// That is theirs to decide, and is named where frames are seen to end there, or the path is a
 /// hole.
@@ -130,11 +141,11 @@ void Others::find_dropped() {
     bool some_end = hole || (!others.empty() && check.frames_end_at_primary());
     if (!some_end && !check.no_frame_reaches_primary()) return;
     std::string who = others.empty() ? "qdisc " + qdisc : all_of(others);
-    out_.push_back(
-        {fmt::format("{} on {}, egress: frames of the guest end {}there", who, primary.name,
-                     hole ? "perhaps " : ""),
-         fmt::format(others.empty() ? "{}tc -s qdisc show dev {}" : "{}bpftool net show dev {}",
-                     in_its_namespace(), shell_quoted(primary.name))});
+    out_.push_back({fmt::format("{} on {}, egress: frames of the guest end {}there", who,
+                                primary.name, hole ? "perhaps " : ""),
+                    others.empty() ? fmt::format("{}tc -s qdisc show dev {}", in_its_namespace(),
+                                                 shell_quoted(primary.name))
+                                   : showing(others, primary)});
 }
 
 /// One NIC has a filter before everything, and what comes by the other does not pass it.

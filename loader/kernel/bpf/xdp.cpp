@@ -155,9 +155,9 @@ std::string way_out(int error, const HookPoint &at) {
     case EPERM: return "run as root";
     case EBUSY:
     case EEXIST:
-        return fmt::format("another XDP program is there and this kernel, or that program, takes "
-                           "none beside it: `ip link set {} xdp off` removes it",
-                           shell_quoted(at.shown));
+        return "another XDP program is there and this kernel, or that program, takes none beside "
+               "it: attach the pair with `--datapath tc`, which leaves that program in force, or "
+               "load that program by libxdp's dispatcher";
     case ERANGE:
     case EINVAL:
         return fmt::format("its MTU or an offload (LRO, hardware GRO) may be in the way: `ip link "

@@ -15,6 +15,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/neighbour.h>
+#include <linux/netconf.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 
@@ -290,9 +291,23 @@ static const tcmsg *tells_of_tc(const nlmsghdr *message) {
     }
 }
 
+/// The device whose forwarding a message tells of, by IPv4 or IPv6; it says so of all devices and
+/// of new ones, too, by numbers below zero.
+static std::optional<Ifindex> tells_of_forwarding(const nlmsghdr *message) {
+    if (message->nlmsg_type != RTM_NEWNETCONF || !header<netconfmsg>(message)) return std::nullopt;
+    int32_t device = 0;
+    bool forwarding = false;
+    each_of<netconfmsg>(message, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == NETCONFA_IFINDEX) device = value<int32_t>(attr);
+        forwarding |= mnl_attr_get_type(attr) == NETCONFA_FORWARDING;
+    });
+    if (!forwarding || device <= 0) return std::nullopt;
+    return Ifindex{static_cast<uint32_t>(device)};
+}
+
 void decode_links(const char *data, size_t size, const std::function<void(const Link &)> &changed,
-                  const std::function<void(Ifindex)> &gone,
-                  const std::function<void(Ifindex)> &tc) {
+                  const std::function<void(Ifindex)> &gone, const std::function<void(Ifindex)> &tc,
+                  const std::function<void(Ifindex)> &forwarding) {
     // Not mnl_nlmsg_ok(): libmnl 1.0.4 takes a length of 2 GB or more for a negative one.
     for (size_t step = 0; size >= sizeof(nlmsghdr); data += step, size -= step) {
         const auto *m = reinterpret_cast<const nlmsghdr *>(data);
@@ -302,6 +317,10 @@ void decode_links(const char *data, size_t size, const std::function<void(const 
         if (const auto *changed_tc = tells_of_tc(m)) {
             auto index = static_cast<uint32_t>(changed_tc->tcm_ifindex);
             tc(index == TCM_IFINDEX_MAGIC_BLOCK ? Ifindex::none : Ifindex{index});
+            continue;
+        }
+        if (std::optional<Ifindex> device = tells_of_forwarding(m)) {
+            forwarding(*device);
             continue;
         }
         // AF_BRIDGE notifications of ports come through the same group.

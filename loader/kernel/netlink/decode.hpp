@@ -55,11 +55,13 @@ struct Qdisc {
 /// An RTM_NEWQDISC message.
 std::optional<Qdisc> decode_qdisc(const nlmsghdr *);
 
-/// What a datagram of the groups of links and of traffic control tells; `tc`: of the device whose
-/// qdiscs or filters changed, `Ifindex::none` where several share them.
+/// What a datagram of the groups of links, of traffic control and of forwarding tells; `tc`: of the
+/// device whose qdiscs or filters changed, `Ifindex::none` where several share them; `forwarding`:
+/// of the device that routes from now on, or no longer.
 void decode_links(
     const char *data, size_t size, const std::function<void(const Link &)> &changed,
     const std::function<void(Ifindex)> &gone,
-    const std::function<void(Ifindex)> &tc = [](Ifindex) {});
+    const std::function<void(Ifindex)> &tc = [](Ifindex) {},
+    const std::function<void(Ifindex)> &forwarding = [](Ifindex) {});
 
 } // namespace hitless

@@ -230,7 +230,8 @@ std::vector<Address> Rtnl::addresses(Ifindex index) {
 LinkMonitor::LinkMonitor() : socket_(open_route_socket(SOCK_NONBLOCK)) {
     int fd = mnl_socket_get_fd(socket_.get());
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &monitor_buffer, sizeof(monitor_buffer));
-    bind_groups(socket_.get(), RTMGRP_LINK | RTMGRP_TC);
+    bind_groups(socket_.get(), RTMGRP_LINK | RTMGRP_TC | 1U << (RTNLGRP_IPV4_NETCONF - 1) |
+                                   1U << (RTNLGRP_IPV6_NETCONF - 1));
 }
 
 int LinkMonitor::fd() const {
@@ -245,7 +246,7 @@ bool LinkMonitor::drain(const Handler &handler) {
         if (size < 0 && (errno == ENOBUFS || errno == ENOSPC)) return false;
         if (size < 0) throw Error(errno, "read link events");
         decode_links(buffer.data(), static_cast<size_t>(size), handler.changed, handler.gone,
-                     handler.tc);
+                     handler.tc, handler.forwarding);
     }
 }
 

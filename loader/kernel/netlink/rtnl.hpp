@@ -106,7 +106,7 @@ class Rtnl {
     bool unread_ = false; ///< an answer, or its end
 };
 
-/// Events of a namespace's links, and of their qdiscs and filters.
+/// Events of a namespace's links, of their qdiscs and filters, and of their forwarding.
 class LinkMonitor {
   public:
     struct Handler {
@@ -114,6 +114,8 @@ class LinkMonitor {
         std::function<void(Ifindex)> gone;
         /// The qdiscs or filters of this device changed; `none`: of several that share them.
         std::function<void(Ifindex)> tc;
+        /// This device routes from now on, or no longer: the kernel sends no event of the link.
+        std::function<void(Ifindex)> forwarding = [](Ifindex) {};
     };
 
     LinkMonitor();
