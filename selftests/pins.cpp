@@ -39,7 +39,7 @@ Ids pinned_ids() {
         };
         note("bpf-prog", bpf_prog_info{}, &bpf_prog_info::id, ids.programs);
         note("bpf-map", bpf_map_info{}, &bpf_map_info::id, ids.maps);
-        note("bpf_link", bpf_link_info{}, &bpf_link_info::id, ids.links);
+        note("bpf-link", bpf_link_info{}, &bpf_link_info::id, ids.links);
     }
     return ids;
 }

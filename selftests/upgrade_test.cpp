@@ -67,6 +67,25 @@ TEST_P(Upgrade, DetachGivesBackWhatTheOlderOneSaved) {
     EXPECT_EQ(snapshot(), before);
 }
 
+/// Of settings that the older one saved none is as the pair has made it.
+TEST_P(Upgrade, CarriesMtuAndFilters) {
+    if (has_datapath_xdp()) GTEST_SKIP() << "its addresses are moved by hand";
+    set_settings();
+    const std::string before = snapshot();
+    attach_older();
+    expect_settings_saved();
+    Flows flows(bed());
+    const Outcome o = pair().cli({"upgrade"});
+    ASSERT_EQ(o.code, 0) << o.shown();
+    flows.expect_exactly_once("upgrade");
+    expect_ours();
+    expect_settings_saved();
+    const Outcome detached = pair().cli({"detach", "standby"});
+    EXPECT_EQ(detached.code, 0) << detached.shown();
+    EXPECT_EQ(detached.err, "");
+    EXPECT_EQ(snapshot(), before);
+}
+
 /// What dpkg runs when it has put the new command in place of the old one, with the new command in
 /// its place. The rest of a package's life is for distro/.
 TEST_P(Upgrade, ThePackageDoesIt) {

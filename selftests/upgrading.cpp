@@ -4,13 +4,17 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fmt/ranges.h>
+#include <fstream>
 #include <regex>
+#include <sstream>
 #include <sys/mount.h>
 
 namespace hitless::selftest {
 namespace {
 
 constexpr unsigned cast_rate = 2'000;
+constexpr auto other_mac = "02:00:5e:77:00:01", other_group = "01:00:5e:7f:00:01";
 
 /// $HITLESS_OLDER, else what the build made of older/.
 std::string older_binary() {
@@ -18,8 +22,35 @@ std::string older_binary() {
     return given ? given : HITLESS_OLDER_BUILT;
 }
 
+/// Of a namespace's devices: by name and direction, what each has dropped.
+void add_drops(const Netns &ns, std::map<std::string, std::uint64_t> &to) {
+    std::ifstream table = in_netns(ns, [] { return std::ifstream("/proc/thread-self/net/dev"); });
+    for (std::string line; std::getline(table, line);) {
+        const auto colon = line.find(':');
+        if (colon == line.npos) continue; // a heading
+        std::istringstream fields(line.substr(colon + 1));
+        std::uint64_t value[16] = {};
+        for (auto &v : value)
+            fields >> v;
+        const std::string dev =
+            line.substr(line.find_first_not_of(' '), colon - line.find_first_not_of(' '));
+        to[dev + " rx"] = value[3];
+        to[dev + " tx"] = value[11];
+    }
+}
+
 FlowSpec broadcasts(std::uint32_t id) {
     return {.to = Testbed::broadcast4, .port = 7710, .rate = cast_rate, .id = id};
+}
+
+/// In any order, and without the groups of the host itself, which come when a NIC is up.
+std::string filters_in(const std::string &text) {
+    std::multiset<std::string> lines;
+    std::istringstream all(text);
+    for (std::string line; std::getline(all, line);)
+        if (!line.starts_with("33:33:") && !line.starts_with("01:00:5e:00:00:01"))
+            lines.insert(line);
+    return fmt::format("{}\n", fmt::join(lines, "\n"));
 }
 
 } // namespace
@@ -65,6 +96,24 @@ void Flows::mark() {
     from_ = traffic_.mark();
     up_from_ = up_.mark();
     down_from_ = down_.mark();
+    drops_from_ = drops();
+}
+
+std::map<std::string, std::uint64_t> Flows::drops() const {
+    std::map<std::string, std::uint64_t> all;
+    for (const Netns *ns : {&bed_.guest(), &bed_.switch_ns(), &bed_.far()})
+        add_drops(*ns, all);
+    return all;
+}
+
+/// By devices of the bed, since the mark: where frames died that are missed.
+std::string Flows::dropped() const {
+    std::string text;
+    for (const auto &[where, count] : drops())
+        if (const auto before = drops_from_.find(where);
+            before != drops_from_.end() && count > before->second)
+            text += fmt::format(" {} {}", where, count - before->second);
+    return text.empty() ? "no device dropped any" : "dropped:" + text;
 }
 
 void Flows::flood() {
@@ -92,7 +141,7 @@ void Flows::expect_exactly_once(const std::string &event) {
         {"broadcasts down", down_.since(down_from_, default_patience)}};
     for (const auto &[way, t] : all) {
         EXPECT_GT(t.frames, 0U) << event << ", " << way;
-        EXPECT_EQ(t.lost, 0U) << event << ", " << way;
+        EXPECT_EQ(t.lost, 0U) << event << ", " << way << "; " << dropped();
         // A tap's frames are carried by a thread, which may wait for a CPU longer than a pair waits
         // for a twin; and all at once they push young contents out of the table of twins.
         EXPECT_LE(t.duplicated, 2 * t.late) << event << ", " << way;
@@ -176,11 +225,44 @@ void Upgrading::add_filter() {
            "bytecode", "1,6 0 0 4294967295", "direct-action"});
 }
 
+/// In model two the standby is the master, whose filter the primary's follows.
+bool Upgrading::has_filters() const {
+    return way().with.model == HL_MODEL_TWO && !has_datapath_xdp();
+}
+
+void Upgrading::set_settings() {
+    const std::string ns = bed().guest().name();
+    spawn({"ip", "-n", ns, "link", "set", "dev", "primary", "mtu", "1400", "txqueuelen", "321",
+           "promisc", "on"});
+    if (!has_filters()) return;
+    spawn({"bridge", "-n", ns, "fdb", "add", other_mac, "dev", "standby", "self"});
+    spawn({"ip", "-n", ns, "maddr", "add", other_group, "dev", "standby"});
+    spawn({"tc", "-n", ns, "qdisc", "add", "dev", "primary", "clsact"});
+    for (const char *side : {"ingress", "egress"})
+        spawn({"tc", "-n", ns, "filter", "add", "dev", "primary", side, "pref", "77", "bpf",
+               "bytecode", "1,6 0 0 4294967295", "direct-action"});
+}
+
+void Upgrading::expect_settings_saved() {
+    const std::string link = pair().link("primary");
+    EXPECT_EQ(link.find("mtu 1400"), std::string::npos) << link;
+    EXPECT_EQ(link.find("qlen 321"), std::string::npos) << link;
+    if (!has_filters()) return;
+    const std::string ns = bed().guest().name();
+    const std::string filter = run({"bridge", "-n", ns, "fdb", "show", "dev", "primary"}).out;
+    EXPECT_NE(filter.find(other_mac), std::string::npos) << filter;
+}
+
 /// What a user of the guest could have set.
 std::string Upgrading::snapshot() {
     const std::string ns = bed().guest().name();
     EXPECT_TRUE(bed().addresses_ready("standby", default_patience));
     std::string all;
+    for (const char *dev : {"standby", "primary"}) {
+        all += filters_in(run({"bridge", "-n", ns, "fdb", "show", "dev", dev}).out);
+        for (const char *side : {"ingress", "egress"})
+            all += run({"tc", "-n", ns, "filter", "show", "dev", dev, side}).out;
+    }
     for (const std::vector<std::string> &command : std::vector<std::vector<std::string>>{
              {"ip", "-n", ns, "-d", "link"},
              {"ip", "-n", ns, "addr"},

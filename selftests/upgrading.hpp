@@ -10,6 +10,8 @@
 #include "selftests/pins.hpp"
 #include "testbed/process.hpp"
 
+#include <map>
+
 namespace hitless::selftest {
 
 enum class Place { tcx, clsact, dispatcher, alone };
@@ -43,11 +45,15 @@ class Flows {
     void expect_exactly_once(const std::string &event);
 
   private:
+    std::map<std::string, std::uint64_t> drops() const;
+    std::string dropped() const;
+
     Testbed &bed_;
     Traffic traffic_;
     Flow up_, down_;
     Marks from_;
     std::uint64_t up_from_ = 0, down_from_ = 0;
+    std::map<std::string, std::uint64_t> drops_from_;
 };
 
 class Upgrading : public testing::TestWithParam<Way> {
@@ -69,6 +75,11 @@ class Upgrading : public testing::TestWithParam<Way> {
     void move_addresses();
     /// What a user of the guest could have set.
     std::string snapshot();
+    /// Before an attach: what a pair changes on its NICs is set to something else than it makes of
+    /// it, so that only what was saved can give it back.
+    void set_settings();
+    /// And that the older pair has changed it, so that there is something to carry.
+    void expect_settings_saved();
     bool upgrade_is_left();
     void expect_ours();
     /// The older pair is in force as `before` was, and nothing else is left.
@@ -80,7 +91,8 @@ class Upgrading : public testing::TestWithParam<Way> {
 
   private:
     bool has_word(const char *word) const;
-    void add_filter(); ///< for which ours goes to clsact
+    bool has_filters() const; ///< a move to another namespace would drop them
+    void add_filter();        ///< for which ours goes to clsact
     void mount_libxdp();
 
     std::string libxdp_; ///< a bpffs
