@@ -10,6 +10,7 @@ namespace {
 
 class Upgrade : public Upgrading {};
 class UpgradeXdp : public Upgrading {};
+class UpgradePart : public Upgrading {};
 class UpgradeHidden : public Upgrading {};
 
 TEST_P(Upgrade, LosesNoFrameAndNoSetting) {
@@ -133,6 +134,29 @@ TEST_P(UpgradeXdp, RefusedWhereItCannotBeRead) {
     expect_ours();
 }
 
+/// Each of its pins in turn: those of a model's own as well.
+TEST_P(UpgradePart, RefusedWhereOneIsMissing) {
+    attach_older();
+    move_addresses();
+    const Ids before = pinned_ids();
+    const std::vector<std::filesystem::path> all = pins();
+    EXPECT_GT(all.size(), 10U);
+    for (const std::filesystem::path &pin : all) {
+        SCOPED_TRACE(pin.filename());
+        std::filesystem::rename(pin, bpffs() + "/kept");
+        for (const std::vector<std::string> &line :
+             std::vector<std::vector<std::string>>{{"upgrade"}, {"upgrade", "--check"}}) {
+            const Outcome o = pair().cli(line);
+            EXPECT_EQ(o.code, 1) << o.shown();
+            EXPECT_NE(o.err.find("the pair is incomplete"), std::string::npos) << o.shown();
+        }
+        std::filesystem::rename(bpffs() + "/kept", pin);
+        expect_older(before);
+    }
+    EXPECT_EQ(pair().cli({"upgrade"}).code, 0);
+    expect_ours();
+}
+
 /// The failover device of an older pair is nobody's primary.
 TEST_P(UpgradeHidden, AnotherPairTakesNoDeviceOfTheOlderOne) {
     attach_older();
@@ -146,6 +170,9 @@ TEST_P(UpgradeHidden, AnotherPairTakesNoDeviceOfTheOlderOne) {
 
 INSTANTIATE_TEST_SUITE_P(Way, Upgrade, testing::ValuesIn(upgrade_ways()), name_of_way);
 INSTANTIATE_TEST_SUITE_P(Way, UpgradeXdp, testing::ValuesIn(upgrade_ways_by_xdp()), name_of_way);
+INSTANTIATE_TEST_SUITE_P(Way, UpgradePart,
+                         testing::ValuesIn(upgrade_ways_named({"two_gate", "three", "xdp"})),
+                         name_of_way);
 INSTANTIATE_TEST_SUITE_P(Way, UpgradeHidden,
                          testing::Values(Way{
                              "hidden", {NicKind::tap, HL_MODEL_HIDDEN}, {"--model", "hidden"}}),
