@@ -51,6 +51,22 @@ std::uint32_t map_id(const fs::path &pin) {
     return fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &size) ? info.id : 0;
 }
 
+std::set<std::uint32_t> programs_with(std::uint32_t map) {
+    std::set<std::uint32_t> with;
+    for (const std::uint32_t program : pinned_ids().programs) {
+        const Fd fd(bpf_prog_get_fd_by_id(program));
+        std::uint32_t maps[64] = {};
+        bpf_prog_info info{};
+        info.nr_map_ids = std::size(maps);
+        info.map_ids = reinterpret_cast<std::uintptr_t>(maps);
+        std::uint32_t size = sizeof info;
+        if (fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &size) &&
+            std::ranges::find(maps, map) != std::end(maps))
+            with.insert(program);
+    }
+    return with;
+}
+
 bool gone(const Ids &ids) {
     const auto none = [](const std::set<std::uint32_t> &all, int (*open)(std::uint32_t)) {
         return std::ranges::none_of(all, [&](auto id) { return bool(Fd(open(id))); });

@@ -20,7 +20,7 @@ TEST_P(UpgradeBeside, AnOlderControllerIsFenced) {
     attach_older();
     Process controller(older_command({"run"}));
     ASSERT_TRUE(until([&] { return controller.out().find("in our care") != std::string::npos; }));
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     const Outcome o = pair().cli({"upgrade"});
     ASSERT_EQ(o.code, 0) << o.shown();
     const std::string pid = std::to_string(controller.pid());
@@ -56,7 +56,7 @@ TEST_P(UpgradeBeside, AControllerTakesOver) {
     attach_older();
     Process controller(older_command({"run"}));
     ASSERT_TRUE(until([&] { return controller.out().find("in our care") != std::string::npos; }));
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     controller.signal(SIGKILL);
     controller.wait();
     std::filesystem::remove(PrivateState::dir() + "/control");
@@ -74,7 +74,7 @@ TEST_P(UpgradeBeside, AControllerTakesOver) {
 /// An older command has opened the record, and writes after ours is published.
 TEST_P(UpgradeBeside, AnOlderWriterIsWaitedFor) {
     attach_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     const std::string record = pins().front().parent_path() / "pair";
     HeldWithRecord choice(older_command({"switch", "standby", "standby"}),
                           older_command({"switch", "standby", "auto"}));
@@ -105,7 +105,7 @@ TEST_P(UpgradeBeside, AnOlderWriterThatStaysIsNamed) {
 
 TEST_P(UpgradeBeside, TwoAtOnce) {
     attach_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     Process first(newer_command({"upgrade"})), second(newer_command({"upgrade"}));
     EXPECT_EQ(first.wait(), 0);
     EXPECT_EQ(second.wait(), 0);
@@ -119,7 +119,7 @@ TEST_P(UpgradeBeside, TwoAtOnce) {
 /// Refused whole: the pair stays in force, with the reason.
 TEST_P(UpgradeBeside, Refused) {
     attach_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     const Ids before = pinned_ids();
     Outcome o = run({"nsenter", "--net=/run/netns/" + bed().guest().name(), "setpriv",
                      "--bounding-set=-perfmon,-sys_admin,-bpf",
@@ -148,7 +148,7 @@ TEST_P(UpgradeBeside, Refused) {
 /// With one descriptor more at a time it comes one step further, and is undone whole.
 TEST_P(UpgradeBeside, RefusedForWantOfDescriptors) {
     attach_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     const Ids before = pinned_ids();
     unsigned undone = 0;
     for (unsigned limit = 8;; limit++) {

@@ -109,7 +109,7 @@ class UpgradeRefused : public UpgradeDies {
 
 TEST_P(UpgradeDies, AtEachStep) {
     make_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     // Taps are carried by threads, which do not keep up with twice the frames on a busy machine.
     if (way().with.kind == NicKind::veth) flows.flood();
     std::map<std::string, unsigned> died;
@@ -142,7 +142,7 @@ TEST_P(UpgradeDies, AtEachStep) {
 TEST_P(UpgradeRefused, AtEachStep) {
     if (!can_refuse) GTEST_SKIP() << "not on this machine";
     make_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     std::map<std::string, unsigned> without_room = refuse_each(flows, ENOSPC);
     std::map<std::string, unsigned> without_memory = refuse_each(flows, ENOMEM);
     EXPECT_EQ(without_room, without_memory);

@@ -34,7 +34,7 @@ std::vector<Way> upgrade_ways_named(const std::set<std::string> &names);
 /// Numbered frames of every kind, both ways.
 class Flows {
   public:
-    explicit Flows(Testbed &bed);
+    Flows(Testbed &bed, NicKind kind);
     void mark();
     bool pass(unsigned frames) { return traffic_.pass(frames); }
     /// The switch forgets where the guest is: unicast to it comes by both NICs from now on.
@@ -42,6 +42,9 @@ class Flows {
     /// After an attach: flooded frames are not told from those that move (the first 100 ms), and
     /// the first of them has come.
     void settle();
+    /// The control: what comes twice, and late, while nothing happens to the pair.
+    void measure_alone(unsigned frames);
+    Tally broadcasts_down() const; ///< since the mark
     void expect_exactly_once(const std::string &event);
 
   private:
@@ -54,6 +57,8 @@ class Flows {
     Marks from_;
     std::uint64_t up_from_ = 0, down_from_ = 0;
     std::map<std::string, std::uint64_t> drops_from_;
+    bool excuses_late_; ///< taps
+    std::string alone_ = "nothing is known";
 };
 
 class Upgrading : public testing::TestWithParam<Way> {
