@@ -99,6 +99,7 @@ class Upgrading : public testing::TestWithParam<Way> {
     bool has_filters() const; ///< a move to another namespace would drop them
     void add_filter();        ///< for which ours goes to clsact
     void mount_libxdp();
+    void lengthen_queues();
 
     std::string libxdp_; ///< a bpffs
 
