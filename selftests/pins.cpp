@@ -39,7 +39,7 @@ Ids pinned_ids() {
         };
         note("bpf-prog", bpf_prog_info{}, &bpf_prog_info::id, ids.programs);
         note("bpf-map", bpf_map_info{}, &bpf_map_info::id, ids.maps);
-        note("bpf_link", bpf_link_info{}, &bpf_link_info::id, ids.links);
+        note("bpf-link", bpf_link_info{}, &bpf_link_info::id, ids.links);
     }
     return ids;
 }
@@ -49,6 +49,22 @@ std::uint32_t map_id(const fs::path &pin) {
     bpf_map_info info{};
     std::uint32_t size = sizeof info;
     return fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &size) ? info.id : 0;
+}
+
+std::set<std::uint32_t> programs_with(std::uint32_t map) {
+    std::set<std::uint32_t> with;
+    for (const std::uint32_t program : pinned_ids().programs) {
+        const Fd fd(bpf_prog_get_fd_by_id(program));
+        std::uint32_t maps[64] = {};
+        bpf_prog_info info{};
+        info.nr_map_ids = std::size(maps);
+        info.map_ids = reinterpret_cast<std::uintptr_t>(maps);
+        std::uint32_t size = sizeof info;
+        if (fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &size) &&
+            std::ranges::find(maps, map) != std::end(maps))
+            with.insert(program);
+    }
+    return with;
 }
 
 bool gone(const Ids &ids) {

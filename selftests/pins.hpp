@@ -20,6 +20,8 @@ struct Ids {
     bool operator==(const Ids &) const = default;
 };
 Ids pinned_ids();
+/// Of the pinned programs, those that use this map.
+std::set<std::uint32_t> programs_with(std::uint32_t map);
 bool gone(const Ids &);
 /// 0 when nothing is pinned there.
 std::uint32_t map_id(const std::filesystem::path &pin);

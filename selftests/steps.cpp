@@ -139,7 +139,7 @@ struct Stop {
 template <typename Name>
 Stop stop_before(pid_t pid, const std::string &from, unsigned n, Name name) {
     Stop at{.pid = pid, .call = {}, .step = "", .state = 0};
-    bool counting = false;
+    bool counting = from.empty();
     int signal = 0;
     while (true) {
         ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
@@ -237,15 +237,23 @@ Refusal refuse_step(const std::vector<std::string> &command, const std::string &
                     int error) {
     const Fd err(memfd_create("stderr", MFD_CLOEXEC));
     Stop at = stop_before(start_traced(command, err.get()), from, n, refusable);
-    if (!at.step.empty()) {
+    const std::string step = at.step;
+    const bool from_then_on = step == "program" || step == "map";
+    const auto alike = [&](const Call &call) { return refusable(call) == step ? step : ""; };
+    while (!at.step.empty()) {
         refuse(at.pid, error);
+        if (from_then_on) {
+            at = stop_before(at.pid, "", 1, alike);
+            continue;
+        }
         ptrace(PTRACE_DETACH, at.pid, nullptr, 0);
         waitpid(at.pid, &at.state, 0);
+        break;
     }
     std::string said(4096, '\0');
     const ssize_t size = pread(err.get(), said.data(), said.size(), 0);
     said.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-    return {at.step, WIFEXITED(at.state) ? WEXITSTATUS(at.state) : -1, said};
+    return {step, WIFEXITED(at.state) ? WEXITSTATUS(at.state) : -1, said};
 }
 
 } // namespace hitless::selftest

@@ -19,7 +19,8 @@ std::string die_before(const std::vector<std::string> &command, const std::strin
                        unsigned n);
 
 /// The same, but the kernel refuses that one step, and the command goes on. Loading a program or
-/// making a map is a step as well, and removing is none. Only where `can_refuse`.
+/// making a map is a step as well, and removing is none. Those two are refused from then on, for
+/// libbpf asks again in other ways. Only where `can_refuse`.
 struct Refusal {
     std::string step; ///< "" when the command ended before
     int code;

@@ -20,7 +20,7 @@ TEST_P(UpgradeBeside, AnOlderControllerIsFenced) {
     attach_older();
     Process controller(older_command({"run"}));
     ASSERT_TRUE(until([&] { return controller.out().find("in our care") != std::string::npos; }));
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     const Outcome o = pair().cli({"upgrade"});
     ASSERT_EQ(o.code, 0) << o.shown();
     const std::string pid = std::to_string(controller.pid());
@@ -56,7 +56,7 @@ TEST_P(UpgradeBeside, AControllerTakesOver) {
     attach_older();
     Process controller(older_command({"run"}));
     ASSERT_TRUE(until([&] { return controller.out().find("in our care") != std::string::npos; }));
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     controller.signal(SIGKILL);
     controller.wait();
     std::filesystem::remove(PrivateState::dir() + "/control");
@@ -74,7 +74,7 @@ TEST_P(UpgradeBeside, AControllerTakesOver) {
 /// An older command has opened the record, and writes after ours is published.
 TEST_P(UpgradeBeside, AnOlderWriterIsWaitedFor) {
     attach_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     const std::string record = pins().front().parent_path() / "pair";
     HeldWithRecord choice(older_command({"switch", "standby", "standby"}),
                           older_command({"switch", "standby", "auto"}));
@@ -105,7 +105,7 @@ TEST_P(UpgradeBeside, AnOlderWriterThatStaysIsNamed) {
 
 TEST_P(UpgradeBeside, TwoAtOnce) {
     attach_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     Process first(newer_command({"upgrade"})), second(newer_command({"upgrade"}));
     EXPECT_EQ(first.wait(), 0);
     EXPECT_EQ(second.wait(), 0);
@@ -119,33 +119,20 @@ TEST_P(UpgradeBeside, TwoAtOnce) {
 /// Refused whole: the pair stays in force, with the reason.
 TEST_P(UpgradeBeside, Refused) {
     attach_older();
-    Flows flows(bed());
+    Flows flows(bed(), way().with.kind);
     const Ids before = pinned_ids();
-    struct {
-        const char *what;
-        std::vector<std::string> under; ///< a command that runs the rest of its line
-        const char *says;
-    } const cases[] = {
-        {"no descriptors", {"prlimit", "--nofile=24"}, "Too many open files"},
-        {"no right to load programs",
-         {"setpriv", "--bounding-set=-perfmon,-sys_admin,-bpf",
-          "--inh-caps=-perfmon,-sys_admin,-bpf"},
-         "not permitted"},
-    };
-    for (const auto &c : cases) {
-        SCOPED_TRACE(c.what);
-        std::vector<std::string> line = newer_command({"upgrade"});
-        line.insert(line.begin(), c.under.begin(), c.under.end());
-        const Outcome o = run(line);
-        EXPECT_NE(o.code, 0) << o.shown();
-        EXPECT_NE(o.err.find(c.says), std::string::npos) << o.shown();
-        EXPECT_FALSE(upgrade_is_left());
-        EXPECT_TRUE(pinned_ids() == before);
-        flows.expect_exactly_once(c.what);
-    }
+    Outcome o = run({"nsenter", "--net=/run/netns/" + bed().guest().name(), "setpriv",
+                     "--bounding-set=-perfmon,-sys_admin,-bpf",
+                     "--inh-caps=-perfmon,-sys_admin,-bpf", hitless_binary(), "upgrade"});
+    EXPECT_EQ(o.code, 1) << o.shown();
+    EXPECT_NE(o.err.find("not permitted"), std::string::npos) << o.shown();
+    EXPECT_NE(o.err.find("as root: `hitless upgrade`"), std::string::npos) << o.shown();
+    EXPECT_FALSE(upgrade_is_left());
+    EXPECT_TRUE(pinned_ids() == before);
+    flows.expect_exactly_once("no right to load programs");
     const std::string dir = pins().front().parent_path();
     std::filesystem::rename(dir + "/ring", bpffs() + "/kept"); // a part is missing
-    Outcome o = pair().cli({"upgrade"});
+    o = pair().cli({"upgrade"});
     EXPECT_EQ(o.code, 1) << o.shown();
     EXPECT_NE(o.err.find("incomplete"), std::string::npos) << o.shown();
     EXPECT_EQ(pair().cli({"upgrade", "--check"}).code, 1);
@@ -155,6 +142,31 @@ TEST_P(UpgradeBeside, Refused) {
     o = pair().cli({"upgrade"});
     EXPECT_EQ(o.code, 0) << o.shown();
     flows.expect_exactly_once("at last");
+    expect_ours();
+}
+
+/// With one descriptor more at a time it comes one step further, and is undone whole.
+TEST_P(UpgradeBeside, RefusedForWantOfDescriptors) {
+    attach_older();
+    Flows flows(bed(), way().with.kind);
+    const Ids before = pinned_ids();
+    unsigned undone = 0;
+    for (unsigned limit = 8;; limit++) {
+        ASSERT_LT(limit, 200U);
+        SCOPED_TRACE(fmt::format("{} descriptors", limit));
+        std::vector<std::string> line = newer_command({"upgrade"});
+        line.insert(line.begin(), {"prlimit", fmt::format("--nofile={}:1024", limit)});
+        const Outcome o = run(line);
+        if (o.code == 0) break;
+        EXPECT_NE(o.err.find("Too many open files"), std::string::npos) << o.shown();
+        EXPECT_EQ(o.err.find("as root"), std::string::npos) << o.shown();
+        EXPECT_FALSE(upgrade_is_left());
+        EXPECT_TRUE(pinned_ids() == before);
+        undone += o.err.find("it stays in force as the older version made it; "
+                             "`ulimit -n 1024 && hitless upgrade`") != std::string::npos;
+    }
+    EXPECT_GT(undone, 5U);
+    flows.expect_exactly_once(fmt::format("refused {} times, then done", undone));
     expect_ours();
 }
 

@@ -10,6 +10,8 @@
 #include "selftests/pins.hpp"
 #include "testbed/process.hpp"
 
+#include <map>
+
 namespace hitless::selftest {
 
 enum class Place { tcx, clsact, dispatcher, alone };
@@ -32,7 +34,7 @@ std::vector<Way> upgrade_ways_named(const std::set<std::string> &names);
 /// Numbered frames of every kind, both ways.
 class Flows {
   public:
-    explicit Flows(Testbed &bed);
+    Flows(Testbed &bed, NicKind kind);
     void mark();
     bool pass(unsigned frames) { return traffic_.pass(frames); }
     /// The switch forgets where the guest is: unicast to it comes by both NICs from now on.
@@ -40,14 +42,23 @@ class Flows {
     /// After an attach: flooded frames are not told from those that move (the first 100 ms), and
     /// the first of them has come.
     void settle();
+    /// The control: what comes twice, and late, while nothing happens to the pair.
+    void measure_alone(unsigned frames);
+    Tally broadcasts_down() const; ///< since the mark
     void expect_exactly_once(const std::string &event);
 
   private:
+    std::map<std::string, std::uint64_t> drops() const;
+    std::string dropped() const;
+
     Testbed &bed_;
     Traffic traffic_;
     Flow up_, down_;
     Marks from_;
     std::uint64_t up_from_ = 0, down_from_ = 0;
+    std::map<std::string, std::uint64_t> drops_from_;
+    bool excuses_late_; ///< taps
+    std::string alone_ = "nothing is known";
 };
 
 class Upgrading : public testing::TestWithParam<Way> {
@@ -69,6 +80,11 @@ class Upgrading : public testing::TestWithParam<Way> {
     void move_addresses();
     /// What a user of the guest could have set.
     std::string snapshot();
+    /// Before an attach: what a pair changes on its NICs is set to something else than it makes of
+    /// it, so that only what was saved can give it back.
+    void set_settings();
+    /// And that the older pair has changed it, so that there is something to carry.
+    void expect_settings_saved();
     bool upgrade_is_left();
     void expect_ours();
     /// The older pair is in force as `before` was, and nothing else is left.
@@ -80,8 +96,10 @@ class Upgrading : public testing::TestWithParam<Way> {
 
   private:
     bool has_word(const char *word) const;
-    void add_filter(); ///< for which ours goes to clsact
+    bool has_filters() const; ///< a move to another namespace would drop them
+    void add_filter();        ///< for which ours goes to clsact
     void mount_libxdp();
+    void lengthen_queues();
 
     std::string libxdp_; ///< a bpffs
 

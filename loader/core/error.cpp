@@ -20,6 +20,16 @@ Error::Error(int code, std::string_view action, std::string_view way_out)
 Error::Error(int code, std::string_view action, std::string_view cause, std::string_view way_out)
     : std::runtime_error(sentence(action, cause, way_out)), code_(code) {}
 
+std::string_view way_out_of_shortage(int code) {
+    switch (code) {
+    case EMFILE: return "`ulimit -n 1024` raises the limit";
+    case ENFILE:
+    case ENOMEM:
+    case ENOSPC: return "try again when there is room";
+    default: return "";
+    }
+}
+
 bool is_lack(int code) {
     constexpr int enotsupp = 524; // include/linux/errno.h: not for userspace, and yet seen there
     switch (code) {

@@ -26,6 +26,10 @@ class Error : public std::runtime_error {
     int code_;
 };
 
+/// What mends a lack of this moment (memory, descriptors), whatever was being done; "" where the
+/// errno is another.
+std::string_view way_out_of_shortage(int code);
+
 /// Whether an errno says that the kernel does not have what it was asked for, so that something
 /// lesser may do; not that it refused, or had no room this time.
 bool is_lack(int code);

@@ -59,6 +59,8 @@ MENDED = {
     "sed -i '/^\\\\[Match\\\\]/a {}' {}", "ip netns exec {} {}", "`kill {}`", "dhclient {}",
     "`ethtool -K OTHER-END tx off txvlan off`, then attach with --checksums-complete", "ethtool -K OTHER-END gro on",
     IN_THE_WAY,
+    "`ulimit -n 1024 && hitless upgrade`", "as root: `hitless upgrade`",
+    "when that is mended: `hitless upgrade`; or `hitless detach {}`, and attach it anew",
 }
 # These only show something; each is run, and what it shows is all that it promises.
 SHOWN = {
@@ -77,6 +79,7 @@ SHOWN = {
 HOST = "tests/cli/test_host.py"
 LAB = "selftests/lab/scenarios/remedies.py"
 UPGRADE = "selftests/upgrade_test.cpp"
+REFUSED = "selftests/upgrade_dies_test.cpp"
 DISTRO = "selftests/distro/test_networkmanager.py"
 # Needs hardware, another kernel or other packages: where it is run, or why it cannot be.
 ELSEWHERE = {
@@ -99,7 +102,7 @@ ELSEWHERE = {
     "`hitless host take {}`": "tests/host/plugging_test.cpp",
     "go on in the mount namespace in which they are; where they are lost, `ip link set NIC xdp off` takes every XDP "
     "program off": UPGRADE,
-    "hitless upgrade": "tests/cli/test_versions.py",
+    "hitless upgrade": "tests/cli/test_versions.py", "when there is room again: `hitless upgrade`": REFUSED,
     "it stays in force; `hitless upgrade` takes it over without losing a frame": UPGRADE, "kill {}": UPGRADE,
     "hitless: process {} is a controller of another version: it keeps none of these pairs; "
     "`systemctl restart hitless`, or `kill {}` and `hitless run`\\n": UPGRADE,
@@ -605,6 +608,46 @@ class Remedies(NetCase):
         with mmap.mmap(fd, 4096) as pair:
             struct.pack_into("=I", pair, at, value)
         os.close(fd)
+
+    def older(self):
+        self.attach()
+        self.set_word(VERSION, OURS - 1)
+
+    def refuses_to_upgrade(self, *prefix):
+        done = self.hitless("upgrade", prefix=prefix)
+        return done.stderr if "it stays in force as the older version made it" in done.stderr else ""
+
+    def taken_over(self):
+        self.assertTrue(self.status()[0]["healthy"])
+
+    def test_an_upgrade_without_descriptors(self):
+        self.older()
+        said = (self.refuses_to_upgrade("prlimit", f"--nofile={few}:1024") for few in range(8, 80))
+        self.mend("`ulimit -n 1024 && hitless upgrade`", next(filter(None, said)))
+        self.taken_over()
+
+    def test_an_upgrade_without_rights(self):
+        self.older()
+        said = self.refuses_to_upgrade("setpriv", "--bounding-set=-perfmon,-sys_admin,-bpf",
+                                       "--inh-caps=-perfmon,-sys_admin,-bpf")
+        self.mend("as root: `hitless upgrade`", said)
+        self.taken_over()
+
+    def test_an_upgrade_of_an_incomplete_pair(self):
+        self.older()
+        literal = "when that is mended: `hitless upgrade`; or `hitless detach {}`, and attach it anew"
+        pins = f"{self.state}/bpf/{self.pins()[0]}"
+        os.rename(f"{pins}/bell", f"{self.state}/bpf/kept")
+        said = self.refuses_to_upgrade()
+        os.rename(f"{self.state}/bpf/kept", f"{pins}/bell")
+        self.mend(literal, said)
+        self.taken_over()
+        self.set_word(VERSION, OURS - 1)
+        os.unlink(f"{pins}/bell")
+        done = self.type(re.search("or `([^`]+)`", self.refuses_to_upgrade())[1])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.attach()
+        self.taken_over()
 
     def test_an_incomplete_pair(self):
         self.attach()

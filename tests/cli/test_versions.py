@@ -51,6 +51,11 @@ class Versions(NetCase):
             with self.subTest(line):
                 self.expect(1, *line, says=[*says, "hitless detach"])
 
+    def upgrade_refuses(self, *says):
+        for line in (["upgrade"], ["upgrade", "--check"]):
+            with self.subTest(line):
+                self.expect(1, *line, says=says)
+
     def removed_by_detach(self):
         self.assertEqual(len(self.pins()), 1, "it stayed in force")
         done = self.expect(0, "detach", "sby")
@@ -80,20 +85,36 @@ class Versions(NetCase):
         self.expect(0, "detach", "sby")
         unchanged(self, self.before)
 
+    def test_former_with_a_part_missing(self):
+        """Any one of its pins; and it is as it was when that is back."""
+        struct.pack_into("=I", self.pair, VERSION, OURS - 1)
+        parts = sorted(os.listdir(self.dir))
+        self.assertLess({"pair", "twins", "counters", "link_egress"}, set(parts))
+        for part in parts:
+            os.rename(f"{self.dir}/{part}", f"{self.state}/bpf/kept")
+            with self.subTest(part=part):
+                self.upgrade_refuses("the pair is incomplete", "`hitless detach")
+                self.assertEqual(sorted(os.listdir(self.dir)), [p for p in parts if p != part])
+                self.assertEqual(self.u32(VERSION), OURS - 1)
+            os.rename(f"{self.state}/bpf/kept", f"{self.dir}/{part}")
+        self.assertEqual(self.expect(0, "upgrade").stdout, f"sby: taken over from ABI {OURS - 1}\n")
+        self.assertTrue(self.status()[0]["healthy"])
+
     def test_neither_ours_nor_the_one_before(self):
         struct.pack_into("=I", self.pair, VERSION, OURS - 2)
-        for line in (["upgrade"], ["upgrade", "--check"]):
-            self.expect(1, *line, says=[f"(ABI {OURS - 2}, this is {OURS})", "it stays in force"])
+        self.upgrade_refuses(f"(ABI {OURS - 2}, this is {OURS})", "it stays in force", "hitless detach")
         self.removed_by_detach()
 
     def test_newer(self):
         struct.pack_into("=I", self.pair, VERSION, OURS + 1)
         self.everything_says(f"made by another version of hitless (ABI {OURS + 1}, this is {OURS})")
+        self.upgrade_refuses(f"(ABI {OURS + 1}, this is {OURS})", "it stays in force", "hitless detach")
         self.removed_by_detach()
 
     def test_strange(self):
         struct.pack_into("=I", self.pair, MAGIC, 0x12345678)
         self.everything_says("another version")
+        self.upgrade_refuses("another version", "it stays in force", "hitless detach")
         self.removed_by_detach()
 
     def test_detach_all(self):

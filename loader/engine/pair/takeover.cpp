@@ -141,6 +141,27 @@ void clear_takeover_of(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     if (dir.has_upgrade(name)) clear_takeover(dir, rtnl, name);
 }
 
+/// By the errno; the names of pairs are those that `detach` takes.
+std::string way_out(int error, const std::string &name) {
+    switch (error) {
+    case EMFILE: return "`ulimit -n 1024 && hitless upgrade`";
+    case ENFILE:
+    case ENOMEM:
+    case ENOSPC: return "when there is room again: `hitless upgrade`";
+    case EPERM: return "as root: `hitless upgrade`";
+    default:
+        return fmt::format("when that is mended: `hitless upgrade`; or `hitless detach {}`, and "
+                           "attach it anew",
+                           name);
+    }
+}
+
+Error refusal(const Error &error, const std::string &name, const std::string &why) {
+    return Error(error.code(), fmt::format("take over the pair {}", name),
+                 why + "; it stays in force as the older version made it",
+                 way_out(error.code(), name));
+}
+
 } // namespace
 
 std::string take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
@@ -159,16 +180,19 @@ std::string take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
                                                        "yet: {}",
                                                        why)
                                          : "";
-        throw Error(error.code(), fmt::format("take over the pair {}", name),
-                    why + "; it stays in force as the older version made it", "");
+        throw refusal(error, name, why);
     }
 }
 
 void check_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
-    Pair former = Pair::open_former(dir.path(name));
-    refuse_unreachable(former, rtnl);
-    Pair::try_to_follow(former);
-    each_hook(former.state(), rtnl, [&](hl_hook_id hook) { former.try_to_follow(hook); });
+    try {
+        Pair former = Pair::open_former(dir.path(name));
+        refuse_unreachable(former, rtnl);
+        Pair::try_to_follow(former);
+        each_hook(former.state(), rtnl, [&](hl_hook_id hook) { former.try_to_follow(hook); });
+    } catch (const Error &error) {
+        throw refusal(error, name, error.what());
+    }
 }
 
 bool clear_takeovers(StateDir &dir, Rtnl &rtnl) {

@@ -7,6 +7,7 @@
 #include "loader/kernel/bpf/programs.hpp"
 #include "loader/kernel/bpf/xdp_object.hpp"
 
+#include <bpf/bpf.h>
 #include <cerrno>
 #include <fmt/format.h>
 #include <linux/capability.h>
@@ -95,7 +96,16 @@ int take(Objects &out, tc_bpf &skeleton, const LoadOptions &options, hl_liveness
     if (error == EPERM || !allowed)
         throw Error(EPERM, "load the BPF programs",
                     "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
-    throw Error(error, "load the BPF programs", "`hitless doctor` says what this kernel lacks");
+    std::string_view shortage = way_out_of_shortage(error);
+    throw Error(error, "load the BPF programs",
+                shortage.empty() ? "`hitless doctor` says what this kernel lacks" : shortage);
+}
+
+/// libbpf tries what the kernel has, and takes a shortage that it meets there for a lack.
+int shortage_behind(int error) {
+    if (!is_lack(error)) return error;
+    Fd plain(bpf_map_create(BPF_MAP_TYPE_ARRAY, nullptr, sizeof(int), sizeof(int), 1, nullptr));
+    return plain || way_out_of_shortage(errno).empty() ? error : errno;
 }
 
 } // namespace
@@ -114,6 +124,7 @@ Loaded load_objects(const LoadOptions &options) {
             hold_maps(loaded.objects);
             return loaded;
         }
+        error = shortage_behind(error);
         if (!is_lack(error)) break;
     }
     load_failed(error);

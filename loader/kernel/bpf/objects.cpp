@@ -49,6 +49,15 @@ Objects open_all(const std::string &dir, MayLack may_lack) {
     return out;
 }
 
+/// Of a pin that cannot be opened.
+std::string way_out(int error, const std::string &dir) {
+    if (error == ENOENT)
+        return fmt::format("the pair is incomplete: `hitless detach {}` removes it",
+                           dir.substr(dir.rfind('/') + 1));
+    std::string_view shortage = way_out_of_shortage(error);
+    return std::string(shortage.empty() ? "run as root" : shortage);
+}
+
 } // namespace
 
 Fd &slot_of(Objects &objects, ProgramSlot slot) {
@@ -66,7 +75,7 @@ const Fd &slot_of(const Objects &objects, ProgramSlot slot) {
 
 Fd duplicate(int fd) {
     Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-    if (!out) throw Error(errno, "keep the BPF objects", "`ulimit -n 1024` raises the limit");
+    if (!out) throw Error(errno, "keep the BPF objects", way_out_of_shortage(errno));
     return out;
 }
 
@@ -92,12 +101,7 @@ void hold_maps(int program_fd, const Fd &nics) {
 Fd open_pin(const std::string &dir, const char *name) {
     std::string path = fmt::format("{}/{}", dir, name);
     Fd out(bpf_obj_get(path.c_str()));
-    if (!out)
-        throw Error(errno, fmt::format("open {}", path),
-                    errno == ENOENT ? fmt::format("the pair is incomplete: `hitless detach {}` "
-                                                  "removes it",
-                                                  dir.substr(dir.rfind('/') + 1))
-                                    : "run as root");
+    if (!out) throw Error(errno, fmt::format("open {}", path), way_out(errno, dir));
     return out;
 }
 

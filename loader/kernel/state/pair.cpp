@@ -103,7 +103,20 @@ Pair Pair::open_remains(const std::string &dir) {
 
 Pair Pair::open_former(const std::string &dir) {
     PairRecord version_first(dir, Versions::former);
-    return Pair(open_objects(dir), dir);
+    Pair former(open_objects(dir), dir);
+    former.expect_whole();
+    return former;
+}
+
+void Pair::expect_whole() const {
+    const auto expect = [&](const char *pin) { open_pin(dir_, pin); };
+    if (state().datapath == HL_DATAPATH_XDP && !objects_.ports) expect("ports");
+    for (const HookRow &row : model().hooks) {
+        uint8_t kind = state().hook[row.hook].kind;
+        if (row.slot == ProgramSlot::bounce && !objects_.bounce) expect("bounce");
+        if (kind != HL_HOOK_NONE && kind != HL_HOOK_CLSACT)
+            expect(std::string(hook_pins[row.hook]).c_str());
+    }
 }
 
 Pair Pair::follow(const Pair &former, const std::string &dir) {

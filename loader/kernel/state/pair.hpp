@@ -100,6 +100,7 @@ class Pair {
 
   private:
     Pair(Objects objects, std::string dir);
+    void expect_whole() const; ///< throws where something that its model and hooks need is gone
     void put(uint32_t key, Ifindex) const;
     bool taken(uint32_t key) const;
     int program(hl_hook_id) const;
