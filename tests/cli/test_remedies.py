@@ -74,7 +74,7 @@ SHOWN = {
     "another filter may have the priority {}, which ours needs: `tc filter show dev {} ingress` shows it; give it another",
     "give it another; `tc filter show dev {} egress` shows it",
     "hitless: switch {}: still on the {} after {} s; vetoes: {}; `hitless status {}` shows more\\n",
-    "bpftool prog show id {}", "{}tc filter show dev {} egress",
+    "bpftool prog show id {}", "{}tc filter show dev {} egress", "{}tc -s qdisc show dev {}",
 }
 HOST = "tests/cli/test_host.py"
 LAB = "selftests/lab/scenarios/remedies.py"
@@ -553,6 +553,14 @@ class Remedies(NetCase):
             self.show("{}tc filter show dev {} egress", told["remedy"], "tc.o:[tc]")
             sh("tc qdisc del dev pri clsact")
             wait_until(lambda: not self.doctor_says(ends), "nobody drops any more")
+
+    def test_a_qdisc_that_lets_nothing_out_by_the_primary(self):
+        self.attach()
+        ends = "qdisc tbf on pri, egress: frames of the guest end there"
+        sh("tc qdisc add dev pri root tbf rate 8mbit burst 10k latency 50ms")
+        self.assertIsNone(self.doctor_says(ends), "this one lets frames out")
+        sh("tc qdisc replace dev pri root tbf rate 8kbit burst 30 limit 2000")  # less than any frame
+        self.show("{}tc -s qdisc show dev {}", self.doctor_says(ends)["remedy"], "qdisc tbf")
 
     def doctor_says(self, words):
         found = json.loads(self.hitless("doctor", "-j").stdout)["findings"]
