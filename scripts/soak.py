@@ -348,9 +348,17 @@ class Play:
             if self.overlap == 1:
                 raise
             self.refused = True  # it may have gone with the device, or not go yet
-        if not self.pending and self.refused and self.bed.status() == 3:
-            self.bed.attach()  # which was refused beside an address of the primary's own
+        self.attach_again()
         judge(self.bed, f"undoing {name}", HARMLESS if self.harmless() else HARMFUL)
+
+    def attach_again(self):
+        """What was refused beside an address of the primary's own."""
+        if self.refused and all(name != "detached" for name, _ in self.pending) and self.bed.status() == 3:
+            try:
+                self.bed.attach()
+            except OSError:
+                if not self.pending:
+                    raise
 
     def end(self):
         while self.pending:
