@@ -117,6 +117,13 @@ bool is_entry(pid_t pid, Call &call) {
     return true;
 }
 
+/// Where it leaves the kernel and has to ask the same again: the verifier was interrupted.
+bool returns_again(pid_t pid) {
+    __ptrace_syscall_info info{};
+    return ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) > 0 &&
+           info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == -EAGAIN;
+}
+
 /// Started, and stopped before its first instruction.
 pid_t start_traced(const std::vector<std::string> &command, int err = -1) {
     const pid_t pid = fork();
@@ -139,7 +146,7 @@ struct Stop {
 template <typename Name>
 Stop stop_before(pid_t pid, const std::string &from, unsigned n, Name name) {
     Stop at{.pid = pid, .call = {}, .step = "", .state = 0};
-    bool counting = from.empty();
+    bool counting = from.empty(), counted = false;
     int signal = 0;
     while (true) {
         ptrace(PTRACE_SYSCALL, pid, nullptr, signal);
@@ -147,11 +154,16 @@ Stop stop_before(pid_t pid, const std::string &from, unsigned n, Name name) {
         if (WIFEXITED(at.state) || WIFSIGNALED(at.state)) return at;
         const bool at_call = WSTOPSIG(at.state) == (SIGTRAP | 0x80);
         signal = at_call || WSTOPSIG(at.state) == SIGTRAP ? 0 : WSTOPSIG(at.state);
-        if (!at_call || !is_entry(pid, at.call)) continue;
+        if (!at_call) continue;
+        if (!is_entry(pid, at.call)) {
+            n += std::exchange(counted, false) && returns_again(pid);
+            continue;
+        }
         const std::string step = name(at.call);
         counting =
             counting || (step == "mkdir" && path_of(pid, at.call).find(from) != std::string::npos);
-        if (step.empty() || !counting || --n) continue;
+        counted = !step.empty() && counting;
+        if (!counted || --n) continue;
         at.step = step;
         return at;
     }
