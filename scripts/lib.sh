@@ -14,7 +14,7 @@ build_packages=(
 test_packages=(
   libgtest-dev librapidcheck-dev libtins-dev libbenchmark-dev clang-format-14 clang-tidy-14
   abigail-tools prometheus libclang-rt-14-dev shellcheck ethtool iputils-ping util-linux procps
-  fish zsh mandoc systemd xdp-tools
+  fish zsh mandoc systemd xdp-tools nftables
 )
 
 # Installs what is missing of the Debian packages named, and says so; silent when nothing is.

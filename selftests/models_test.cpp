@@ -50,10 +50,16 @@ TEST_P(Models, SettingsTravelThereAndBack) {
                     "route add default via 10.77.0.1 metric 50\n"
                     "route add 198.51.100.0/24 via 10.77.0.1 src 10.77.0.77 metric 70\n"
                     "route add 2001:db8::/32 via fd77::1 dev standby\n"
+                    "route add local 203.0.113.0/24 dev standby\n"
+                    "route add local 2001:db8:5::/64 dev standby\n"
+                    "addr add 2001:db8:7::1/64 dev standby nodad\n"
+                    "addr add 2001:db8:7::2/64 dev standby nodad\n"
                     "neigh add 10.77.0.50 lladdr 52:54:00:00:00:50 nud permanent dev standby\n");
     bed().guest().sysctl("net/ipv4/conf/standby/arp_notify", "1");
     const auto state = [&](const std::string &dev) {
         std::string all = shown({"route"}) + shown({"-6", "route"}) +
+                          shown({"route", "show", "table", "local", "proto", "boot"}) +
+                          shown({"-6", "route", "show", "table", "local", "proto", "boot"}) +
                           shown({"neigh", "show", "nud", "permanent"});
         for (std::size_t at = 0; (at = all.find(dev, at)) != all.npos;)
             all.replace(at, dev.size(), "DEV");
@@ -68,10 +74,17 @@ TEST_P(Models, SettingsTravelThereAndBack) {
         const std::string all = shown({"-o", "addr", "show", "dev", dev});
         return std::ranges::count(all, '\n');
     };
-    const std::string before = state("standby");
+    /// The first of those that fit is what the guest speaks as.
+    const auto speaks_as = [&] { return shown({"-6", "route", "get", "2001:db8:7::99"}); };
+    const auto ends_with_source = [](const std::string &route) {
+        return route.substr(route.find(" src "));
+    };
+    const std::string before = state("standby"), source = ends_with_source(speaks_as());
+    ASSERT_NE(before.find("local 203.0.113.0/24"), std::string::npos) << before;
     const auto count = addresses("standby");
     pair().attach();
     EXPECT_EQ(state(pair().master()), before);
+    EXPECT_EQ(ends_with_source(speaks_as()), source);
     EXPECT_EQ(addresses(pair().master()), count) << shown({"addr"});
     std::string value = run({"ip", "netns", "exec", guest, "cat",
                              "/proc/sys/net/ipv4/conf/" + pair().master() + "/arp_notify"})
@@ -79,6 +92,7 @@ TEST_P(Models, SettingsTravelThereAndBack) {
     EXPECT_EQ(value, "1\n");
     ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
     EXPECT_EQ(state("standby"), before);
+    EXPECT_EQ(ends_with_source(speaks_as()), source);
     EXPECT_EQ(addresses("standby"), count) << shown({"addr"});
     EXPECT_TRUE(nothing_left());
 }

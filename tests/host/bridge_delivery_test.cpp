@@ -98,6 +98,14 @@ TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
     sh(fmt::format("bridge fdb replace {} dev tap1 master static sticky vlan 11", guest_mac));
     EXPECT_EQ(look().path, DataPath::unknown);
     EXPECT_NE(look().problem.find("some VLANs"), std::string::npos);
+    // Frames without a tag would be in another one.
+    move(DataPath::standby);
+    sh("bridge vlan add dev tap1 vid 10 pvid untagged");
+    EXPECT_NE(move(DataPath::primary).problem.find("are in VLAN 10, not in VLAN 1"),
+              std::string::npos)
+        << look().problem;
+    sh("bridge vlan add dev vf1 vid 10 pvid untagged");
+    EXPECT_EQ(move(DataPath::primary).path, DataPath::primary);
     // A VLAN that the primary's port lacks: refused before anything moves.
     move(DataPath::standby);
     sh("bridge vlan add dev tap1 vid 30");
@@ -105,6 +113,63 @@ TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
     EXPECT_EQ(refused.path, DataPath::standby);
     EXPECT_NE(refused.problem.find("bridge vlan add dev vf1 vid 30"), std::string::npos)
         << refused.problem;
+}
+
+/// What holds for a guest at its tap holds for it by its primary, or the primary is not given.
+TEST_F(BridgeDeliveryTest, APrimaryThatBypassesWhatTheTapHasIsNotGiven) {
+    struct Policy {
+        const char *set, *undo, *words;
+    };
+    const Policy policies[] = {
+        {"tc qdisc add dev DEV clsact; tc filter add dev DEV ingress bpf bytecode '1,6 0 0 0' "
+         "direct-action",
+         "tc qdisc del dev DEV clsact", "clsact filter on its ingress"},
+        {"tc qdisc add dev DEV clsact; tc filter add dev DEV egress bpf bytecode '1,6 0 0 0' "
+         "direct-action",
+         "tc qdisc del dev DEV clsact", "clsact filter on its egress"},
+        {"tc qdisc add dev DEV root tbf rate 8mbit burst 10k latency 50ms",
+         "tc qdisc del dev DEV root", "qdisc tbf"},
+        {"nft add table bridge t; nft add chain bridge t c '{ type filter hook forward priority 0; "
+         "}'; "
+         "nft add rule bridge t c iifname DEV drop",
+         "nft flush ruleset", "rules of nftables"},
+        {"nft add table netdev t; nft add chain netdev t c '{ type filter hook ingress device DEV "
+         "priority 0; policy drop; }'",
+         "nft flush ruleset", "rules of nftables"},
+        {"bridge link set dev DEV isolated on", "bridge link set dev DEV isolated off", "isolated"},
+        {"bridge link set dev DEV neigh_suppress on", "bridge link set dev DEV neigh_suppress off",
+         "neigh_suppress"},
+    };
+    const auto for_device = [](std::string command, const std::string &device) {
+        for (size_t at = 0; (at = command.find("DEV", at)) != command.npos; at += device.size())
+            command.replace(at, 3, device);
+        return command;
+    };
+    sh("ip link add tap10 type veth peer name other && ip link set tap10 master br0 up");
+    EXPECT_EQ(delivery_->obstacle(), "");
+    for (const Policy &policy : policies) {
+        sh(for_device(policy.set, "tap1"));
+        EXPECT_NE(delivery_->obstacle().find(policy.words), std::string::npos)
+            << policy.set << ": " << delivery_->obstacle();
+        const Delivery::State refused = move(DataPath::primary);
+        EXPECT_EQ(refused.path, DataPath::standby) << policy.set;
+        EXPECT_NE(refused.problem.find(policy.words), std::string::npos) << refused.problem;
+        GuestSpec told = spec();
+        told.may_bypass = true;
+        EXPECT_EQ(deliver_by_bridge(rtnl_, told)->obstacle(), "") << policy.set;
+        sh(for_device(policy.undo, "tap1"));
+        sh(for_device(policy.set, "tap10")); // somebody else's
+        EXPECT_EQ(delivery_->obstacle(), "") << policy.set;
+        sh(for_device(policy.undo, "tap10"));
+    }
+    for (const Policy &policy : {policies[0], policies[2], policies[5]}) {
+        for (const char *device : {"tap1", "vf1"})
+            sh(for_device(policy.set, device));
+        EXPECT_EQ(delivery_->obstacle(), "") << "both have it: " << policy.set;
+        for (const char *device : {"tap1", "vf1"})
+            sh(for_device(policy.undo, device));
+    }
+    EXPECT_EQ(move(DataPath::primary).path, DataPath::primary);
 }
 
 TEST_F(BridgeDeliveryTest, OtherAddressesOfTheGuestGoAlong) {

@@ -27,8 +27,10 @@ void each_nexthop(const nlattr *multipath, Visit visit) {
 /// One that somebody or something added and that goes by this device.
 bool is_route_of(const nlmsghdr *message, Ifindex index) {
     const auto *route = header<rtmsg>(message);
-    if (route->rtm_flags & RTM_F_CLONED || route->rtm_table == RT_TABLE_LOCAL) return false;
-    if (route->rtm_type != RTN_UNICAST) return false;
+    // Local ones come with addresses, unless somebody made them (`ip route add local ...`).
+    bool made = route->rtm_type == RTN_LOCAL && route->rtm_protocol != RTPROT_KERNEL;
+    bool usual = route->rtm_type == RTN_UNICAST && route->rtm_table != RT_TABLE_LOCAL;
+    if (route->rtm_flags & RTM_F_CLONED || !(made || usual)) return false;
     bool ours = false, by_object = false;
     each_of<rtmsg>(message, [&](const nlattr *attr) {
         switch (mnl_attr_get_type(attr)) {

@@ -61,10 +61,14 @@ Settings Settings::read(Rtnl &rtnl, const Link &link) {
         auto add = [](std::vector<Message> &to, std::vector<Message> &&more) {
             std::ranges::move(more, std::back_inserter(to));
         };
-        add(out.addresses_,
+        std::vector<Message> addresses =
             dump<ifaddrmsg>(rtnl, RTM_GETADDR, family, link.index, [&](const nlmsghdr *m) {
                 return static_cast<int>(header<ifaddrmsg>(m)->ifa_index) == index;
-            }));
+            });
+        // A new IPv6 address stands before its equals, and is preferred (ipv6_link_dev_addr() in
+        // net/ipv6/addrconf.c).
+        if (family == AF_INET6) std::ranges::reverse(addresses);
+        add(out.addresses_, std::move(addresses));
         add(out.neighbours_,
             dump<ndmsg>(rtnl, RTM_GETNEIGH, family, link.index, [&](const nlmsghdr *m) {
                 constexpr unsigned known =
