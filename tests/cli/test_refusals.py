@@ -63,6 +63,23 @@ class Refusals(NetCase):
         self.before = machine()
         self.refused("attach", "sby", "--primary", "br0", says=["br0 is stacked on other devices (bridge)"])
 
+    def test_what_stands_on_a_standby_that_is_not_the_master(self):
+        """Also a tunnel whose device only the data of its kind tells; the kernel would remove it."""
+        for kind in ("macvlan mode bridge", "macvtap", "vxlan id 5 dev sby remote 192.0.2.1 dstport 4789"):
+            link = "" if "dev" in kind else "link sby"
+            sh(f"ip link add up0 {link} type {kind}")
+            self.before = machine()
+            for model in ("three", "hidden", "one"):
+                with self.subTest(kind=kind, model=model):
+                    self.refused("attach", "sby", "--primary", "pri", "--model", model,
+                                 says=["attach sby: up0 stands on it and would hear nothing", "the model two"])
+            sh("ip link del up0")
+
+    def test_a_tunnel_on_the_primary(self):
+        sh("ip link add up0 type vxlan id 5 dev pri remote 192.0.2.1 dstport 4789")
+        self.before = machine()
+        self.refused("attach", "sby", "--primary", "pri", says=["up0 stands on pri", "ip link del up0"])
+
     def test_primary_that_names_no_device(self):
         self.refused("attach", "sby", "--primary", "pci:nonsense", says=["use auto (same MAC, on PCI), mac"])
         self.refused("attach", "sby", "--primary", "", says=["use auto (same MAC, on PCI), mac"])
