@@ -190,6 +190,45 @@ class Vanished(NetCase):
         self.expect(0, "detach", "old")
 
 
+class OnTheFailoverDevice(NetCase):
+    """What people have made on the failover device ends with it, or loses it."""
+
+    def made(self, model):
+        self.attach("--model", model)
+        master = "sby" if model == "one" else "fo-sby"
+        sh(f"ip link add mv0 link {master} type macvlan mode bridge")
+        return master
+
+    def test_convert_refuses(self):
+        for model in ("three", "hidden", "one"):
+            with self.subTest(model):
+                master = self.made(model)
+                before = machine()
+                self.expect(1, "convert", "sby", "--model", "two", "--gap",
+                            says=[f"convert {master}: mv0 stands on it and would be lost", "`ip link del mv0`"])
+                unchanged(self, before)
+                sh(f"ip link del mv0 && ip link add br9 type bridge && ip link set {master} master br9")
+                self.expect(1, "convert", "sby", "--model", "two", "--gap",
+                            says=["it is a port of br9, which would lose it", f"`ip link set {master} nomaster`"])
+                sh("ip link del br9")
+                self.expect(0, "convert", "sby", "--model", "two", "--gap")
+                self.expect(0, "detach", "sby")
+
+    def test_detach_names_it(self):
+        for model in ("three", "hidden", "one"):
+            for how in (["sby"], ["--all"]):
+                with self.subTest(model=model, how=how):
+                    master = self.made(model)
+                    done = self.expect(0, "detach", *how)
+                    self.assertIn(f"mv0 stood on {master}, which goes: what is still needed must be made again on sby",
+                                  done.stderr)
+                    self.attach("--model", model)
+                    sh(f"ip link add br9 type bridge && ip link set {master} master br9")
+                    done = self.expect(0, "detach", *how)
+                    self.assertIn(f"br9 had the port {master}, which goes: `ip link set sby master br9`", done.stderr)
+                    sh("ip link del br9")
+
+
 class AttachAndDetach(NetCase):
     def test_leaves_everything_as_it_was(self):
         for settings in ("pri down", "pri mtu 1400", "sby mtu 9000", "sby down", "pri addrgenmode none"):

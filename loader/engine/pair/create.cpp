@@ -343,6 +343,7 @@ void detach_and_remember(StateDir &dir, Rtnl &rtnl, const std::string &name, con
     std::string bus = record ? record->state().standby_id.bus : "";
     record.reset();
     note_renewal(dir, rtnl, name, note);
+    note_uppers(dir, rtnl, name, note);
     detach_pair(dir, rtnl, name, note);
     if (!controller_pid()) return;
     if (std::optional<Link> standby = standby_after(rtnl, name, bus)) note_detached(dir, *standby);
