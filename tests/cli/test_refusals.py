@@ -63,6 +63,23 @@ class Refusals(NetCase):
         self.before = machine()
         self.refused("attach", "sby", "--primary", "br0", says=["br0 is stacked on other devices (bridge)"])
 
+    def test_what_stands_on_a_standby_that_is_not_the_master(self):
+        """Also a tunnel whose device only the data of its kind tells; the kernel would remove it."""
+        for kind in ("macvlan mode bridge", "macvtap", "vxlan id 5 dev sby remote 192.0.2.1 dstport 4789"):
+            link = "" if "dev" in kind else "link sby"
+            sh(f"ip link add up0 {link} type {kind}")
+            self.before = machine()
+            for model in ("three", "hidden", "one"):
+                with self.subTest(kind=kind, model=model):
+                    self.refused("attach", "sby", "--primary", "pri", "--model", model,
+                                 says=["attach sby: up0 stands on it and would hear nothing", "the model two"])
+            sh("ip link del up0")
+
+    def test_a_tunnel_on_the_primary(self):
+        sh("ip link add up0 type vxlan id 5 dev pri remote 192.0.2.1 dstport 4789")
+        self.before = machine()
+        self.refused("attach", "sby", "--primary", "pri", says=["up0 stands on pri", "ip link del up0"])
+
     def test_primary_that_names_no_device(self):
         self.refused("attach", "sby", "--primary", "pci:nonsense", says=["use auto (same MAC, on PCI), mac"])
         self.refused("attach", "sby", "--primary", "", says=["use auto (same MAC, on PCI), mac"])
@@ -171,6 +188,45 @@ class Vanished(NetCase):
         self.assertEqual(self.status()[0]["name"], "old")
         self.expect(1, "detach", "sby", says="none is attached to it")
         self.expect(0, "detach", "old")
+
+
+class OnTheFailoverDevice(NetCase):
+    """What people have made on the failover device ends with it, or loses it."""
+
+    def made(self, model):
+        self.attach("--model", model)
+        master = "sby" if model == "one" else "fo-sby"
+        sh(f"ip link add mv0 link {master} type macvlan mode bridge")
+        return master
+
+    def test_convert_refuses(self):
+        for model in ("three", "hidden", "one"):
+            with self.subTest(model):
+                master = self.made(model)
+                before = machine()
+                self.expect(1, "convert", "sby", "--model", "two", "--gap",
+                            says=[f"convert {master}: mv0 stands on it and would be lost", "`ip link del mv0`"])
+                unchanged(self, before)
+                sh(f"ip link del mv0 && ip link add br9 type bridge && ip link set {master} master br9")
+                self.expect(1, "convert", "sby", "--model", "two", "--gap",
+                            says=["it is a port of br9, which would lose it", f"`ip link set {master} nomaster`"])
+                sh("ip link del br9")
+                self.expect(0, "convert", "sby", "--model", "two", "--gap")
+                self.expect(0, "detach", "sby")
+
+    def test_detach_names_it(self):
+        for model in ("three", "hidden", "one"):
+            for how in (["sby"], ["--all"]):
+                with self.subTest(model=model, how=how):
+                    master = self.made(model)
+                    done = self.expect(0, "detach", *how)
+                    self.assertIn(f"mv0 stood on {master}, which goes: what is still needed must be made again on sby",
+                                  done.stderr)
+                    self.attach("--model", model)
+                    sh(f"ip link add br9 type bridge && ip link set {master} master br9")
+                    done = self.expect(0, "detach", *how)
+                    self.assertIn(f"br9 had the port {master}, which goes: `ip link set sby master br9`", done.stderr)
+                    sh("ip link del br9")
 
 
 class AttachAndDetach(NetCase):

@@ -7,6 +7,7 @@
 #include "loader/engine/pair/address_renewal.hpp"
 #include "loader/engine/pair/create.hpp"
 #include "loader/engine/pair/registry.hpp"
+#include "loader/engine/pair/uppers.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
 #include <cerrno>
@@ -103,6 +104,8 @@ Instant convert(const ConvertRequest &request) {
         std::optional<Link> master = rtnl.link(master_of(pair.state()));
         // Before the old pair ends, not after.
         if (to.has_failover && master) check_renewal(rtnl, *master, to, {});
+        if ((to.has_failover || pair.model().has_failover) && master)
+            check_nothing_ends_with(rtnl, *master);
         before = request_of(pair, rtnl);
         chosen = pair.view().veto() & HL_VETO_CHOSEN;
     }

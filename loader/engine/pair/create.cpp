@@ -15,6 +15,7 @@
 #include "loader/engine/pair/nics.hpp"
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/registry.hpp"
+#include "loader/engine/pair/uppers.hpp"
 #include "loader/engine/path/apply_policy.hpp"
 #include "loader/kernel/bpf/xdp.hpp"
 #include "loader/kernel/netns/netns.hpp"
@@ -164,17 +165,6 @@ const Link *find_primary(const Link &standby, const Selector &selector,
     check_roles(standby, choice, links);
     if (choice.primary) check_pair(standby, *choice.primary);
     return choice.primary;
-}
-
-/// What stands on a standby that is not the master hears nothing any more: our programs take its
-/// frames.
-void check_nothing_stands_on(const Link &standby, const std::vector<Link> &links) {
-    static constexpr std::string_view kinds[] = {"vlan", "macvlan", "macvtap", "ipvlan"};
-    for (const Link &link : links)
-        if (link.lower == standby.index && std::ranges::count(kinds, link.kind))
-            throw Error(EBUSY, fmt::format("attach {}", standby.name),
-                        fmt::format("{} stands on it and would hear nothing", link.name),
-                        "remove it and make it on the failover device, or use the model two");
 }
 
 bool in_doubt(const Pair &pair) {
@@ -353,6 +343,7 @@ void detach_and_remember(StateDir &dir, Rtnl &rtnl, const std::string &name, con
     std::string bus = record ? record->state().standby_id.bus : "";
     record.reset();
     note_renewal(dir, rtnl, name, note);
+    note_uppers(dir, rtnl, name, note);
     detach_pair(dir, rtnl, name, note);
     if (!controller_pid()) return;
     if (std::optional<Link> standby = standby_after(rtnl, name, bus)) note_detached(dir, *standby);

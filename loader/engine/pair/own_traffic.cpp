@@ -2,6 +2,7 @@
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/core/error.hpp"
 #include "loader/core/shell_quoted.hpp"
+#include "loader/engine/pair/uppers.hpp"
 #include "loader/kernel/netlink/ip_config.hpp"
 
 #include <algorithm>
@@ -41,7 +42,7 @@ std::vector<Problem> find_own_traffic(Rtnl &rtnl, const Link &nic) {
         out.push_back({fmt::format("policy rules name {}, which receives nothing itself", nic.name),
                        "ip rule; ip -6 rule"});
     for (const Link &link : rtnl.links())
-        if (link.lower == nic.index && link.kind != "veth" && link.kind != "netkit")
+        if (stands_on(link, nic.index))
             out.push_back(
                 {fmt::format("{} stands on {}, which receives nothing itself", link.name, nic.name),
                  fmt::format("ip link del {}", shell_quoted(link.name))});

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstring>
 #include <fmt/format.h>
+#include <linux/amt.h>
 #include <linux/gen_stats.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
@@ -71,6 +72,16 @@ VlanTag vlan_tag(const nlattr *data) {
     return out;
 }
 
+/// Only the data of these kinds tells what they stand on; of all others IFLA_LINK does.
+Ifindex lower_in_data(const std::string &kind, const nlattr *data) {
+    const int where = kind == "vxlan" ? IFLA_VXLAN_LINK : kind == "amt" ? IFLA_AMT_LINK : 0;
+    Ifindex out = Ifindex::none;
+    each_nested(data, [&](const nlattr *attr) {
+        if (where && mnl_attr_get_type(attr) == where) out = Ifindex{value<uint32_t>(attr)};
+    });
+    return out;
+}
+
 /// The kind stands before the data that only it can tell.
 void read_linkinfo(const nlattr *info, Link &link) {
     each_nested(info, [&](const nlattr *attr) {
@@ -78,6 +89,9 @@ void read_linkinfo(const nlattr *info, Link &link) {
         if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND) link.master_kind = text(attr);
         if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && link.kind == "vlan")
             link.vlan = vlan_tag(attr);
+        if (mnl_attr_get_type(attr) != IFLA_INFO_DATA) return;
+        Ifindex lower = lower_in_data(link.kind, attr);
+        if (lower != Ifindex::none) link.lower = lower;
     });
 }
 

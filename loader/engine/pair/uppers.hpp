@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What other people have made on a device: VLANs, macvlans, tunnels that are bound to it.
+#pragma once
+
+#include "loader/api.hpp"
+#include "loader/kernel/netlink/rtnl.hpp"
+#include "loader/kernel/state/state_dir.hpp"
+
+#include <vector>
+
+namespace hitless {
+
+/// Whether the frames of `upper` are sent and received by that device. Not one end of a veth on the
+/// other.
+bool stands_on(const Link &upper, Ifindex);
+
+/// What stands on a standby that is not the master hears nothing any more: our programs take its
+/// frames, and routes and neighbours have left it. With a device that leaves the namespace the
+/// kernel removes most kinds. Throws EBUSY.
+void check_nothing_stands_on(const Link &standby, const std::vector<Link> &links);
+
+/// The same before a pair is made anew: what stands on the device that the guest uses, or has it as
+/// a port, would end with it, or hear nothing. Throws EBUSY.
+void check_nothing_ends_with(Rtnl &, const Link &master);
+
+/// Before a pair ends: what ends with its failover device, or loses it.
+void note_uppers(const StateDir &, Rtnl &, const std::string &name, const Note &note);
+
+} // namespace hitless
