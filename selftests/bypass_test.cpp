@@ -155,7 +155,7 @@ TEST_P(Bypass, WhatLetsNothingOutByThePrimaryIsNamed) {
     ASSERT_TRUE(until([&] { return pair().cli({"status", "standby"}).code == 0; }));
     const std::string ns = pair().home_of("primary");
     spawn({"tc", "-n", ns, "qdisc", "add", "dev", "primary", "root", "tbf", "rate", "8kbit",
-           "burst", "60", "limit", "2000"}); // less than a frame
+           "burst", "30", "limit", "2000"}); // less than a frame
     EXPECT_FALSE(answers());
     expect_said({"status", "standby"}, 2, "qdisc tbf on primary");
     spawn({"tc", "-n", ns, "qdisc", "del", "dev", "primary", "root"});

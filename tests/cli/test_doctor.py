@@ -179,10 +179,23 @@ class Doctor(NetCase):
             os.unlink(f"{self.state}/bpf/{pair}/{pin}")
         found = self.examine()["pairs"]
         self.assertEqual(found["grade"], "degraded")
-        self.assertIn("start `hitless run` again", found["remedy"])
+        self.assertEqual(found["remedy"], f"hitless detach {pair}")
+        self.expect(0, *found["remedy"].split()[1:])
         self.controller("--config", self.written('[[pair]]\nstandby = "sby"\nprimary = "mac"\n'))
         self.assertNotIn("pairs", self.examine())
         wait_until(lambda: self.examine()["pair sby"]["grade"] == "ok", "the remedy has mended it")
+
+    def test_any_pin_that_is_missing(self):
+        self.attach()
+        (pair,) = self.pins()
+        for pin in os.listdir(f"{self.state}/bpf/{pair}"):
+            with self.subTest(pin):
+                os.unlink(f"{self.state}/bpf/{self.pins()[0]}/{pin}")
+                found = self.examine().get("pairs")
+                if found:
+                    self.expect(0, *found["remedy"].split()[1:])
+                    self.assertNotIn("pairs", self.examine(), found)
+                    self.attach()
 
     def test_no_room_for_state(self):
         """Each on a file system of its own in the place of the state directory."""

@@ -122,7 +122,7 @@ void examine_leftovers(Findings &out) {
     }
 }
 
-/// The command that an error names as the way out, of that pair alone where it can be told.
+/// The command that an error names as the way out.
 std::string command_in(std::string_view error) {
     size_t from = error.find('`'), to = error.find('`', from + 1);
     if (to == error.npos) return "hitless detach --all";
@@ -140,8 +140,11 @@ void examine_pairs(Findings &out) {
     } catch (const Error &error) {
         unreadable.push_back(error);
     }
-    for (const Error &error : unreadable)
-        out.push_back(degraded("pairs", error.what(), command_in(error.what())));
+    for (const Error &error : unreadable) {
+        bool lost = error.code() == ENOENT; // pins of that one pair
+        out.push_back(degraded("pairs", error.what(),
+                               lost ? command_in(error.what()) : "hitless detach --all"));
+    }
     examine_takeovers(out);
     if (unreadable.empty() || !pairs.empty()) examine_controller(out, pairs.size());
     for (const PairStatus &pair : pairs)
