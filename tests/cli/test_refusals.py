@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every bad request: the exit code, the reason and the way out, and a machine that is as before."""
 import os
+import re
 import unittest
 
 from bed import MAC, NetCase, sh, wait_until
@@ -227,6 +228,50 @@ class OnTheFailoverDevice(NetCase):
                     done = self.expect(0, "detach", *how)
                     self.assertIn(f"br9 had the port {master}, which goes: `ip link set sby master br9`", done.stderr)
                     sh("ip link del br9")
+
+
+class AddressesThatTheKernelRefuses(NetCase):
+    @staticmethod
+    def addresses(dev):
+        return sorted(re.findall(r"inet6? (\S+)", sh(f"ip addr show dev {dev}")))
+
+    def test_a_multicast_address_travels(self):
+        """The kernel joins its group, and stays in it under the number of a device that is gone."""
+        sh("ip addr add 239.1.1.1/32 dev sby autojoin && ip addr add 192.0.2.2/24 dev sby")
+        before = self.addresses("sby")
+        for model in ("three", "hidden", "one"):
+            for _ in range(2):
+                with self.subTest(model):
+                    self.attach("--model", model)
+                    master = "sby" if model == "one" else "fo-sby"
+                    self.assertEqual(self.addresses(master), before)
+                    self.assertIn("239.1.1.1", sh(f"ip maddr show dev {master}"))
+                    self.assertEqual(self.hitless("detach", "--all").stderr, "")
+                    self.assertEqual(self.addresses("sby"), before)
+                    self.assertIn("239.1.1.1", sh("ip maddr show dev sby"))
+
+    def test_one_is_no_reason_to_lose_the_others(self):
+        for model in ("three", "hidden", "one"):
+            with self.subTest(model):
+                sh("sysctl -qw net.ipv4.igmp_max_memberships=20 && ip addr flush dev sby && "
+                   "ip addr add 239.1.1.1/32 dev sby autojoin && ip addr add 192.0.2.2/24 dev sby && "
+                   "ip route add 198.51.100.0/24 via 192.0.2.1")
+                self.attach("--model", model)
+                sh("sysctl -qw net.ipv4.igmp_max_memberships=0")  # no group more
+                done = self.expect(0, "detach", "sby")
+                self.assertIn("give 239.1.1.1/32 to", done.stderr)
+                self.assertIn("all else is given back", done.stderr)
+                self.assertEqual(self.addresses("sby"), ["192.0.2.2/24"])
+                self.assertIn("198.51.100.0/24 via 192.0.2.1 dev sby", sh("ip route"))
+                self.assertEqual(self.pins(), [])
+
+    def test_attach_names_it(self):
+        """And the standby has what it had."""
+        sh("ip addr add 239.1.1.1/32 dev sby autojoin && ip addr add 192.0.2.2/24 dev sby && "
+           "sysctl -qw net.ipv4.igmp_max_memberships=0")
+        before = self.addresses("sby")
+        self.expect(1, "attach", "sby", "--primary", "pri", "--model", "three", says="give 239.1.1.1/32 to")
+        self.assertEqual(self.addresses("sby"), before)
 
 
 class AttachAndDetach(NetCase):
