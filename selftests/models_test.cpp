@@ -47,11 +47,15 @@ TEST_P(Models, SettingsTravelThereAndBack) {
                     "route add default via 10.77.0.1 metric 50\n"
                     "route add 198.51.100.0/24 via 10.77.0.1 src 10.77.0.77 metric 70\n"
                     "route add 2001:db8::/32 via fd77::1 dev standby\n"
-                    "neigh add 10.77.0.50 lladdr 52:54:00:00:00:50 nud permanent dev standby\n");
+                    "neigh add 10.77.0.50 lladdr 52:54:00:00:00:50 nud permanent dev standby\n"
+                    "neigh add proxy 10.77.0.51 dev standby\n"
+                    "neigh add proxy fd77::51 dev standby\n");
     bed().guest().sysctl("net/ipv4/conf/standby/arp_notify", "1");
     const auto state = [&](const std::string &dev) {
         std::string all = shown({"route"}) + shown({"-6", "route"}) +
-                          shown({"neigh", "show", "nud", "permanent"});
+                          shown({"neigh", "show", "nud", "permanent"}) +
+                          shown({"neigh", "show", "proxy"}) +
+                          shown({"-6", "neigh", "show", "proxy"});
         for (std::size_t at = 0; (at = all.find(dev, at)) != all.npos;)
             all.replace(at, dev.size(), "DEV");
         std::vector<std::string> lines;

@@ -67,6 +67,15 @@ int give(Rtnl &rtnl, nlmsghdr *address) {
     return error == EEXIST ? 0 : error;
 }
 
+void change_proxy(Rtnl &rtnl, Message proxy, uint16_t type, Ifindex device) {
+    nlmsghdr *message = head(proxy);
+    message->nlmsg_type = type;
+    message->nlmsg_flags =
+        type == RTM_NEWNEIGH ? create | NLM_F_REPLACE : NLM_F_REQUEST | NLM_F_ACK;
+    own<ndmsg>(message)->ndm_ifindex = static_cast<int>(number(device));
+    rtnl.transact(message, [](const nlmsghdr *) {}); // a v4 one is gone with the last address
+}
+
 /// It is a multicast group, which the kernel joins with it.
 bool joins(const nlmsghdr *address) {
     bool out = false;
@@ -103,8 +112,18 @@ Settings Settings::read(Rtnl &rtnl, const Link &link) {
                 constexpr unsigned known =
                     NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
                 const auto *neighbour = header<ndmsg>(m);
-                return neighbour->ndm_ifindex == index && neighbour->ndm_state & known;
+                return neighbour->ndm_ifindex == index && neighbour->ndm_state & known &&
+                       !(neighbour->ndm_flags & NTF_PROXY);
             }));
+        // In a table of their own: what the guest answers for others.
+        add(out.proxies_, dump<ndmsg>(
+                              rtnl, RTM_GETNEIGH, family, link.index,
+                              [&](const nlmsghdr *m) {
+                                  const auto *proxy = header<ndmsg>(m);
+                                  return proxy->ndm_ifindex == index &&
+                                         proxy->ndm_flags & NTF_PROXY;
+                              },
+                              NTF_PROXY));
     }
     out.routes_ = Routes::read(rtnl, link.index);
     out.qdiscs_ = dump<tcmsg>(rtnl, RTM_GETQDISC, AF_UNSPEC, link.index, [&](const nlmsghdr *m) {
@@ -161,6 +180,8 @@ void Settings::add_addresses(Rtnl &rtnl, Ifindex to) const {
         if (!(info->ndm_state & NUD_PERMANENT)) info->ndm_state = NUD_STALE;
         rtnl.transact(message, [](const nlmsghdr *) {}); // else it is asked for again
     }
+    for (const Message &proxy : proxies_)
+        change_proxy(rtnl, proxy, RTM_NEWNEIGH, to);
     if (refused) throw *refused;
 }
 
@@ -211,6 +232,8 @@ void Settings::remove_addresses(Rtnl &rtnl, Ifindex from) const {
     routes_.remove_from(rtnl, from);
     for (const Message &address : addresses_)
         take(rtnl, address, from);
+    for (const Message &proxy : proxies_)
+        change_proxy(rtnl, proxy, RTM_DELNEIGH, from);
 }
 
 } // namespace hitless

@@ -35,7 +35,8 @@ class Settings {
     /// Quiet when the device cannot have it (several queues).
     void add_qdisc(Rtnl &, Ifindex to) const;
 
-    /// Takes the addresses away from a device that has them, and the routes by it.
+    /// Takes the addresses away from a device that has them, the routes by it, and its proxy
+    /// neighbours.
     void remove_addresses(Rtnl &, Ifindex from) const;
 
     /// Takes multicast addresses (`autojoin`) away from a device that will leave or be removed: the
@@ -47,7 +48,7 @@ class Settings {
   private:
     using Message = std::vector<char>;
     std::string ifname_; ///< of the device they were read from
-    std::vector<Message> addresses_, neighbours_, qdiscs_;
+    std::vector<Message> addresses_, neighbours_, proxies_, qdiscs_;
     Routes routes_;
     std::vector<std::string> altnames_;
     std::map<std::string, std::string> sysctls_; ///< "ipv4/rp_filter" -> "1"
