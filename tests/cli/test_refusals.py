@@ -2,6 +2,8 @@
 """Every bad request: the exit code, the reason and the way out, and a machine that is as before."""
 import os
 import re
+import socket
+import struct
 import unittest
 
 from bed import MAC, NetCase, sh, wait_until
@@ -228,6 +230,41 @@ class OnTheFailoverDevice(NetCase):
                     done = self.expect(0, "detach", *how)
                     self.assertIn(f"br9 had the port {master}, which goes: `ip link set sby master br9`", done.stderr)
                     sh("ip link del br9")
+
+
+class Groups(NetCase):
+    """A socket stays in its groups where it joined them."""
+
+    def joined(self, dev, group="239.2.2.2"):
+        """A socket that is in a group there."""
+        member = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(member.close)
+        number = socket.if_nametoindex(dev)
+        member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                          struct.pack("=4s4xi", socket.inet_aton(group), number))
+        return member
+
+    def test_attach_and_detach_name_them(self):
+        sh("ip addr add 192.0.2.2/24 dev sby && ip addr add 239.1.1.1/32 dev sby autojoin")
+        for model in ("three", "hidden", "one"):
+            with self.subTest(model):
+                master = "sby" if model == "one" else "fo-sby"
+                with self.joined("sby"):
+                    done = self.hitless("attach", "sby", "--primary", "pri", "--model", model)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("who joined 239.2.2.2 on sby receives nothing by it any more", done.stderr)
+                with self.joined(master, "239.3.3.3"):
+                    done = self.expect(0, "detach", "sby")
+                self.assertIn(f"who joined 239.3.3.3 on {master} receives", done.stderr)
+                self.assertIn("until it joins on sby", done.stderr)
+                done = self.hitless("attach", "sby", "--primary", "pri", "--model", model)
+                self.assertEqual(done.stderr, "", "nobody has joined any, the kernel's own and those of addresses "
+                                              "are no socket's")
+                self.assertEqual(self.expect(0, "detach", "sby").stderr, "")
+
+    def test_in_two_they_stay(self):
+        with self.joined("sby"):
+            self.assertEqual(self.hitless("attach", "sby", "--primary", "pri").stderr, "")
 
 
 class AddressesThatTheKernelRefuses(NetCase):
