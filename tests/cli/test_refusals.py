@@ -267,6 +267,61 @@ class Groups(NetCase):
             self.assertEqual(self.hitless("attach", "sby", "--primary", "pri").stderr, "")
 
 
+def nft_chain(table, *devices):
+    """A chain "input" of the family netdev for what comes in by the devices, as nft makes it; False where the kernel
+    has none."""
+    def attr(kind, value):
+        return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+    def message(kind, payload, flags=0):
+        netdev, version, about = 5, 0, 10 if kind in (0x10, 0x11) else 0
+        body = struct.pack("=BB", 0 if about else netdev, version) + struct.pack(">H", about) + payload
+        return struct.pack("=IHHII", 16 + len(body), kind, 1 | flags, 1, 0) + body
+
+    nested, create, ack, tables = 0x8000, 0x400, 4, 10 << 8
+    hook = attr(1, struct.pack(">I", 0)) + attr(2, struct.pack(">i", 0))
+    hook += attr(4 | nested, b"".join(attr(1, name.encode() + b"\0") for name in devices))
+    chain = attr(1, table.encode() + b"\0") + attr(3, b"input\0") + attr(4 | nested, hook) + attr(7, b"filter\0")
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as nft:
+        nft.bind((0, 0))
+        nft.send(message(0x10, b"") + message(tables, attr(1, table.encode() + b"\0"), create) +
+                 message(tables | 3, chain, create | ack) + message(0x11, b""))
+        return struct.unpack_from("=i", nft.recv(4096), 16)[0] == 0
+
+
+class Chains(NetCase):
+    """Of nftables, for what comes in by a NIC: our programs lead the frames away before them."""
+
+    def setUp(self):
+        super().setUp()
+        if not nft_chain("other", "sby_far"):
+            self.skipTest("a kernel without nftables' family netdev")
+
+    def test_on_a_nic_that_moves(self):
+        nft_chain("t", "pri_far", "sby")
+        for model in ("hidden", "one"):
+            self.expect(1, "attach", "sby", "--primary", "pri", "--model", model,
+                        says=["move sby", "its nftables chain netdev t input would see no frame any more",
+                              "`nft delete chain netdev t input`", "the model two"])
+            self.assertEqual(self.pins(), [])
+
+    def test_on_the_standby_of_three(self):
+        self.attach("--model", "three")
+        self.assertEqual(self.status()[0]["problems"], [])
+        nft_chain("t", "sby")
+        self.assertIn("the nftables chain netdev t input of sby does not see the frames of fo-sby; make it on fo-sby, "
+                      "then `nft delete chain netdev t input`", self.status(2)[0]["problems"])
+
+    def test_on_the_primary(self):
+        """One that the master has too sees all frames there."""
+        self.attach()
+        nft_chain("both", "sby", "pri")
+        self.assertEqual(self.status()[0]["problems"], [])
+        nft_chain("t", "pri")
+        self.assertIn("the nftables chain netdev t input of pri does not see the frames of sby",
+                      " ".join(self.status(2)[0]["problems"]))
+
+
 class AddressesThatTheKernelRefuses(NetCase):
     @staticmethod
     def addresses(dev):
