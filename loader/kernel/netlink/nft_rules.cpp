@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/netlink/nft_rules.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/shell_quoted.hpp"
 #include "loader/kernel/netlink/message.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 
@@ -127,8 +128,8 @@ std::vector<std::string> nftables_ingress_chains(const std::string &device) {
             }
         });
         if (ours)
-            out.insert(
-                fmt::format("{} {} {}", family == NFPROTO_INET ? "inet" : "netdev", table, name));
+            out.insert(fmt::format("{} {} {}", family == NFPROTO_INET ? "inet" : "netdev",
+                                   shell_quoted(table), shell_quoted(name)));
     });
     return {out.begin(), out.end()};
 }
