@@ -54,13 +54,17 @@ TEST_P(Models, SettingsTravelThereAndBack) {
                     "route add local 2001:db8:5::/64 dev standby\n"
                     "addr add 2001:db8:7::1/64 dev standby nodad\n"
                     "addr add 2001:db8:7::2/64 dev standby nodad\n"
-                    "neigh add 10.77.0.50 lladdr 52:54:00:00:00:50 nud permanent dev standby\n");
+                    "neigh add 10.77.0.50 lladdr 52:54:00:00:00:50 nud permanent dev standby\n"
+                    "neigh add proxy 10.77.0.51 dev standby\n"
+                    "neigh add proxy fd77::51 dev standby\n");
     bed().guest().sysctl("net/ipv4/conf/standby/arp_notify", "1");
     const auto state = [&](const std::string &dev) {
         std::string all = shown({"route"}) + shown({"-6", "route"}) +
                           shown({"route", "show", "table", "local", "proto", "boot"}) +
                           shown({"-6", "route", "show", "table", "local", "proto", "boot"}) +
-                          shown({"neigh", "show", "nud", "permanent"});
+                          shown({"neigh", "show", "nud", "permanent"}) +
+                          shown({"neigh", "show", "proxy"}) +
+                          shown({"-6", "neigh", "show", "proxy"});
         for (std::size_t at = 0; (at = all.find(dev, at)) != all.npos;)
             all.replace(at, dev.size(), "DEV");
         std::vector<std::string> lines;

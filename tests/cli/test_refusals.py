@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every bad request: the exit code, the reason and the way out, and a machine that is as before."""
 import os
+import re
+import socket
+import struct
 import unittest
 
 from bed import MAC, NetCase, sh, wait_until
@@ -227,6 +230,140 @@ class OnTheFailoverDevice(NetCase):
                     done = self.expect(0, "detach", *how)
                     self.assertIn(f"br9 had the port {master}, which goes: `ip link set sby master br9`", done.stderr)
                     sh("ip link del br9")
+
+
+class Groups(NetCase):
+    """A socket stays in its groups where it joined them."""
+
+    def joined(self, dev, group="239.2.2.2"):
+        """A socket that is in a group there."""
+        member = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(member.close)
+        number = socket.if_nametoindex(dev)
+        member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                          struct.pack("=4s4xi", socket.inet_aton(group), number))
+        return member
+
+    def test_attach_and_detach_name_them(self):
+        sh("ip addr add 192.0.2.2/24 dev sby && ip addr add 239.1.1.1/32 dev sby autojoin")
+        for model in ("three", "hidden", "one"):
+            with self.subTest(model):
+                master = "sby" if model == "one" else "fo-sby"
+                with self.joined("sby"):
+                    done = self.hitless("attach", "sby", "--primary", "pri", "--model", model)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("who joined 239.2.2.2 on sby receives nothing by it any more", done.stderr)
+                with self.joined(master, "239.3.3.3"):
+                    done = self.expect(0, "detach", "sby")
+                self.assertIn(f"who joined 239.3.3.3 on {master} receives", done.stderr)
+                self.assertIn("until it joins on sby", done.stderr)
+                done = self.hitless("attach", "sby", "--primary", "pri", "--model", model)
+                self.assertEqual(done.stderr, "", "nobody has joined any, the kernel's own and those of addresses "
+                                              "are no socket's")
+                self.assertEqual(self.expect(0, "detach", "sby").stderr, "")
+
+    def test_in_two_they_stay(self):
+        with self.joined("sby"):
+            self.assertEqual(self.hitless("attach", "sby", "--primary", "pri").stderr, "")
+
+
+def nft_chain(table, *devices):
+    """A chain "input" of the family netdev for what comes in by the devices, as nft makes it; False where the kernel
+    has none."""
+    def attr(kind, value):
+        return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+    def message(kind, payload, flags=0):
+        netdev, version, about = 5, 0, 10 if kind in (0x10, 0x11) else 0
+        body = struct.pack("=BB", 0 if about else netdev, version) + struct.pack(">H", about) + payload
+        return struct.pack("=IHHII", 16 + len(body), kind, 1 | flags, 1, 0) + body
+
+    nested, create, ack, tables = 0x8000, 0x400, 4, 10 << 8
+    hook = attr(1, struct.pack(">I", 0)) + attr(2, struct.pack(">i", 0))
+    hook += attr(4 | nested, b"".join(attr(1, name.encode() + b"\0") for name in devices))
+    chain = attr(1, table.encode() + b"\0") + attr(3, b"input\0") + attr(4 | nested, hook) + attr(7, b"filter\0")
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as nft:
+        nft.bind((0, 0))
+        nft.send(message(0x10, b"") + message(tables, attr(1, table.encode() + b"\0"), create) +
+                 message(tables | 3, chain, create | ack) + message(0x11, b""))
+        return struct.unpack_from("=i", nft.recv(4096), 16)[0] == 0
+
+
+class Chains(NetCase):
+    """Of nftables, for what comes in by a NIC: our programs lead the frames away before them."""
+
+    def setUp(self):
+        super().setUp()
+        if not nft_chain("other", "sby_far"):
+            self.skipTest("a kernel without nftables' family netdev")
+
+    def test_on_a_nic_that_moves(self):
+        nft_chain("t", "pri_far", "sby")
+        for model in ("hidden", "one"):
+            self.expect(1, "attach", "sby", "--primary", "pri", "--model", model,
+                        says=["move sby", "its nftables chain netdev t input would see no frame any more",
+                              "`nft delete chain netdev t input`", "the model two"])
+            self.assertEqual(self.pins(), [])
+
+    def test_on_the_standby_of_three(self):
+        self.attach("--model", "three")
+        self.assertEqual(self.status()[0]["problems"], [])
+        nft_chain("t", "sby")
+        self.assertIn("the nftables chain netdev t input of sby does not see the frames of fo-sby; make it on fo-sby, "
+                      "then `nft delete chain netdev t input`", self.status(2)[0]["problems"])
+
+    def test_on_the_primary(self):
+        """One that the master has too sees all frames there."""
+        self.attach()
+        nft_chain("both", "sby", "pri")
+        self.assertEqual(self.status()[0]["problems"], [])
+        nft_chain("t", "pri")
+        self.assertIn("the nftables chain netdev t input of pri does not see the frames of sby",
+                      " ".join(self.status(2)[0]["problems"]))
+
+
+class AddressesThatTheKernelRefuses(NetCase):
+    @staticmethod
+    def addresses(dev):
+        return sorted(re.findall(r"inet6? (\S+)", sh(f"ip addr show dev {dev}")))
+
+    def test_a_multicast_address_travels(self):
+        """The kernel joins its group, and stays in it under the number of a device that is gone."""
+        sh("ip addr add 239.1.1.1/32 dev sby autojoin && ip addr add 192.0.2.2/24 dev sby")
+        before = self.addresses("sby")
+        for model in ("three", "hidden", "one"):
+            for _ in range(2):
+                with self.subTest(model):
+                    self.attach("--model", model)
+                    master = "sby" if model == "one" else "fo-sby"
+                    self.assertEqual(self.addresses(master), before)
+                    self.assertIn("239.1.1.1", sh(f"ip maddr show dev {master}"))
+                    self.assertEqual(self.hitless("detach", "--all").stderr, "")
+                    self.assertEqual(self.addresses("sby"), before)
+                    self.assertIn("239.1.1.1", sh("ip maddr show dev sby"))
+
+    def test_one_is_no_reason_to_lose_the_others(self):
+        for model in ("three", "hidden", "one"):
+            with self.subTest(model):
+                sh("sysctl -qw net.ipv4.igmp_max_memberships=20 && ip addr flush dev sby && "
+                   "ip addr add 239.1.1.1/32 dev sby autojoin && ip addr add 192.0.2.2/24 dev sby && "
+                   "ip route add 198.51.100.0/24 via 192.0.2.1")
+                self.attach("--model", model)
+                sh("sysctl -qw net.ipv4.igmp_max_memberships=0")  # no group more
+                done = self.expect(0, "detach", "sby")
+                self.assertIn("give 239.1.1.1/32 to", done.stderr)
+                self.assertIn("all else is given back", done.stderr)
+                self.assertEqual(self.addresses("sby"), ["192.0.2.2/24"])
+                self.assertIn("198.51.100.0/24 via 192.0.2.1 dev sby", sh("ip route"))
+                self.assertEqual(self.pins(), [])
+
+    def test_attach_names_it(self):
+        """And the standby has what it had."""
+        sh("ip addr add 239.1.1.1/32 dev sby autojoin && ip addr add 192.0.2.2/24 dev sby && "
+           "sysctl -qw net.ipv4.igmp_max_memberships=0")
+        before = self.addresses("sby")
+        self.expect(1, "attach", "sby", "--primary", "pri", "--model", "three", says="give 239.1.1.1/32 to")
+        self.assertEqual(self.addresses("sby"), before)
 
 
 class AttachAndDetach(NetCase):

@@ -81,6 +81,7 @@ LAB = "selftests/lab/scenarios/remedies.py"
 UPGRADE = "selftests/upgrade_test.cpp"
 REFUSED = "selftests/upgrade_dies_test.cpp"
 DISTRO = "selftests/distro/test_networkmanager.py"
+UPPERS = "what stood on a failover device is its owner's to make again: cli.refusals types these"
 # Needs hardware, another kernel or other packages: where it is run, or why it cannot be.
 ELSEWHERE = {
     "could be paired with {}: `hitless attach {}`": LAB, "hitless attach {} --primary {}": LAB,
@@ -91,6 +92,9 @@ ELSEWHERE = {
     "it was detached; `hitless attach` makes the pair again": "needs a paravirtual NIC; the lab's attach is the same",
     "{}: stays of the model {}: `hitless convert {} --model {} --gap`": "tests/cli/test_reload.py",
     "nmcli device set {} managed no": DISTRO,
+    "`ip link del {}`, convert, and make it again on the device that takes its place": UPPERS,
+    "`ip link set {} nomaster`, convert, and make the device that takes its place a port": UPPERS,
+    "{} had the port {}: `ip link set {} master {}`": UPPERS,
     "`hitless host status` lists them": HOST, "`ip link set {} master {} up`, or mend `primary`": HOST,
     "`systemctl start hitless-host`, or `hitless host run`": "tests/cli/test_host.py runs it by the second form",
     '`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands (delivery = \\"exec\\")':

@@ -135,6 +135,7 @@ Problems find_problems(const Pair &pair, PairNamespaces &namespaces, const Membe
     find_unhealthy(out, pair, namespaces, members, status);
     find_idle_qdiscs(out, pair, namespaces, members, status);
     find_idle_filters(out, pair, members);
+    find_idle_chains(out, pair, members);
     find_expiring(out, namespaces.rtnl(PairNetns::guest), pair.state(), *members.master);
     find_other_programs(out, pair, namespaces, members);
     return out;

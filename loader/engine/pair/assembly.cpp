@@ -35,6 +35,25 @@ void add_all(Rtnl &rtnl, const Settings &settings, const Link &to, uint8_t addr_
     if (addr_gen_mode != IN6_ADDR_GEN_MODE_NONE) rtnl.change_addr_gen_mode(to, addr_gen_mode);
 }
 
+/// Why the kernel refused what a step gives; empty: it did not.
+template <typename Step>
+std::string refusal_of(Step step) {
+    try {
+        step();
+        return "";
+    } catch (const Error &error) {
+        return error.what();
+    }
+}
+
+/// What a device has again, whatever of it is refused. Returns what was, and why.
+std::string give_back(Rtnl &rtnl, const Settings &settings, Ifindex to) {
+    std::string addresses = refusal_of([&] { settings.add_addresses(rtnl, to); });
+    std::string routes = refusal_of([&] { settings.add_routes(rtnl, to); });
+    settings.add_qdisc(rtnl, to);
+    return addresses.empty() ? routes : addresses;
+}
+
 void attach_inner(Pair &pair, PairNamespaces &namespaces) {
     Link inner =
         must_find(namespaces.rtnl(PairNetns::hidden), Ifindex{pair.state().failover.inner});
@@ -63,43 +82,44 @@ void install_beside(Pair &pair, PairNamespaces &namespaces, const Link &standby)
 }
 
 /// Settings of the failover device go to the standby, while both are there.
-void restore_beside(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
+std::string restore_beside(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
     Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
+    std::string refused;
     if (std::optional<Link> standby = find_nic(rtnl, pair, HL_ROLE_STANDBY)) {
-        settings.add_addresses(rtnl, standby->index);
-        settings.add_routes(rtnl, standby->index);
-        settings.add_qdisc(rtnl, standby->index);
+        refused = give_back(rtnl, settings, standby->index);
         settings.remove_addresses(rtnl, master_of(pair.state()));
-        settings.add_routes(rtnl, standby->index);
+        // Those that older kernels took with the addresses.
+        std::string routes = refusal_of([&] { settings.add_routes(rtnl, standby->index); });
+        if (refused.empty()) refused = routes;
     }
     pair.detach(HL_HOOK_EGRESS);
     release_nic(pair, namespaces, HL_ROLE_PRIMARY);
     release_nic(pair, namespaces, HL_ROLE_STANDBY);
     detach_inner(pair, namespaces);
+    return refused;
 }
 
 /// The standby returns, and has what the failover device had.
-void return_standby(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
+std::string return_standby(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
     std::optional<Link> standby = release_nic(pair, namespaces, HL_ROLE_STANDBY, &settings);
-    if (!standby) return;
-    Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
-    settings.add_addresses(rtnl, standby->index);
-    settings.add_routes(rtnl, standby->index);
-    settings.add_qdisc(rtnl, standby->index);
+    return standby ? give_back(namespaces.rtnl(PairNetns::guest), settings, standby->index) : "";
 }
 
-void restore_apart(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
+std::string restore_apart(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
     detach_inner(pair, namespaces);
+    settings.leave_groups(namespaces.rtnl(PairNetns::guest), master_of(pair.state()));
     // Both ends go: name and number are the standby's own.
     if (namespaces.has(PairNetns::hidden))
         remove_device(namespaces.rtnl(PairNetns::hidden), Ifindex{pair.state().failover.inner});
+    std::string refused;
     try { // the guest waits for this one; the other comes back whatever is refused here
-        return_standby(pair, namespaces, settings);
+        refused = return_standby(pair, namespaces, settings);
     } catch (const Error &) {
         release_nic(pair, namespaces, HL_ROLE_PRIMARY);
         throw;
     }
     release_nic(pair, namespaces, HL_ROLE_PRIMARY);
+    return refused;
 }
 
 /// Under the standby's name and number, which it has left.
@@ -119,6 +139,7 @@ void install_apart(Pair &pair, PairNamespaces &namespaces, const Link &standby) 
     pair.state().travelled = first_to_end(rtnl, standby);
     attach_inner(pair, namespaces);
     try {
+        settings.leave_groups(rtnl, standby.index);
         install_nic(pair, namespaces, HL_ROLE_STANDBY, standby, standby);
         if (takes_name) take_name(pair, namespaces, standby, settings);
         Link master = must_find(rtnl, master_of(pair.state()));
@@ -140,25 +161,25 @@ void install_failover_device(Pair &pair, PairNamespaces &namespaces, const Link 
         install_apart(pair, namespaces, standby);
 }
 
-void disassemble(Pair &pair, PairNamespaces &namespaces) {
+std::string disassemble(Pair &pair, PairNamespaces &namespaces) {
     if (!has_private_netns(pair)) {
         pair.detach(HL_HOOK_EGRESS);
         release_nic(pair, namespaces, HL_ROLE_PRIMARY);
         detach_nic_xdp(pair, HL_ROLE_STANDBY);
         pair.detach(HL_HOOK_INGRESS_STANDBY);
         detach_failover_device(pair, namespaces.rtnl(PairNetns::guest));
-        return;
+        return "";
     }
     Settings settings;
     if (std::optional<Link> master = read_members(namespaces, pair).master) {
         settings = Settings::read(namespaces.rtnl(PairNetns::guest), *master);
         pair.state().standby_saved.up = master->up; // as it is now, like all that travels
     }
-    if (pair.model().nics == PairNetns::guest)
-        restore_beside(pair, namespaces, settings);
-    else
-        restore_apart(pair, namespaces, settings);
+    std::string refused = pair.model().nics == PairNetns::guest
+                              ? restore_beside(pair, namespaces, settings)
+                              : restore_apart(pair, namespaces, settings);
     remove_private_netns(namespaces, pair.state().failover.netns);
+    return refused;
 }
 
 } // namespace hitless

@@ -21,7 +21,8 @@ void install_failover_device(Pair &, PairNamespaces &, const Link &standby);
 
 /// Takes every program of ours off, in the order that keeps frames flowing: outward first, so that
 /// new frames take the standby while the primary still delivers what is on its way. Gives settings
-/// and NICs back, and removes our devices.
-void disassemble(Pair &, PairNamespaces &);
+/// and NICs back, and removes our devices. Returns what of the settings the kernel refused, and
+/// why; all else is given back.
+std::string disassemble(Pair &, PairNamespaces &);
 
 } // namespace hitless

@@ -113,17 +113,21 @@ Instant convert(const ConvertRequest &request) {
     after.model = request.model;
     if (after.model != before.model || !request.failover.empty()) after.failover = request.failover;
     std::optional<Error> refused;
+    std::string lost; // on the way back to the standby
     Instant start = now();
     NewPair made = [&] {
         // One lock over both halves, or a controller would make the pair that its rules want.
         StateDir::Lock lock = dir.lock();
-        detach_pair(dir, rtnl, name, {});
+        detach_pair(dir, rtnl, name, [&](const std::string &line) { lost = line; });
         return create_either(dir, rtnl, after, before, refused);
     }();
     if (chosen)
         made.pair.view().set_veto(chosen, HL_ACTOR_OPERATOR, static_cast<uint64_t>(now().count()));
     prove_path(made);
     if (refused) throw *refused;
+    if (!lost.empty())
+        throw Error(EREMOTEIO, fmt::format("convert {}", request.standby),
+                    fmt::format("it is done, but {}", lost), "`ip addr` and `ip route` show them");
     return now() - start;
 }
 

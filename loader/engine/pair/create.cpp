@@ -284,6 +284,9 @@ NewPair create_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     if (model.has_failover) check_nothing_stands_on(standby, links);
     if (model.has_failover && model.inner == PairNetns::hidden)
         check_renewal(rtnl, standby, model, request.note);
+    if (model.has_failover)
+        note_groups(rtnl, standby, model.takes_name ? standby.name : "the failover device",
+                    request.note);
     std::optional<FailoverDevice> failover;
     hl_failover ends{};
     if (model.has_failover) {

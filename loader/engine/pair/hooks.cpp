@@ -4,8 +4,10 @@
 #include "loader/core/names.hpp"
 #include "loader/core/shell_quoted.hpp"
 #include "loader/engine/pair/carrier.hpp"
+#include "loader/kernel/netlink/nft_rules.hpp"
 #include "loader/kernel/netlink/qdisc.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
 
@@ -124,6 +126,22 @@ void find_idle_filters(std::vector<Problem> &out, const Pair &pair, const Member
                      shell_quoted(members.standby->name), tc_hook_name(*members.standby))});
 }
 
+void find_idle_chains(std::vector<Problem> &out, const Pair &pair, const Members &members) {
+    // Elsewhere they went with the NICs, and attach refused.
+    if (pair.model().nics != PairNetns::guest || !members.master) return;
+    const std::vector<std::string> seen = nftables_ingress_chains(members.master->name);
+    for (const std::optional<Link> &nic : {members.standby, members.primary}) {
+        if (!nic || nic->index == members.master->index) continue;
+        for (const std::string &chain : nftables_ingress_chains(nic->name)) {
+            if (std::ranges::count(seen, chain)) continue;
+            out.push_back({fmt::format("the nftables chain {} of {} does not see the frames of {}",
+                                       chain, nic->name, members.master->name),
+                           fmt::format("make it on {}, then `nft delete chain {}`",
+                                       members.master->name, chain)});
+        }
+    }
+}
+
 void check_moves(Rtnl &rtnl, const Link &nic, bool keeps_qdisc) {
     std::string action = fmt::format("move {} to a namespace of the pair's own", nic.name);
     if (has_filters(nic))
@@ -131,6 +149,12 @@ void check_moves(Rtnl &rtnl, const Link &nic, bool keeps_qdisc) {
                     fmt::format("`tc qdisc del dev {} {}`, and make them on the device that takes "
                                 "its place; or use the model two",
                                 shell_quoted(nic.name), tc_hook_name(nic)));
+    for (const std::string &chain : nftables_ingress_chains(nic.name))
+        throw Error(EBUSY, action,
+                    fmt::format("its nftables chain {} would see no frame any more", chain),
+                    fmt::format("`nft delete chain {}`, and make it on the device that takes its "
+                                "place; or use the model two",
+                                chain));
     std::string qdisc = keeps_qdisc ? qdisc_that_stays(rtnl, nic.index) : "";
     if (qdisc.empty()) return;
     throw Error(EBUSY, action,

@@ -35,8 +35,12 @@ void find_idle_qdiscs(std::vector<Problem> &, const Pair &, PairNamespaces &, co
 /// Filters of others on a standby that is not the master.
 void find_idle_filters(std::vector<Problem> &, const Pair &, const Members &);
 
-/// Throws where a NIC that moves would lose what others have on it: filters, and a root qdisc that
-/// cannot be made on another device. Without `keeps_qdisc` that may go.
+/// Chains of nftables for what comes in by a NIC that is not the master, whose frames ours leads to
+/// the master before. Not those that are on the master, too.
+void find_idle_chains(std::vector<Problem> &, const Pair &, const Members &);
+
+/// Throws where a NIC that moves would lose what others have on it: filters, chains, and a root
+/// qdisc that cannot be made on another device. Without `keeps_qdisc` that may go.
 void check_moves(Rtnl &, const Link &nic, bool keeps_qdisc);
 
 } // namespace hitless

@@ -35,26 +35,33 @@ void leave_primary(Pair &pair, Rtnl &rtnl) {
     sleep_until(now() + drain);
 }
 
-/// Detaches in the order that keeps frames flowing.
-void disassemble(const std::string &dir, Rtnl &rtnl) {
+/// Detaches in the order that keeps frames flowing. Returns what could not be given back.
+std::string disassemble(const std::string &dir, Rtnl &rtnl) {
     Pair pair = Pair::open_remains(dir);
     PairNamespaces namespaces(rtnl, pair.state().failover.netns);
     leave_primary(pair, rtnl);
-    disassemble(pair, namespaces);
+    return disassemble(pair, namespaces);
 }
 
+/// What became of a pair's settings; empty: they are given back.
+struct NotGivenBack {
+    std::string why;     ///< none could be
+    std::string refused; ///< one of them the kernel refused, the others have been
+};
+
 /// Also what is incomplete or of another version: removing its pins frees its tcx links all the
-/// same. Returns why its settings could not be given back, if so.
-std::string detach_pinned(const std::string &dir, Rtnl &rtnl) {
-    std::string why;
+/// same.
+NotGivenBack detach_pinned(const std::string &dir, Rtnl &rtnl) {
+    NotGivenBack out;
     try {
-        disassemble(dir, rtnl);
+        out.refused = disassemble(dir, rtnl);
     } catch (const Error &error) {
         if (error.code() != ENOENT && error.code() != EPROTO) throw;
-        why = error.code() == EPROTO ? "was made by another version of hitless" : "was incomplete";
+        out.why =
+            error.code() == EPROTO ? "was made by another version of hitless" : "was incomplete";
     }
     StateDir::remove(dir);
-    return why;
+    return out;
 }
 
 /// The namespace in which alone a stage can be taken apart; 0 when nothing in it says so.
@@ -238,7 +245,8 @@ void clear_predecessor(StateDir &dir, Rtnl &rtnl, const AttachRequest &request) 
 void detach_pair(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     clear_stage(dir, rtnl);
     check_detachable(dir, name);
-    std::string why = detach_pinned(dir.unpublish(name), rtnl);
+    auto [why, refused] = detach_pinned(dir.unpublish(name), rtnl);
+    if (note && !refused.empty()) note(fmt::format("{}; all else is given back", refused));
     if (note && !why.empty())
         note(fmt::format(
             "the pair {} {}: it is detached, but the settings of its NICs were not "

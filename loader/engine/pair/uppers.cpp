@@ -4,8 +4,10 @@
 #include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
+#include "loader/kernel/wire/groups.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -18,6 +20,12 @@ std::vector<std::string> names_on(Rtnl &rtnl, Ifindex device) {
     for (const Link &link : rtnl.links())
         if (stands_on(link, device)) out.push_back(link.name);
     return out;
+}
+
+std::string text_of(const Address &address) {
+    char text[INET6_ADDRSTRLEN] = "";
+    inet_ntop(address.six ? AF_INET6 : AF_INET, address.bytes.data(), text, sizeof(text));
+    return text;
 }
 
 /// The bridge or bond that has it as a port.
@@ -58,6 +66,18 @@ void check_nothing_ends_with(Rtnl &rtnl, const Link &master) {
                         shell_quoted(master.name)));
 }
 
+void note_groups(Rtnl &rtnl, const Link &from, const std::string &to, const Note &note) {
+    if (!note) return;
+    std::vector<Address> groups = groups_of_sockets(from.index), own = rtnl.addresses(from.index);
+    std::vector<std::string> texts;
+    for (const Address &group : groups)
+        if (!std::ranges::count(own, group)) texts.push_back(text_of(group));
+    if (!texts.empty())
+        note(fmt::format("who joined {} on {} receives nothing by it any more, until it joins on "
+                         "{}: start it again",
+                         fmt::join(texts, ", "), from.name, to));
+}
+
 void note_uppers(const StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     if (!note) return;
     try {
@@ -74,6 +94,7 @@ void note_uppers(const StateDir &dir, Rtnl &rtnl, const std::string &name, const
         if (std::optional<Link> owner = owner_of(rtnl, *master))
             note(fmt::format("{} had the port {}: `ip link set {} master {}`", owner->name, goes,
                              shell_quoted(standby), shell_quoted(owner->name)));
+        note_groups(rtnl, *master, standby, note);
     } catch (const Error &) { // NOLINT(bugprone-empty-catch): it is a word of warning, no more
     }
 }

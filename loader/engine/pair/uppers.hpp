@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What other people have made on a device: VLANs, macvlans, tunnels that are bound to it.
+// What other people have made on a device and does not follow to another: VLANs, macvlans, tunnels
+// that are bound to it, and the multicast groups that their sockets have joined.
 #pragma once
 
 #include "loader/api.hpp"
@@ -23,6 +24,10 @@ void check_nothing_stands_on(const Link &standby, const std::vector<Link> &links
 /// The same before a pair is made anew: what stands on the device that the guest uses, or has it as
 /// a port, would end with it, or hear nothing. Throws EBUSY.
 void check_nothing_ends_with(Rtnl &, const Link &master);
+
+/// Before the addresses of `from` go to another device: a socket stays in its groups where it
+/// joined them. Those of the kernel and of addresses go along.
+void note_groups(Rtnl &, const Link &from, const std::string &to, const Note &note);
 
 /// Before a pair ends: what ends with its failover device, or loses it.
 void note_uppers(const StateDir &, Rtnl &, const std::string &name, const Note &note);

@@ -139,13 +139,16 @@ Routes Routes::read(Rtnl &rtnl, Ifindex index) {
 }
 
 void Routes::add_to(Rtnl &rtnl, Ifindex to) const {
+    std::optional<Error> refused; // one is no reason to lose the others
     for (Message route : messages_) {
         nlmsghdr *message = head(route);
         lead_to(message, index_, to);
         if (own<rtmsg>(message)->rtm_family == AF_INET6) keep_expiry(message);
         int error = rtnl.transact(message, [](const nlmsghdr *) {});
-        if (error && error != EEXIST) throw Error(error, "give a route to another device");
+        if (error && error != EEXIST && !refused)
+            refused = Error(error, "give a route to another device");
     }
+    if (refused) throw *refused;
 }
 
 void Routes::remove_from(Rtnl &rtnl, Ifindex from) const {

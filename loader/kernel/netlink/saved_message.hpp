@@ -45,9 +45,10 @@ inline Message copy(const nlmsghdr *message) {
 }
 
 /// Every message of a dump that `wanted` takes. Throws Error; a family that the kernel does not
-/// have has none.
+/// have has none. `flags`: of neighbours (NTF_PROXY for proxy entries).
 template <typename Header, typename Wanted>
-std::vector<Message> dump(Rtnl &rtnl, uint16_t type, uint8_t family, Ifindex index, Wanted wanted) {
+std::vector<Message> dump(Rtnl &rtnl, uint16_t type, uint8_t family, Ifindex index, Wanted wanted,
+                          unsigned flags = 0) {
     char buffer[128] = {};
     nlmsghdr *request = mnl_nlmsg_put_header(buffer);
     request->nlmsg_type = type;
@@ -56,6 +57,8 @@ std::vector<Message> dump(Rtnl &rtnl, uint16_t type, uint8_t family, Ifindex ind
     *static_cast<uint8_t *>(mnl_nlmsg_get_payload(request)) = family; // first in all of them
     if constexpr (std::is_same_v<Header, tcmsg>)
         own<tcmsg>(request)->tcm_ifindex = static_cast<int>(number(index));
+    if constexpr (std::is_same_v<Header, ndmsg>)
+        own<ndmsg>(request)->ndm_flags = static_cast<uint8_t>(flags);
     std::vector<Message> out;
     int error = rtnl.dump(request, out, [&](const nlmsghdr *m) {
         return wanted(m) ? std::optional(copy(m)) : std::nullopt;

@@ -4,6 +4,7 @@
 #include "loader/kernel/netlink/saved_message.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/pkt_sched.h>
+#include <optional>
 #include <set>
 
 namespace hitless {
@@ -46,9 +48,49 @@ std::vector<std::string> read_altnames(Rtnl &rtnl, Ifindex index) {
     return out;
 }
 
-void give(Rtnl &rtnl, nlmsghdr *address) {
+std::string address_text(const nlmsghdr *message) {
+    const auto *info = header<ifaddrmsg>(message);
+    char text[INET6_ADDRSTRLEN] = "";
+    each_of<ifaddrmsg>(message, [&](const nlattr *attr) {
+        int type = mnl_attr_get_type(attr);
+        if (type != IFA_LOCAL && (type != IFA_ADDRESS || text[0])) return;
+        size_t size = info->ifa_family == AF_INET6 ? 16 : 4;
+        if (mnl_attr_get_payload_len(attr) == size)
+            inet_ntop(info->ifa_family, mnl_attr_get_payload(attr), text, sizeof(text));
+    });
+    return fmt::format("{}/{}", text, info->ifa_prefixlen);
+}
+
+/// Returns errno.
+int give(Rtnl &rtnl, nlmsghdr *address) {
     int error = rtnl.transact(address, [](const nlmsghdr *) {});
-    if (error && error != EEXIST) throw Error(error, "give an address to another device");
+    return error == EEXIST ? 0 : error;
+}
+
+void change_proxy(Rtnl &rtnl, Message proxy, uint16_t type, Ifindex device) {
+    nlmsghdr *message = head(proxy);
+    message->nlmsg_type = type;
+    message->nlmsg_flags =
+        type == RTM_NEWNEIGH ? create | NLM_F_REPLACE : NLM_F_REQUEST | NLM_F_ACK;
+    own<ndmsg>(message)->ndm_ifindex = static_cast<int>(number(device));
+    rtnl.transact(message, [](const nlmsghdr *) {}); // a v4 one is gone with the last address
+}
+
+/// It is a multicast group, which the kernel joins with it.
+bool joins(const nlmsghdr *address) {
+    bool out = false;
+    each_of<ifaddrmsg>(address, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == IFA_FLAGS) out = mnl_attr_get_u32(attr) & IFA_F_MCAUTOJOIN;
+    });
+    return out;
+}
+
+void take(Rtnl &rtnl, Message address, Ifindex from) {
+    nlmsghdr *message = head(address);
+    message->nlmsg_type = RTM_DELADDR;
+    message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    own<ifaddrmsg>(message)->ifa_index = number(from);
+    rtnl.transact(message, [](const nlmsghdr *) {}); // gone already, with another one
 }
 
 } // namespace
@@ -74,8 +116,18 @@ Settings Settings::read(Rtnl &rtnl, const Link &link) {
                 constexpr unsigned known =
                     NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
                 const auto *neighbour = header<ndmsg>(m);
-                return neighbour->ndm_ifindex == index && neighbour->ndm_state & known;
+                return neighbour->ndm_ifindex == index && neighbour->ndm_state & known &&
+                       !(neighbour->ndm_flags & NTF_PROXY);
             }));
+        // In a table of their own: what the guest answers for others.
+        add(out.proxies_, dump<ndmsg>(
+                              rtnl, RTM_GETNEIGH, family, link.index,
+                              [&](const nlmsghdr *m) {
+                                  const auto *proxy = header<ndmsg>(m);
+                                  return proxy->ndm_ifindex == index &&
+                                         proxy->ndm_flags & NTF_PROXY;
+                              },
+                              NTF_PROXY));
     }
     out.routes_ = Routes::read(rtnl, link.index);
     out.qdiscs_ = dump<tcmsg>(rtnl, RTM_GETQDISC, AF_UNSPEC, link.index, [&](const nlmsghdr *m) {
@@ -99,6 +151,7 @@ void Settings::write_sysctls(const std::string &ifname) const {
 }
 
 void Settings::add_addresses(Rtnl &rtnl, Ifindex to) const {
+    std::optional<Error> refused; // one is no reason to lose the others
     for (Message address : addresses_) {
         nlmsghdr *message = head(address);
         message->nlmsg_flags = create | NLM_F_REPLACE;
@@ -115,8 +168,11 @@ void Settings::add_addresses(Rtnl &rtnl, Ifindex to) const {
         if (flags) *flags &= ~(IFA_F_TENTATIVE | IFA_F_DADFAILED);
         bool quiet = info->ifa_family == AF_INET6 && flags && !(*flags & IFA_F_NODAD);
         if (quiet) *flags |= IFA_F_NODAD;
-        give(rtnl, message);
-        if (!quiet) continue;
+        int error = give(rtnl, message);
+        if (error && !refused)
+            refused = Error(error, fmt::format("give {} to the device that takes the place of {}",
+                                               address_text(message), ifname_));
+        if (error || !quiet) continue;
         *flags &= ~IFA_F_NODAD; // it was not the user's wish, and shows
         give(rtnl, message);
     }
@@ -128,6 +184,14 @@ void Settings::add_addresses(Rtnl &rtnl, Ifindex to) const {
         if (!(info->ndm_state & NUD_PERMANENT)) info->ndm_state = NUD_STALE;
         rtnl.transact(message, [](const nlmsghdr *) {}); // else it is asked for again
     }
+    for (const Message &proxy : proxies_)
+        change_proxy(rtnl, proxy, RTM_NEWNEIGH, to);
+    if (refused) throw *refused;
+}
+
+void Settings::leave_groups(Rtnl &rtnl, Ifindex from) const {
+    for (const Message &address : addresses_)
+        if (joins(head(address))) take(rtnl, address, from);
 }
 
 void Settings::add_routes(Rtnl &rtnl, Ifindex to) const {
@@ -170,13 +234,10 @@ void Settings::add_qdisc(Rtnl &rtnl, Ifindex to) const {
 
 void Settings::remove_addresses(Rtnl &rtnl, Ifindex from) const {
     routes_.remove_from(rtnl, from);
-    for (Message address : addresses_) {
-        nlmsghdr *message = head(address);
-        message->nlmsg_type = RTM_DELADDR;
-        message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-        own<ifaddrmsg>(message)->ifa_index = number(from);
-        rtnl.transact(message, [](const nlmsghdr *) {}); // gone already, with another one
-    }
+    for (const Message &address : addresses_)
+        take(rtnl, address, from);
+    for (const Message &proxy : proxies_)
+        change_proxy(rtnl, proxy, RTM_DELNEIGH, from);
 }
 
 } // namespace hitless

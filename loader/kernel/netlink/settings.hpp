@@ -25,7 +25,8 @@ class Settings {
     /// Before the device is up: what it does by itself then.
     void write_sysctls(const std::string &ifname) const;
     /// Addresses without duplicate detection, and neighbours: it is the same guest. Those that it
-    /// has already stay.
+    /// has already stay. All that can be given are given, then it throws the first Error, which
+    /// names the address.
     void add_addresses(Rtnl &, Ifindex to) const;
     /// Beside those of other devices, also of equal ones: the old device keeps its own.
     void add_routes(Rtnl &, Ifindex to) const;
@@ -34,15 +35,20 @@ class Settings {
     /// Quiet when the device cannot have it (several queues).
     void add_qdisc(Rtnl &, Ifindex to) const;
 
-    /// Takes the addresses away from a device that has them, and the routes by it.
+    /// Takes the addresses away from a device that has them, the routes by it, and its proxy
+    /// neighbours.
     void remove_addresses(Rtnl &, Ifindex from) const;
+
+    /// Takes multicast addresses (`autojoin`) away from a device that will leave or be removed: the
+    /// kernel would stay in their groups there, and refuse them under the same number.
+    void leave_groups(Rtnl &, Ifindex from) const;
 
     bool empty() const { return addresses_.empty() && routes_.empty(); }
 
   private:
     using Message = std::vector<char>;
     std::string ifname_; ///< of the device they were read from
-    std::vector<Message> addresses_, neighbours_, qdiscs_;
+    std::vector<Message> addresses_, neighbours_, proxies_, qdiscs_;
     Routes routes_;
     std::vector<std::string> altnames_;
     std::map<std::string, std::string> sysctls_; ///< "ipv4/rp_filter" -> "1"

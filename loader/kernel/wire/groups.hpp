@@ -20,8 +20,15 @@ struct Groups {
 /// namespace. Without those that no switch prunes: 224.0.0.0/24, all nodes, and what stays within
 /// the machine.
 Groups joined_groups(Ifindex);
-void read_igmp(std::istream &, Ifindex, Groups &);
-void read_igmp6(std::istream &, Ifindex, Groups &);
+
+/// Those that sockets have joined: without the kernel's own (all nodes, all routers, those of each
+/// IPv6 address). At most 64 of each family.
+std::vector<Address> groups_of_sockets(Ifindex);
+
+using Wanted = bool (*)(const Address &group);
+bool is_pruned(const Address &group);
+void read_igmp(std::istream &, Ifindex, Groups &, Wanted = is_pruned);
+void read_igmp6(std::istream &, Ifindex, Groups &, Wanted = is_pruned);
 
 /// At most one frame with all IPv4 groups (IGMPv3; for an older querier one each) and one with all
 /// IPv6 groups (MLDv2), of at most 64 groups each: the querier hears of more when it asks. `own4`
