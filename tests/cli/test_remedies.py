@@ -95,6 +95,8 @@ ELSEWHERE = {
     "`ip link del {}`, convert, and make it again on the device that takes its place": UPPERS,
     "`ip link set {} nomaster`, convert, and make the device that takes its place a port": UPPERS,
     "{} had the port {}: `ip link set {} master {}`": UPPERS,
+    "`ip addr` and `ip route` show them": "needs an address that the kernel takes once and not again; "
+                                          "selftests/models_test.cpp",
     "`hitless host status` lists them": HOST, "`ip link set {} master {} up`, or mend `primary`": HOST,
     "`systemctl start hitless-host`, or `hitless host run`": "tests/cli/test_host.py runs it by the second form",
     '`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands (delivery = \\"exec\\")':
