@@ -62,6 +62,11 @@ MENDED = {
     "`ulimit -n 1024 && hitless upgrade`", "as root: `hitless upgrade`",
     "when that is mended: `hitless upgrade`; or `hitless detach {}`, and attach it anew",
 }
+MENDED |= {
+    "`ip link del {}`, convert, and make it again on the device that takes its place",
+    "`ip link set {} nomaster`, convert, and make the device that takes its place a port",
+    "{} had the port {}: `ip link set {} master {}`",
+}
 # These only show something; each is run, and what it shows is all that it promises.
 SHOWN = {
     "`hitless status {}` shows it", "`hitless status` lists the pairs", "`ip link` lists those of this network namespace",
@@ -591,6 +596,21 @@ class Remedies(NetCase):
         self.attach("--model", "three")
         self.filtered("sby")
         self.mends("make them on {}, then `tc qdisc del dev {} {}`", "pair sby")
+
+    def test_what_ends_with_the_failover_device(self):
+        self.attach("--model", "hidden")
+        sh("ip link add mv0 link fo-sby type macvlan && ip link add br9 type bridge")
+        convert = ("convert", "sby", "--model", "two", "--gap")
+        self.mend("`ip link del {}`, convert, and make it again on the device that takes its place",
+                  self.refused(*convert))
+        sh("ip link set fo-sby master br9")
+        self.mend("`ip link set {} nomaster`, convert, and make the device that takes its place a port",
+                  self.refused(*convert))
+        self.expect(0, *convert)
+        self.expect(0, "convert", "sby", "--model", "hidden", "--gap")
+        sh("ip link set fo-sby master br9")
+        self.mend("{} had the port {}: `ip link set {} master {}`", self.expect(0, "detach", "sby").stderr)
+        self.assertIn("master br9", sh("ip link show sby"))
 
     def filtered(self, device):
         sh(f"tc qdisc add dev {device} clsact && "

@@ -127,7 +127,7 @@ Instant convert(const ConvertRequest &request) {
     if (refused) throw *refused;
     if (!lost.empty())
         throw Error(EREMOTEIO, fmt::format("convert {}", request.standby),
-                    fmt::format("it is done, but {}", lost), "`ip addr` and `ip route` show them");
+                    fmt::format("it is done, but {}", lost), "");
     return now() - start;
 }
 
