@@ -61,8 +61,6 @@ MENDED = {
     IN_THE_WAY,
     "`ulimit -n 1024 && hitless upgrade`", "as root: `hitless upgrade`",
     "when that is mended: `hitless upgrade`; or `hitless detach {}`, and attach it anew",
-}
-MENDED |= {
     "`ip link del {}`, convert, and make it again on the device that takes its place",
     "`ip link set {} nomaster`, convert, and make the device that takes its place a port",
     "{} had the port {}: `ip link set {} master {}`",
@@ -86,7 +84,6 @@ LAB = "selftests/lab/scenarios/remedies.py"
 UPGRADE = "selftests/upgrade_test.cpp"
 REFUSED = "selftests/upgrade_dies_test.cpp"
 DISTRO = "selftests/distro/test_networkmanager.py"
-UPPERS = "what stood on a failover device is its owner's to make again: cli.refusals types these"
 # Needs hardware, another kernel or other packages: where it is run, or why it cannot be.
 ELSEWHERE = {
     "could be paired with {}: `hitless attach {}`": LAB, "hitless attach {} --primary {}": LAB,
@@ -97,11 +94,6 @@ ELSEWHERE = {
     "it was detached; `hitless attach` makes the pair again": "needs a paravirtual NIC; the lab's attach is the same",
     "{}: stays of the model {}: `hitless convert {} --model {} --gap`": "tests/cli/test_reload.py",
     "nmcli device set {} managed no": DISTRO,
-    "`ip link del {}`, convert, and make it again on the device that takes its place": UPPERS,
-    "`ip link set {} nomaster`, convert, and make the device that takes its place a port": UPPERS,
-    "{} had the port {}: `ip link set {} master {}`": UPPERS,
-    "`ip addr` and `ip route` show them": "needs an address that the kernel takes once and not again; "
-                                          "selftests/models_test.cpp",
     "`hitless host status` lists them": HOST, "`ip link set {} master {} up`, or mend `primary`": HOST,
     "`systemctl start hitless-host`, or `hitless host run`": "tests/cli/test_host.py runs it by the second form",
     '`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands (delivery = \\"exec\\")':
