@@ -96,5 +96,22 @@ class OwnTraffic(NetCase):
         self.assertIn("ip addr flush dev pri", [f["remedy"] for f in findings])
 
 
+class Rules(NetCase):
+    """Policy rules go by a device's name."""
+
+    def test_one_that_names_a_hidden_nic_is_named(self):
+        sh("ip rule add iif sby table 100 pref 500")
+        self.attach("--model", "hidden")
+        self.expect(2, "status", says="policy rules name sby, which is in a namespace of the pair's own: they apply to "
+                                      "nothing; make them for fo-sby")
+        sh("ip rule add iif fo-sby table 100 pref 501 && ip rule del pref 500")
+        self.expect(0, "status")
+
+    def test_a_note_names_the_device_that_a_client_is_for(self):
+        sh("ip addr add 192.0.2.9/24 dev sby valid_lft 3000 preferred_lft 3000")
+        done = self.expect(0, "attach", "sby", "--primary", "mac", "--model", "three")
+        self.assertIn("as `dhclient fo-sby` does", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -7,6 +7,7 @@
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/settings_sync.hpp"
 #include "loader/kernel/events.hpp"
+#include "loader/kernel/netlink/ip_config.hpp"
 #include "loader/kernel/wire/stations.hpp"
 
 #include <fmt/format.h>
@@ -116,6 +117,20 @@ void find_untaken(std::vector<Problem> &out, const Pair &pair, PairNamespaces &n
     }
 }
 
+/// Rules of the guest go by a device's name, and these NICs are not in its namespace any more.
+void find_idle_rules(Problems &out, const Pair &pair, PairNamespaces &namespaces,
+                     const Members &members) {
+    if (pair.model().nics != PairNetns::hidden) return;
+    for (const std::optional<Link> &nic : {members.standby, members.primary}) {
+        if (!nic || namespaces.rtnl(PairNetns::guest).link(nic->name)) continue;
+        if (namespaces.at(PairNetns::guest, [&] { return policy_rules(nic->name); }))
+            out.push_back({fmt::format("policy rules name {}, which is in a namespace of the "
+                                       "pair's own: they apply to nothing; make them for {}",
+                                       nic->name, members.master->name),
+                           "ip rule; ip -6 rule"});
+    }
+}
+
 /// Nothing passes a failover device whose other end is down.
 void find_cut_off(Problems &out, const Pair &pair, PairNamespaces &namespaces,
                   const PairStatus &status, const Link &master) {
@@ -178,6 +193,7 @@ void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
         find_nic_problems(out, pair, namespaces, master, *members.standby, HL_ROLE_STANDBY, status);
     if (!members.primary) find_untaken(out, pair, namespaces, members);
     find_no_fallback(out, pair, status, master);
+    find_idle_rules(out, pair, namespaces, members);
     find_cut_off(out, pair, namespaces, status, master);
     find_unproved(out, status, namespaces, master);
     find_stopped(out);

@@ -46,7 +46,7 @@ void tell(const Note &note, const TimedAddress &address, const std::string &now_
 
 } // namespace
 
-void check_renewal(Rtnl &rtnl, const Link &from, const ModelRow &model, const Note &note) {
+void check_renewal(Rtnl &rtnl, const Link &from, const std::string &to, const Note &note) {
     std::vector<TimedAddress> timed = timed_addresses(rtnl, from);
     if (timed.empty()) return;
     std::vector<PacketListener> listeners = packet_listeners(from.index);
@@ -58,7 +58,7 @@ void check_renewal(Rtnl &rtnl, const Link &from, const ModelRow &model, const No
                                 "model two, in which nothing moves",
                                 end_them(listeners)));
     for (const TimedAddress &address : timed)
-        tell(note, address, model.takes_name ? from.name : "the failover device");
+        tell(note, address, to);
 }
 
 void note_renewal(const StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {

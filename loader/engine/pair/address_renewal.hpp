@@ -15,7 +15,7 @@ namespace hitless {
 
 /// Before the addresses of `from` travel: refuses when a process on a packet socket there renews
 /// them; `note` hears of addresses that somebody must renew on the failover device.
-void check_renewal(Rtnl &, const Link &from, const ModelRow &, const Note &note);
+void check_renewal(Rtnl &, const Link &from, const std::string &to, const Note &note);
 
 /// Before a pair ends: what must be renewed on the standby then, and who was it till now.
 void note_renewal(const StateDir &, Rtnl &, const std::string &name, const Note &note);

@@ -103,7 +103,7 @@ Instant convert(const ConvertRequest &request) {
         const ModelRow &to = model_row(request.model);
         std::optional<Link> master = rtnl.link(master_of(pair.state()));
         // Before the old pair ends, not after.
-        if (to.has_failover && master) check_renewal(rtnl, *master, to, {});
+        if (to.has_failover && master) check_renewal(rtnl, *master, "the failover device", {});
         if ((to.has_failover || pair.model().has_failover) && master)
             check_nothing_ends_with(rtnl, *master);
         before = request_of(pair, rtnl);

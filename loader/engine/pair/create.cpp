@@ -282,11 +282,10 @@ NewPair create_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
 
     const ModelRow &model = model_row(request.model, request.datapath);
     if (model.has_failover) check_nothing_stands_on(standby, links);
+    const std::string master = model.takes_name ? standby.name : failover_name(request, standby);
     if (model.has_failover && model.inner == PairNetns::hidden)
-        check_renewal(rtnl, standby, model, request.note);
-    if (model.has_failover)
-        note_groups(rtnl, standby, model.takes_name ? standby.name : "the failover device",
-                    request.note);
+        check_renewal(rtnl, standby, master, request.note);
+    if (model.has_failover) note_groups(rtnl, standby, master, request.note);
     std::optional<FailoverDevice> failover;
     hl_failover ends{};
     if (model.has_failover) {

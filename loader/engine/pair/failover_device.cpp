@@ -60,6 +60,10 @@ void move_nics_out(PairNamespaces &namespaces) {
 
 } // namespace
 
+std::string failover_name(const AttachRequest &request, const Link &standby) {
+    return request.failover.empty() ? failover_name(standby.name) : request.failover;
+}
+
 std::string failover_name(const std::string &standby) {
     return ("fo-" + standby).substr(0, longest_name);
 }
@@ -67,7 +71,7 @@ std::string failover_name(const std::string &standby) {
 FailoverDevice::FailoverDevice(Rtnl &guest, const AttachRequest &request, const Link &standby)
     : guest_(guest) {
     const ModelRow &model = model_row(request.model, request.datapath);
-    std::string name = request.failover.empty() ? failover_name(standby.name) : request.failover;
+    std::string name = failover_name(request, standby);
     if (name.empty() || name.size() > longest_name || name.find('/') != std::string::npos)
         throw Error(EINVAL, fmt::format("make the failover device {}", name),
                     fmt::format("its name must have 1 to {} letters, no slash", longest_name),

@@ -43,6 +43,8 @@ bool is_private_netns_of(const std::string &netns, const std::string &pair_name)
 
 /// The name of the failover device unless the user chose one.
 std::string failover_name(const std::string &standby);
+/// As it was asked for, or else.
+std::string failover_name(const AttachRequest &, const Link &standby);
 
 /// The device that waits to take the standby's name.
 Link waiting_device(PairNamespaces &);

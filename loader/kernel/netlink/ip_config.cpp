@@ -116,11 +116,23 @@ void collect(Rtnl &rtnl, std::vector<T> &all, uint16_t type, const Header &about
 
 } // namespace
 
+unsigned policy_rules(const std::string &ifname) {
+    Rtnl rtnl;
+    rtnl.check_strictly();
+    std::vector<bool> rules;
+    for (uint8_t family : {AF_INET, AF_INET6}) {
+        fib_rule_hdr rule{};
+        rule.family = family;
+        collect(rtnl, rules, RTM_GETRULE, rule, Ifindex::none,
+                [&](const nlmsghdr *m) { return decode_rule(m, ifname); });
+    }
+    return static_cast<unsigned>(rules.size());
+}
+
 IpConfig ip_config(const Link &link) {
     Rtnl rtnl;
     rtnl.check_strictly();
     IpConfig out;
-    std::vector<bool> rules;
     for (uint8_t family : {AF_INET, AF_INET6}) {
         ifaddrmsg address{};
         address.ifa_family = family;
@@ -131,12 +143,8 @@ IpConfig ip_config(const Link &link) {
         route.rtm_family = family;
         collect(rtnl, out.routes, RTM_GETROUTE, route, link.index,
                 [&](const nlmsghdr *m) { return decode_route(m, link); });
-        fib_rule_hdr rule{};
-        rule.family = family;
-        collect(rtnl, rules, RTM_GETRULE, rule, Ifindex::none,
-                [&](const nlmsghdr *m) { return decode_rule(m, link.name); });
     }
-    out.rules = static_cast<unsigned>(rules.size());
+    out.rules = policy_rules(link.name);
     return out;
 }
 

@@ -25,6 +25,9 @@ struct IpConfig {
     bool empty() const { return addresses.empty() && routes.empty() && rules == 0; }
 };
 
+/// Policy rules that name a device, be it here or not. Throws.
+unsigned policy_rules(const std::string &ifname);
+
 /// The kernel picks the device's routes out itself, so a full routing table costs little. Throws.
 IpConfig ip_config(const Link &);
 
