@@ -158,6 +158,16 @@ class Lifetimes(NetCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertEqual(self.pins(), [])
 
+    def test_a_second_pair_beside_one_whose_pins_are_out_of_sight(self):
+        self.attach()
+        process = self.controller()
+        sh(f"umount -l {self.state}/bpf")
+        self.expect(1, "attach", "sby", "--primary", "pri",
+                    says=["attach sby: programs of a pair are on it", f"the controller holds it: `kill {process.pid}`, and it is gone"])
+        self.end(process)
+        self.expect(0, "attach", "sby", "--primary", "pri")
+        self.expect(0, "status")
+
 
 class AsAControllerStarts(NetCase):
     """The state is mounted by it and unmounted by a detach that finds it empty, before it is watched."""

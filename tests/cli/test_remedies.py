@@ -94,6 +94,7 @@ ELSEWHERE = {
     "it was detached; `hitless attach` makes the pair again": "needs a paravirtual NIC; the lab's attach is the same",
     "{}: stays of the model {}: `hitless convert {} --model {} --gap`": "tests/cli/test_reload.py",
     "nmcli device set {} managed no": DISTRO,
+    "the controller holds it: `kill {}`, and it is gone": "tests/cli/test_lifetimes.py",
     "`hitless host status` lists them": HOST, "`ip link set {} master {} up`, or mend `primary`": HOST,
     "`systemctl start hitless-host`, or `hitless host run`": "tests/cli/test_host.py runs it by the second form",
     '`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands (delivery = \\"exec\\")':

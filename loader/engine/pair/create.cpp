@@ -17,6 +17,7 @@
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/pair/uppers.hpp"
 #include "loader/engine/path/apply_policy.hpp"
+#include "loader/kernel/bpf/hook_chain.hpp"
 #include "loader/kernel/bpf/xdp.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/nic/hardware.hpp"
@@ -246,6 +247,31 @@ void assemble(Pair &pair, PairNamespaces &namespaces, const AttachRequest &reque
     if (xdp) attach_failover_device(pair, namespaces.rtnl(PairNetns::guest));
 }
 
+bool has_programs_of_a_pair(const Link &nic) {
+    for (Direction direction : {Direction::ingress, Direction::egress})
+        for (const OtherProgram &program : programs_at(number(nic.index), direction))
+            if (program.id &&
+                (program.name.starts_with("hl_ingress") || program.name.starts_with("hl_egress")))
+                return true;
+    return false;
+}
+
+/// Programs of a pair that no pin here tells of: a second pair would take the first one's frames.
+/// Those of a stage that was cleared just now may take a moment to go.
+void check_no_unknown_pair(const Link &nic) {
+    constexpr Instant moment = std::chrono::milliseconds(10);
+    for (Instant end = now() + std::chrono::seconds(1); has_programs_of_a_pair(nic);) {
+        std::optional<int> pid = controller_pid();
+        if (now() >= end)
+            throw Error(
+                EBUSY, fmt::format("attach {}", nic.name),
+                "programs of a pair are on it of which nothing is pinned here",
+                pid ? fmt::format("the controller holds it: `kill {}`, and it is gone", *pid)
+                    : "use the HITLESS_STATE_DIR that it was made with");
+        sleep_until(now() + moment);
+    }
+}
+
 /// Other people's qdiscs and filters may leave no place for ours.
 void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
                  const Link *primary) {
@@ -253,6 +279,7 @@ void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
     bool moves = model.nics == PairNetns::hidden;
     for (const Link *nic : {&standby, primary}) {
         if (!nic) continue;
+        check_no_unknown_pair(*nic);
         if (moves)
             check_moves(rtnl, *nic, nic == &standby);
         else
