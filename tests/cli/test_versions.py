@@ -73,7 +73,8 @@ class Versions(NetCase):
         for line in (*self.READERS, self.ATTACH):
             with self.subTest(line):
                 self.expect(1, *line, says=[f"(ABI {OURS - 1}, this is {OURS})", "`hitless upgrade`"])
-        self.assertIn("hitless upgrade", self.hitless("doctor").stdout)
+        self.assertIn("-> hitless upgrade", self.hitless("doctor").stdout)
+        self.assertNotIn("detach --all", self.hitless("doctor").stdout)
         done = self.expect(0, "upgrade", "--check")
         self.assertEqual(done.stdout, f"sby: can be taken over from ABI {OURS - 1}\n")
         self.expect(1, "status")

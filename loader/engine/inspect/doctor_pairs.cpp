@@ -141,9 +141,10 @@ void examine_pairs(Findings &out) {
         unreadable.push_back(error);
     }
     for (const Error &error : unreadable) {
-        bool lost = error.code() == ENOENT; // pins of that one pair
-        out.push_back(degraded("pairs", error.what(),
-                               lost ? command_in(error.what()) : "hitless detach --all"));
+        const std::string what = error.what();
+        // Pins of that one pair are lost, or the version before made it.
+        bool alone = error.code() == ENOENT || what.find("`hitless upgrade`") != what.npos;
+        out.push_back(degraded("pairs", what, alone ? command_in(what) : "hitless detach --all"));
     }
     examine_takeovers(out);
     if (unreadable.empty() || !pairs.empty()) examine_controller(out, pairs.size());

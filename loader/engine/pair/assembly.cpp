@@ -81,22 +81,28 @@ void install_beside(Pair &pair, PairNamespaces &namespaces, const Link &standby)
     settings.add_routes(rtnl, outer); // those that older kernels took with the addresses
 }
 
-/// Settings of the failover device go to the standby, while both are there.
+/// Settings of the failover device go to the standby, while both are there. It sends nothing any
+/// more when it has no routes, and keeps its addresses as long as frames come in by it: with
+/// rp_filter on, the kernel drops what comes in by a device that has none (last_resort of
+/// __fib_validate_source() in net/ipv4/fib_frontend.c).
 std::string restore_beside(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
     Rtnl &rtnl = namespaces.rtnl(PairNetns::guest);
+    std::optional<Link> standby = find_nic(rtnl, pair, HL_ROLE_STANDBY);
+    Ifindex master = master_of(pair.state());
     std::string refused;
-    if (std::optional<Link> standby = find_nic(rtnl, pair, HL_ROLE_STANDBY)) {
+    if (standby) {
         refused = give_back(rtnl, settings, standby->index);
-        settings.remove_addresses(rtnl, master_of(pair.state()));
-        // Those that older kernels took with the addresses.
-        std::string routes = refusal_of([&] { settings.add_routes(rtnl, standby->index); });
-        if (refused.empty()) refused = routes;
+        settings.remove_routes(rtnl, master);
     }
     pair.detach(HL_HOOK_EGRESS);
     release_nic(pair, namespaces, HL_ROLE_PRIMARY);
     release_nic(pair, namespaces, HL_ROLE_STANDBY);
     detach_inner(pair, namespaces);
-    return refused;
+    if (!standby) return refused;
+    settings.remove_addresses(rtnl, master);
+    // Those that older kernels took with the addresses.
+    std::string routes = refusal_of([&] { settings.add_routes(rtnl, standby->index); });
+    return refused.empty() ? routes : refused;
 }
 
 /// The standby returns, and has what the failover device had.

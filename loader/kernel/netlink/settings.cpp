@@ -232,8 +232,12 @@ void Settings::add_qdisc(Rtnl &rtnl, Ifindex to) const {
     }
 }
 
-void Settings::remove_addresses(Rtnl &rtnl, Ifindex from) const {
+void Settings::remove_routes(Rtnl &rtnl, Ifindex from) const {
     routes_.remove_from(rtnl, from);
+}
+
+void Settings::remove_addresses(Rtnl &rtnl, Ifindex from) const {
+    remove_routes(rtnl, from);
     for (const Message &address : addresses_)
         take(rtnl, address, from);
     for (const Message &proxy : proxies_)

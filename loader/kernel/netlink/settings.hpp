@@ -35,6 +35,8 @@ class Settings {
     /// Quiet when the device cannot have it (several queues).
     void add_qdisc(Rtnl &, Ifindex to) const;
 
+    /// Takes the routes by a device away, so that other devices' are used; it keeps its addresses.
+    void remove_routes(Rtnl &, Ifindex from) const;
     /// Takes the addresses away from a device that has them, the routes by it, and its proxy
     /// neighbours.
     void remove_addresses(Rtnl &, Ifindex from) const;
