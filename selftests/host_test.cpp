@@ -226,7 +226,6 @@ unsigned HostKilled::dies_at_each_call(const Victim &victim, Traffic &traffic, b
         expect_nothing_lost(what, traffic.since(from));
         if (HasFailure()) break;
     }
-    EXPECT_LT(unconfirmed, kills) << "some died after their answer";
     fmt::print("  {}: a {} makes {} entries and exits of system calls; wished again {} times\n",
                victim.name, give ? "give" : "take", calls, unconfirmed);
     return kills;

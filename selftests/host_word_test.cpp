@@ -298,7 +298,8 @@ TEST_P(HostWord, AnOperatorOverrulesItUntilItSaysSomethingNew) {
     ASSERT_TRUE(until([&] { return host.seen().heard_messages > messages + 2; }));
     EXPECT_FALSE(vetoes("host")) << "it has said the same again, and no more";
     host.wish(true);
-    ASSERT_TRUE(reaches(host, Phase::given));
+    ASSERT_TRUE(reaches(host, Phase::given)); // at once: the guest uses it already
+    ASSERT_TRUE(until([&] { return pair().status()["host"]["want"] == "primary"; }));
     host.wish(false);
     EXPECT_TRUE(until([&] { return vetoes("host"); }));
 }
