@@ -143,7 +143,7 @@ void examine_pairs(Findings &out) {
     for (const Error &error : unreadable) {
         const std::string what = error.what();
         // Pins of that one pair are lost, or the version before made it.
-        bool alone = error.code() == ENOENT || what.find("`hitless upgrade`") != what.npos;
+        bool alone = error.code() == ENOENT || what.find("hitless upgrade") != what.npos;
         out.push_back(degraded("pairs", what, alone ? command_in(what) : "hitless detach --all"));
     }
     examine_takeovers(out);
