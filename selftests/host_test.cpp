@@ -211,12 +211,19 @@ unsigned HostKilled::dies_at_each_call(const Victim &victim, Traffic &traffic, b
     EXPECT_GT(calls, 20U);
     const bool thorough = getenv("HITLESS_SELFTEST_EVERY_CALL") != nullptr;
     unsigned kills = 0, unconfirmed = 0;
-    for (unsigned at = 1; at <= calls; at += thorough ? 1 : std::max(1U, calls / share), kills++) {
-        const std::string what =
-            fmt::format("{} killed at call {} of a {}", victim.name, at, give ? "give" : "take");
+    bool answered = false; // the last one dies as soon as the wish is answered
+    for (unsigned at = 1; !answered; at += thorough ? 1 : std::max(1U, calls / share), kills++) {
+        answered = at > calls;
+        const std::string what = answered ? fmt::format("{} killed after the answer", victim.name)
+                                          : fmt::format("{} killed at call {} of a {}", victim.name,
+                                                        at, give ? "give" : "take");
         EXPECT_TRUE(bed_->carry_out(!give)) << what << "\n" << bed_->guest().dump();
         const Marks from = traffic.mark();
-        run_under_wish(victim, at, give);
+        if (answered)
+            run_under_wish(victim, 100'000, give, [&] { return confirmed_.load(); });
+        else
+            run_under_wish(victim, at, give);
+        EXPECT_TRUE(confirmed_ || !answered) << what;
         EXPECT_TRUE(traffic.pass(100)) << what;
         victim.start();
         if (!confirmed_) unconfirmed += bed_->wish(give); // as an administrator would: again
@@ -226,6 +233,7 @@ unsigned HostKilled::dies_at_each_call(const Victim &victim, Traffic &traffic, b
         expect_nothing_lost(what, traffic.since(from));
         if (HasFailure()) break;
     }
+    EXPECT_LT(unconfirmed, kills) << "some died after their answer";
     fmt::print("  {}: a {} makes {} entries and exits of system calls; wished again {} times\n",
                victim.name, give ? "give" : "take", calls, unconfirmed);
     return kills;

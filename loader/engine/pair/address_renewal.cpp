@@ -61,21 +61,13 @@ void check_renewal(Rtnl &rtnl, const Link &from, const std::string &to, const No
         tell(note, address, to);
 }
 
-void note_renewal(const StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
-    if (!note) return;
-    try {
-        PairRecord pair(dir.path(name), Versions::known);
-        if (!pair.model().has_failover) return;
-        std::optional<Link> master = rtnl.link(master_of(pair.state()));
-        if (!master) return;
-        for (const TimedAddress &address : timed_addresses(rtnl, *master))
-            tell(note, address, pair.state().standby_id.ifname);
-        std::vector<PacketListener> listeners = packet_listeners(master->index);
-        if (!listeners.empty())
-            note(fmt::format("{} listens on {}, which goes: start it on {}", names_of(listeners),
-                             master->name, pair.state().standby_id.ifname));
-    } catch (const Error &) { // NOLINT(bugprone-empty-catch): it is a word of warning, no more
-    }
+void note_renewal(Rtnl &rtnl, const Link &master, const std::string &standby, const Note &note) {
+    for (const TimedAddress &address : timed_addresses(rtnl, master))
+        tell(note, address, standby);
+    std::vector<PacketListener> listeners = packet_listeners(master.index);
+    if (!listeners.empty())
+        note(fmt::format("{} listens on {}, which goes: start it on {}", names_of(listeners),
+                         master.name, standby));
 }
 
 hl_travelled first_to_end(Rtnl &rtnl, const Link &link) {

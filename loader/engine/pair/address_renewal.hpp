@@ -18,7 +18,7 @@ namespace hitless {
 void check_renewal(Rtnl &, const Link &from, const std::string &to, const Note &note);
 
 /// Before a pair ends: what must be renewed on the standby then, and who was it till now.
-void note_renewal(const StateDir &, Rtnl &, const std::string &name, const Note &note);
+void note_renewal(Rtnl &, const Link &master, const std::string &standby, const Note &note);
 
 /// The address that ends first.
 hl_travelled first_to_end(Rtnl &, const Link &);

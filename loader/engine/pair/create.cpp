@@ -366,13 +366,27 @@ std::optional<Link> standby_after(Rtnl &rtnl, const std::string &name, const std
     return at == links.end() ? std::nullopt : std::optional(*at);
 }
 
+/// What ends with the pair's failover device, or does not follow its addresses.
+void note_end(const StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
+    if (!note) return;
+    try {
+        PairRecord pair(dir.path(name), Versions::known);
+        if (!pair.model().has_failover) return;
+        std::optional<Link> master = rtnl.link(master_of(pair.state()));
+        if (!master) return;
+        const char *standby = pair.state().standby_id.ifname;
+        note_renewal(rtnl, *master, standby, note);
+        note_uppers(rtnl, *master, standby, note);
+    } catch (const Error &) { // NOLINT(bugprone-empty-catch): it is a word of warning, no more
+    }
+}
+
 /// Under a controller's eyes, whose rules may want the pair.
 void detach_and_remember(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     std::optional<PairRecord> record = read_record(dir.path(name), false);
     std::string bus = record ? record->state().standby_id.bus : "";
     record.reset();
-    note_renewal(dir, rtnl, name, note);
-    note_uppers(dir, rtnl, name, note);
+    note_end(dir, rtnl, name, note);
     detach_pair(dir, rtnl, name, note);
     if (!controller_pid()) return;
     if (std::optional<Link> standby = standby_after(rtnl, name, bus)) note_detached(dir, *standby);

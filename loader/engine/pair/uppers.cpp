@@ -78,25 +78,16 @@ void note_groups(Rtnl &rtnl, const Link &from, const std::string &to, const Note
                          fmt::join(texts, ", "), from.name, to));
 }
 
-void note_uppers(const StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
-    if (!note) return;
-    try {
-        PairRecord pair(dir.path(name), Versions::known);
-        if (!pair.model().has_failover) return;
-        std::optional<Link> master = rtnl.link(master_of(pair.state()));
-        if (!master) return;
-        const char *standby = pair.state().standby_id.ifname;
-        const std::string goes = fmt::format("{}, which goes", master->name);
-        std::vector<std::string> uppers = names_on(rtnl, master->index);
-        if (!uppers.empty())
-            note(fmt::format("{} stood on {}: what is still needed must be made again on {}",
-                             fmt::join(uppers, ", "), goes, standby));
-        if (std::optional<Link> owner = owner_of(rtnl, *master))
-            note(fmt::format("{} had the port {}: `ip link set {} master {}`", owner->name, goes,
-                             shell_quoted(standby), shell_quoted(owner->name)));
-        note_groups(rtnl, *master, standby, note);
-    } catch (const Error &) { // NOLINT(bugprone-empty-catch): it is a word of warning, no more
-    }
+void note_uppers(Rtnl &rtnl, const Link &master, const std::string &standby, const Note &note) {
+    const std::string goes = fmt::format("{}, which goes", master.name);
+    std::vector<std::string> uppers = names_on(rtnl, master.index);
+    if (!uppers.empty())
+        note(fmt::format("{} stood on {}: what is still needed must be made again on {}",
+                         fmt::join(uppers, ", "), goes, standby));
+    if (std::optional<Link> owner = owner_of(rtnl, master))
+        note(fmt::format("{} had the port {}: `ip link set {} master {}`", owner->name, goes,
+                         shell_quoted(standby), shell_quoted(owner->name)));
+    note_groups(rtnl, master, standby, note);
 }
 
 } // namespace hitless

@@ -30,6 +30,6 @@ void check_nothing_ends_with(Rtnl &, const Link &master);
 void note_groups(Rtnl &, const Link &from, const std::string &to, const Note &note);
 
 /// Before a pair ends: what ends with its failover device, or loses it.
-void note_uppers(const StateDir &, Rtnl &, const std::string &name, const Note &note);
+void note_uppers(Rtnl &, const Link &master, const std::string &standby, const Note &note);
 
 } // namespace hitless

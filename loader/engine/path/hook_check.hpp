@@ -39,6 +39,7 @@ class HookCheck {
     uint64_t count(std::initializer_list<hl_counter>) const;
     const Link &nic(hl_role) const;
     uint64_t received(hl_role) const;
+    uint64_t sent_by_primary() const;
 
     const Pair &pair_;
     PairNamespaces &namespaces_;
