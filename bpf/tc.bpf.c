@@ -58,9 +58,9 @@ SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
 
 /*
  * The models with a failover device, whose outer end is the master and whose inner end stands in a
- * private namespace (docs/models.md): the same rules, led elsewhere. redirect_peer stays within the
- * driver's list of frames, but kernels from 6.15 on call every frame one for this host on that way;
- * what is not keeps its type on the other one.
+ * private namespace (docs/models.md): the same rules, led elsewhere. redirect_peer keeps a frame in the
+ * driver's list of frames, but since Linux 6.15 it also makes it PACKET_HOST. So a frame of another type
+ * goes by redirect, which keeps the type.
  */
 static __always_inline int enter(struct __sk_buff *skb, enum hl_role role, enum hl_liveness by) {
 	int verdict;

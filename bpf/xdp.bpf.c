@@ -49,7 +49,7 @@ static __always_inline int inward_standby(struct __sk_buff *skb, enum hl_livenes
 	return inward(skb, HL_ROLE_STANDBY, by);
 }
 
-/* What has no device to leave by is tc's to drop. */
+/* A frame without a device to leave by is passed on: tc drops and counts it. */
 static __always_inline int xdp_outward(struct xdp_md *xdp, enum hl_liveness by) {
 	struct path path = choose_path(by);
 

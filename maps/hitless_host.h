@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the programs on a hypervisor's taps (bpf/host.bpf.c) share with the daemon that loads them
- * (loader/kernel/bpf/tap_channel.hpp). The message itself: hitless_channel.h.
+ * (loader/kernel/bpf/tap_programs.hpp). The message itself: hitless_channel.h.
  */
 #ifndef HITLESS_HOST_H
 #define HITLESS_HOST_H

@@ -3,7 +3,7 @@
 // The typed view of a pair in userspace: atomic veto, flip log, names of reasons and counters.
 // Does not own the memory; loader/kernel/bpf/mapping.hpp maps a pinned pair.
 //
-//   PairView view(mapping.pair());
+//   PairView view(mapping.get());
 //   if (view.set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, now) == 0) ... // this was the flip
 #pragma once
 

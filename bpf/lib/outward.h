@@ -9,7 +9,7 @@ static __always_inline enum hl_counter sent_by(enum hl_role role) {
 	return role == HL_ROLE_PRIMARY ? HL_COUNT_TX_PRIMARY : HL_COUNT_TX_STANDBY;
 }
 
-/* Where the failover device went, the numbers of NICs are strangers'. */
+/* Where the failover device has left its namespace, the NICs' ifindexes are those of other devices. */
 static __always_inline int ends_in_own_netns(enum hl_role beside, enum hl_liveness by) {
 #ifdef HL_BOTH_ENDS_HERE
 	if (!port_in_own_netns(HL_PORT_INNER, beside, by)) return 0;
@@ -17,7 +17,7 @@ static __always_inline int ends_in_own_netns(enum hl_role beside, enum hl_livene
 	return port_in_own_netns(HL_PORT_MASTER, beside, by);
 }
 
-/* Unlike a standby that is the master, one beside it may be gone, and its number a stranger's. */
+/* A standby that is not the master may be gone, and its ifindex that of another device. */
 static __always_inline int outward(struct __sk_buff *skb, enum hl_liveness by) {
 	struct path path = choose_path(by);
 

@@ -49,10 +49,6 @@ static __always_inline __u32 window_now(void) {
 	return bpf_ktime_get_ns() / (knobs.twin_window_ns ?: 1);
 }
 
-static __always_inline enum hl_role other_than(enum hl_role role) {
-	return role == HL_ROLE_PRIMARY ? HL_ROLE_STANDBY : HL_ROLE_PRIMARY;
-}
-
 #define CAS_TRIES 8 /* more than CPUs that can race for one frame's two copies */
 
 /* Signed: another CPU may already have seen the next window. */
@@ -65,8 +61,8 @@ static __always_inline void enter_window(union twin *t, __u32 window) {
 	t->window = window;
 }
 
-/* Moves the lead one step; says whether that only caught up. The youngest copy is caught up with
- * first: the oldest would leave a young one over each time, and a surplus would never age. */
+/* Moves the lead one step; says whether that only caught up. Copies of this window are caught up with
+ * first: with the oldest first, a young one would be left over each time, and a surplus never expire. */
 static __always_inline int advance(union twin *t, __s16 step, int may_lead, int lone) {
 	__s16 *behind;
 
@@ -122,9 +118,9 @@ static __always_inline struct sighting *sighting_of(const struct twin_key *key) 
 enum copy { COPY_FIRST, COPY_TWIN, COPY_ECHO };
 
 /*
- * A frame has come in by one NIC. Unicast is `lone`: several copies on one NIC without any on the other
- * are a sender whose frames are all alike, and then a network that leads them to the other NIC; it
- * floods no frame late.
+ * A frame has come in by one NIC. Unicast is `lone`: several equal frames on one NIC and none on the
+ * other are of a sender that repeats itself. When the network then leads them to the other NIC, they
+ * are no duplicates.
  */
 static __always_inline enum copy receive_copy(const struct twin_key *key, enum hl_role role, int lone) {
 	struct sighting *seen = sighting_of(key);

@@ -56,12 +56,11 @@ bool Conversation::hear(const ChannelMessage &message, Instant now) {
 }
 
 bool Conversation::hear_peer(const ChannelMessage &message) {
-    // The adopted boot still speaks, to whomever: else two sides that a liar has made listen to him
-    // would never hear each other again.
+    // Whenever the adopted peer is heard, the candidate is dropped: else a liar whom both sides
+    // have heard could keep them apart for ever.
     candidate_.reset();
     if (message.echo.nonce != own_.id.nonce || message.id.epoch < peer_->id.epoch) return false;
-    // The memory of a guest that was saved and restored is older than what its host has heard of
-    // it.
+    // A guest that was saved and restored remembers less than its host has heard of it.
     bool from_the_future = own_.side == ChannelSide::guest && message.echo.epoch > own_.id.epoch &&
                            message.echo.epoch < most_jump;
     if (from_the_future) {

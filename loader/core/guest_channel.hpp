@@ -16,19 +16,15 @@
 //   heard, call step() again at once if the veto was changed, else at actions.again.
 //
 // What the caller must do:
-// - Hear frames on the standby's own NIC only, before they reach a bridge or a failover device.
-// What comes
-//   in by the primary is never given to hear().
-// - The veto is a level: it is what the word should have as long as nobody else overrules the host.
-// Change
-//   the word where the level changes, so that `hitless switch primary` holds until the host says
-//   something new.
-// - Input::drained is true when nothing that the guest sent is queued in the primary (or its
-// deadline is over);
-//   it is asked for only while Input::vetoed.
-// - `unproven` asks for more than the veto `unproven` does by itself: only an answer heard on the
-// primary
-//   lifts it, not the end of the proof's timeout.
+// - It hears frames on the standby's own NIC only, before they reach a bridge or a failover
+//   device. What comes in by the primary is never given to hear().
+// - The veto is a level: what the word should have as long as nobody overrules the host. It
+//   changes the word only where the level changes, so that `hitless switch primary` holds until
+//   the host says something new.
+// - Input::drained is true when nothing that the guest sent is queued in the primary, or the
+//   deadline for that is over. It is asked for only while Input::vetoed.
+// - Actions::unproven asks for more than the veto `unproven` by itself: it ends when a frame for
+//   the guest has come by the primary, not when the proof's timeout is over.
 // - Several transports: one GuestChannel each, or one for all; the message is the same.
 #pragma once
 

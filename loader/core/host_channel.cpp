@@ -34,7 +34,7 @@ const GuestStatement *HostChannel::guest() const {
     return peer ? &peer->guest : nullptr;
 }
 
-/// It receives by the primary, and said so when it knew that it shall.
+/// The guest receives by the primary, and said so after it had heard what the host wants.
 bool HostChannel::ready() const {
     const GuestStatement *said = guest();
     return said && conversation_.obeyed_since(wanted_) &&
@@ -69,7 +69,7 @@ HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
         order(*target, now, actions);
     else
         ordered_.reset();
-    // What is about to move is said when it has moved: one message, not two.
+    // Where the downlink is about to move, one message after the move says both.
     if (actions.deliver) return actions;
     actions.send = conversation_.send(now);
     wake(actions, std::max(conversation_.due(), now));
@@ -104,7 +104,7 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
     bool there = input.plugged.value_or(said && said->primary != GuestPrimary::none);
     phase_ = !able ? Phase::waiting : there ? Phase::readying : Phase::plugging;
     actions.plug = able && !there && input.downlink == DataPath::standby;
-    // What runs after a reset may know nothing of two NICs: it sees the primary when it is able.
+    // What boots after a reset may be without hitless: no primary until the guest says "able".
     actions.unplug =
         voided_ && !able && input.plugged.value_or(false) && input.downlink == DataPath::standby;
     // Found on the primary, or given to a guest that has not answered since: left as it is.
@@ -114,7 +114,7 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
         phase_ = Phase::given;
         return std::nullopt;
     }
-    // A tap may be there long before its guest: who migrates hither still runs elsewhere.
+    // During an incoming migration the tap is here before the guest is.
     if (input.elsewhere && !has_primary()) phase_ = Phase::absent;
     if (phase_ == Phase::absent || (input.downlink == DataPath::unknown && !said))
         return std::nullopt;
@@ -128,7 +128,7 @@ std::optional<DataPath> HostChannel::take(const Input &input, Instant now, Actio
     }
     Instant deadline = since_ + settings_.deadline;
     bool left = gone(), over = now >= deadline;
-    bool reset = voided_ && !guest(); // nobody sends by the primary who knows of us
+    bool reset = voided_ && !guest(); // then nobody who speaks with us sends by the primary
     if (!left && !over) wake(actions, deadline);
     // Also where frames go to the standby already: it may still send by its primary.
     if (!left && over && phase_ == Phase::leaving) overdue_ |= has_primary();

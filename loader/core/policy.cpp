@@ -14,10 +14,10 @@ namespace {
 
 constexpr Instant least_hole_wait = milliseconds(100), most_hole_wait = std::chrono::minutes(1);
 constexpr unsigned most_doublings = 16;
-constexpr int peace = 8; // waits that take one doubling back
+constexpr int peace = 8; // a good period of so many waits takes one doubling back
 
-/// The doubts in the word say what others did since: they are there before us when a controller
-/// that is no more left them, and what we left is gone when an operator overruled it.
+/// Soft bits of the word tell what others did: those that we did not set are of a controller before
+/// us, and where those that we set are gone an operator has overruled them.
 void learn_from_word(Trust &trust, uint64_t veto) {
     uint64_t doubts = veto & HL_VETO_SOFT;
     if (doubts & HL_VETO(HOLD_DOWN) && !trust.doubts) trust.was_lost = true;

@@ -52,7 +52,7 @@ struct Trust {
     bool was_used = false;               ///< this pair has had a primary in use
     bool was_left = false;               ///< for a fault of its own, since
     uint64_t hole = 0;                   ///< the name under which a hole was reported
-    unsigned relapses = 0;               ///< holes that peace has not yet made up for
+    unsigned relapses = 0;               ///< holes that no long good period has made up for yet
 };
 
 struct Verdict {

@@ -168,20 +168,20 @@ bool Prover::is_proved(const Context &context, const Proving &phase) const {
     return waited >= unasked(how) && phase.vain >= vain_rounds(context);
 }
 
-/// Time alone is no silence: on a machine that has no CPU for us it passes without a question. So
-/// every way must have been asked in vain by both NICs, as far as the timeout has room for it.
+/// The passing of time proves nothing: a controller that got no CPU may have asked nothing. So each
+/// target must have been asked in vain by both NICs, as far as the timeout has room for that.
 unsigned Prover::vain_rounds(const Context &context) const {
     const auto room = static_cast<unsigned>(context.how.timeout / context.how.interval);
     return std::clamp(context.seen.ways + 1, 1u, std::max(room / 2, 1u));
 }
 
-/// What is waited for evidence that nobody can give.
+/// How long to wait where there is nobody to ask.
 Instant Prover::unasked(const Probing &how) const {
     if (refuted_) return refuted_timeouts * Instant(how.timeout);
     return how.interval.count() ? how.timeout : milliseconds(0);
 }
 
-/// From one vain round to the next: the longer it has been in vain, the slower.
+/// The time between two rounds without an answer: the more there were, the longer.
 Instant Prover::vain_pace(const Context &context, const Proving &phase) const {
     Instant least = refuted_ ? least_rest : (phase.against ? 5 : 1) * context.how.interval;
     return std::clamp<Instant>((context.now - phase.since) / 8, least, most_rest);

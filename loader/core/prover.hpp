@@ -11,7 +11,7 @@
 //
 //   Prover prover;
 //   Prover::Actions actions = prover.step(probing, input, now);
-//   if (actions.ask_primary) ...            // later: prover.answered(Side::primary, now)
+//   if (actions.ask_primary) ...            // later: prover.answered(Side::primary, asked, now)
 #pragma once
 
 #include "loader/core/types.hpp"
@@ -44,11 +44,11 @@ class Prover {
     /// The pair at one moment.
     struct Input {
         bool usable = false;     ///< the primary is up, with carrier
-        unsigned ways = 0;       ///< of asking somebody; 0: there is nobody
+        unsigned ways = 0;       ///< targets that can be asked; 0: there is nobody
         uint64_t veto = 0;       ///< the veto word as it stands
         uint64_t sent = 0;       ///< frames that left by the primary, ever
         uint64_t received = 0;   ///< frames that came in by it, ever
-        bool unresolved = false; ///< the ways lead to neighbours that the guest itself waits for
+        bool unresolved = false; ///< the targets are neighbours that the guest itself waits for
         bool completes = true;   ///< the primary goes on counting sent frames
     };
     struct Actions {

@@ -227,9 +227,8 @@ bool ManagedGuest::silent(Instant now) const {
     return channel_.last_heard() && now > *channel_.last_heard() + silence;
 }
 
-/// Another guest is heard behind the tap, or nobody, and it came since we began: it gets nothing
-/// that is this one's. Where frames do not follow a guest by themselves, one that is silent gets
-/// them.
+/// The tap appeared since we started, and another guest is heard there, or none: nothing of this
+/// guest's is delivered to it. Where a delivery learns nothing by itself, a silent one gets it.
 bool ManagedGuest::is_elses_tap() const {
     return !channel_.guest() && (stranger_ || (delivery_->learns() && !inherited_));
 }

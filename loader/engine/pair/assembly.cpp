@@ -46,7 +46,8 @@ std::string refusal_of(Step step) {
     }
 }
 
-/// What a device has again, whatever of it is refused. Returns what was, and why.
+/// Gives a device back what the kernel accepts. Returns the first refusal and its cause; empty:
+/// none.
 std::string give_back(Rtnl &rtnl, const Settings &settings, Ifindex to) {
     std::string addresses = refusal_of([&] { settings.add_addresses(rtnl, to); });
     std::string routes = refusal_of([&] { settings.add_routes(rtnl, to); });

@@ -265,7 +265,7 @@ void check_no_unknown_pair(const Link &nic) {
         if (now() >= end)
             throw Error(
                 EBUSY, fmt::format("attach {}", nic.name),
-                "programs of a pair are on it of which nothing is pinned here",
+                "programs of hitless run on it, and this state directory has no pins of theirs",
                 pid ? fmt::format("the controller holds it: `kill {}`, and it is gone", *pid)
                     : "use the HITLESS_STATE_DIR that it was made with");
         sleep_until(now() + moment);

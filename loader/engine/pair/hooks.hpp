@@ -28,7 +28,7 @@ bool hides_frames(const Pair &, const HookSite &);
 /// `note` hears of either, and of what cannot be done.
 void repair_hooks(Pair &, PairNamespaces &, const Members &, const Note &note);
 
-/// Root qdiscs that frames pass by though their owner believes otherwise.
+/// Root qdiscs of somebody that redirected frames bypass.
 void find_idle_qdiscs(std::vector<Problem> &, const Pair &, PairNamespaces &, const Members &,
                       const PairStatus &);
 

@@ -6,7 +6,7 @@
 // nothing and never wakes anybody.
 //
 //   HostLink link(pair, namespaces);
-//   link.observe(pair, namespaces, members);        // when the devices were looked at
+//   link.observe(pair, members);                    // when the devices were looked at
 //   if (link.step(pair, namespaces)) apply_policy() // when fd() is readable, and at again()
 #pragma once
 

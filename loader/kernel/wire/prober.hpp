@@ -33,16 +33,15 @@ class Prober {
     /// still stands.
     void learn(Rtnl &, const std::vector<Station> &);
     bool may_ask() const { return static_cast<bool>(echo4_); }
-    /// Of asking somebody; 0: there is nobody.
+    /// How many targets can be asked; 0: there is nobody.
     unsigned ways() const { return static_cast<unsigned>(ways_.size()); }
-    /// Those whom the ways lead to have never answered the guest itself: their MACs are not known,
-    /// and they are asked as the guest's kernel asks, by broadcast or to their group.
+    /// The targets have never answered the guest itself: their MACs are not known, and they are
+    /// asked as the guest's kernel asks, by broadcast or to their group.
     bool unresolved() const { return unresolved_ && !ways_.empty(); }
-    /// The present way of asking is mute; takes the next.
+    /// The present target does not answer: takes the next.
     void next_target();
 
-    /// One question to the present target, out of `nic` alone. `tag` comes back with the answer.
-    /// False when the NIC does not take it.
+    /// One question to the present target, out of `nic` alone. False when the NIC does not take it.
     bool ask(Ifindex nic, bool second_path, Instant now);
 
     /// From now on notices what reaches the stack at a NIC whose frames are all led elsewhere by
