@@ -167,7 +167,7 @@ TEST_P(Upgrade, ThePackageDoesIt) {
                                std::filesystem::copy_options::overwrite_existing);
     const Outcome o =
         run({"nsenter", "--net=/run/netns/" + bed().guest().name(), "unshare", "-m", "sh", "-ec",
-             fmt::format("mount --bind {} /usr/sbin; exec sh {} configure 0.1.0~older", sbin,
+             fmt::format("mount --bind {} /usr/sbin; exec sh {} configure 0.1.0", sbin,
                          HITLESS_POSTINST)});
     EXPECT_EQ(o.code, 0) << o.shown();
     EXPECT_EQ(o.out, "standby: taken over from ABI 6\n") << o.shown();
