@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <iosfwd>
+#include <string>
 
 namespace CLI {
 class App;
@@ -24,11 +25,17 @@ enum Exit {
     exit_permission = 77 // EX_NOPERM
 };
 
+/// Of an errno that was the end of it.
+Exit exit_code(int error);
+
 struct Env {
     std::ostream &out;
     std::ostream &err;
     bool terminal; ///< out is one: colour and redrawing are welcome
 };
+
+/// "0.2.0 (ABI 7)": people compare the first, pairs the second.
+std::string version();
 
 using Run = std::function<int(Env &)>;
 

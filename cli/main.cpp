@@ -4,9 +4,11 @@
 #include "loader/api.hpp"
 #include "loader/host/host.hpp"
 #include "loader/kernel/netns/netns.hpp"
+#include "maps/hitless_abi.h"
 
 #include <cerrno>
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <iostream>
 #include <unistd.h>
 
@@ -37,15 +39,15 @@ constexpr Command commands[] = {
     {"complete", "candidates for the shells' completion", setup_complete},
 };
 
-int exit_code(const Error &error) {
+Exit exit_code_of(const Error &error) {
     if (dynamic_cast<const AlreadyRunning *>(&error) || dynamic_cast<const AnotherHost *>(&error))
         return exit_busy;
-    return error.code() == EPERM || error.code() == EACCES ? exit_permission : exit_failed;
+    return exit_code(error.code());
 }
 
 int run(int argc, char **argv, Env &env) {
     CLI::App app{"Failover for guest NICs without losing a frame.", "hitless"};
-    app.set_version_flag("--version", std::string("hitless ") + HITLESS_VERSION);
+    app.set_version_flag("--version", "hitless " + version());
     app.require_subcommand(1);
     app.fallthrough();
     std::string netns;
@@ -70,6 +72,15 @@ int run(int argc, char **argv, Env &env) {
 }
 
 } // namespace
+
+Exit exit_code(int error) {
+    return error == EPERM || error == EACCES ? exit_permission : exit_failed;
+}
+
+std::string version() {
+    return fmt::format("{} (ABI {})", HITLESS_VERSION, HL_ABI_VERSION);
+}
+
 } // namespace hitless::cli
 
 int main(int argc, char **argv) {
@@ -82,7 +93,7 @@ int main(int argc, char **argv) {
         return run(argc, argv, env);
     } catch (const hitless::Error &error) {
         err << "hitless: " << error.what() << '\n';
-        return exit_code(error);
+        return exit_code_of(error);
     } catch (const std::exception &error) {
         err << "hitless: " << error.what() << '\n';
         return exit_failed;

@@ -78,16 +78,19 @@ Instant convert(const ConvertRequest &);
 
 /// What became of a pair that another version of hitless had made.
 struct Upgraded {
-    std::string standby; ///< the pair's own name where its record cannot be read
-    uint32_t from = 0;   ///< HL_ABI_VERSION of the one that made it; 0: it cannot be read
-    std::string refused; ///< why it is not taken over, and stays in force as it was; empty: it is
-    std::string remark;  ///< what is to be known though it is; empty: nothing
+    std::string standby{}; ///< the pair's own name where its record cannot be read
+    std::string pair{};    ///< its own name
+    uint32_t from = 0;     ///< HL_ABI_VERSION of the one that made it; 0: it cannot be read
+    std::string refused{}; ///< why it is not taken over, and stays in force as it was; empty: it is
+    int error = 0;         ///< the errno of that
+    std::string remark{};  ///< what is to be known though it is; empty: nothing
 };
 
 /// Takes over the namespace's pairs of the version before (HL_ABI_FORMER): our programs run in the
 /// place of the older ones, and no frame passes neither. Counts, settings and reasons go on. A
-/// controller that starts does it by itself. With `check_only` nothing changes, and what would
-/// refuse is said. Returns those pairs that are not of our version.
+/// controller that starts does it by itself. Takeovers that a crash has interrupted are ended
+/// first. With `check_only` nothing changes, and what would refuse is said. Returns those pairs
+/// that are not of our version, or became it now.
 std::vector<Upgraded> upgrade(bool check_only = false);
 
 struct NicStatus {
@@ -159,10 +162,17 @@ struct PairStatus {
     bool healthy() const;
 };
 
+/// A pair of which nothing can be told, and why.
+struct UnreadablePair {
+    std::string pair;    ///< its own name
+    std::string standby; ///< its own name where not even its record can be read
+    Error why;
+};
+
 /// The pairs of this namespace. No controller is needed. A pair that is incomplete or of another
-/// version is left out, and the reason is added to `unreadable`. Where that is null, the first such
-/// reason is thrown if there is no other pair to return.
-std::vector<PairStatus> status(std::vector<Error> *unreadable = nullptr);
+/// version is left out, and added to `unreadable` with the reason. Where that is null, the first
+/// such reason is thrown if there is no other pair to return.
+std::vector<PairStatus> status(std::vector<UnreadablePair> *unreadable = nullptr);
 /// The pair of one standby, or of its failover device. Throws ENODEV when there is
 /// no such interface, ENOENT when it is in no pair.
 PairStatus status(const std::string &standby);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 
 namespace hitless::selftest {
@@ -42,6 +43,29 @@ Ids pinned_ids() {
         note("bpf-link", bpf_link_info{}, &bpf_link_info::id, ids.links);
     }
     return ids;
+}
+
+std::set<std::uint32_t> linked_programs() {
+    std::set<std::uint32_t> out;
+    for (const fs::path &pin : pins()) {
+        if (!pin.filename().string().starts_with("link_")) continue;
+        const Fd link(bpf_obj_get(pin.c_str()));
+        bpf_link_info info{};
+        std::uint32_t size = sizeof info;
+        if (link && !bpf_obj_get_info_by_fd(link.get(), &info, &size)) out.insert(info.prog_id);
+    }
+    return out;
+}
+
+std::uint64_t counted(hl_counter which) {
+    const Fd map(bpf_obj_get((pins().front().parent_path() / "counters").c_str()));
+    std::vector<hl_counters> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    const std::uint32_t zero = 0;
+    if (!map || bpf_map_lookup_elem(map.get(), &zero, each.data()) < 0) return 0;
+    std::uint64_t sum = 0;
+    for (const hl_counters &cpu : each)
+        sum += cpu.frames[which];
+    return sum;
 }
 
 std::uint32_t map_id(const fs::path &pin) {

@@ -4,6 +4,8 @@
 // same objects, and a number that is gone is an object that ended.
 #pragma once
 
+#include "maps/hitless_abi.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <set>
@@ -20,6 +22,10 @@ struct Ids {
     bool operator==(const Ids &) const = default;
 };
 Ids pinned_ids();
+/// What runs by the pinned links.
+std::set<std::uint32_t> linked_programs();
+/// Frames under this name, of the one pair that is pinned.
+std::uint64_t counted(hl_counter);
 /// Of the pinned programs, those that use this map.
 std::set<std::uint32_t> programs_with(std::uint32_t map);
 bool gone(const Ids &);

@@ -169,6 +169,13 @@ Stop stop_before(pid_t pid, const std::string &from, unsigned n, Name name) {
     }
 }
 
+std::string end_before(const Stop &at) {
+    if (at.step.empty()) return "";
+    kill(at.pid, SIGKILL);
+    waitpid(at.pid, nullptr, 0);
+    return at.step;
+}
+
 bool maps_a_record(const Call &call) {
     return call.number == SYS_mmap && call.arguments[1] == sizeof(hl_pair) &&
            call.arguments[2] == (PROT_READ | PROT_WRITE) && call.arguments[3] == MAP_SHARED;
@@ -232,11 +239,17 @@ int HeldWithRecord::go_on() {
 
 std::string die_before(const std::vector<std::string> &command, const std::string &from,
                        unsigned n) {
-    const Stop at = stop_before(start_traced(command), from, n, name_of);
-    if (at.step.empty()) return "";
-    kill(at.pid, SIGKILL);
-    waitpid(at.pid, nullptr, 0);
-    return at.step;
+    return end_before(stop_before(start_traced(command), from, n, name_of));
+}
+
+std::string die_before(const std::vector<std::string> &command, const std::string &from,
+                       const std::string &step, unsigned n) {
+    const auto named = [&](const Call &call) {
+        const std::string name = name_of(call);
+        return name == step || name == "mkdir" ? name : "";
+    };
+    // The making of the directory is the first.
+    return end_before(stop_before(start_traced(command), from, n + 1, named));
 }
 
 #ifdef __x86_64__

@@ -18,6 +18,10 @@ namespace hitless::selftest {
 std::string die_before(const std::vector<std::string> &command, const std::string &from,
                        unsigned n);
 
+/// The same, counted among the steps of that name alone: "link update".
+std::string die_before(const std::vector<std::string> &command, const std::string &from,
+                       const std::string &step, unsigned n);
+
 /// The same, but the kernel refuses that one step, and the command goes on. Loading a program or
 /// making a map is a step as well, and removing is none. Those two are refused from then on, for
 /// libbpf asks again in other ways. Only where `can_refuse`.

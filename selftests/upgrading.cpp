@@ -121,7 +121,15 @@ void Flows::flood() {
     for (const char *port : {"sw-standby", "sw-primary"})
         spawn({"bridge", "-n", ns, "link", "set", "dev", port, "learning", "off"});
     spawn({"ip", "-n", ns, "link", "set", "br0", "type", "bridge", "fdb_flush"});
+    expect_copies();
     settle();
+}
+
+/// And it does: each frame comes twice, or nothing is shown.
+void Flows::expect_copies() {
+    const std::uint64_t before = counted(HL_COUNT_DROP_TWIN);
+    EXPECT_TRUE(pass(500));
+    EXPECT_GT(counted(HL_COUNT_DROP_TWIN), before + 250);
 }
 
 void Flows::settle() {
@@ -266,16 +274,20 @@ void Upgrading::set_settings() {
                "bytecode", "1,6 0 0 4294967295", "direct-action"});
 }
 
-void Upgrading::expect_settings_saved() {
+std::string Upgrading::private_netns() {
     // Each version says nothing of what the other has made.
     const std::string said =
         pair().cli({"status", "standby"}).out + older({"status", "standby"}).out;
-    std::smatch hidden;
-    std::regex_search(said, hidden, std::regex("hitless-[0-9]+-[0-9]+"));
+    std::smatch name;
+    std::regex_search(said, name, std::regex("hitless-[0-9]+-[0-9]+"));
+    return name.str();
+}
+
+void Upgrading::expect_settings_saved() {
     const bool moved = pair().model_row().nics == PairNetns::hidden;
-    const std::string home = moved ? hidden.str() : bed().guest().name();
+    const std::string home = moved ? private_netns() : bed().guest().name();
     const std::string link = run({"ip", "-n", home, "link", "show", "dev", "primary"}).out;
-    EXPECT_NE(link.find("primary"), std::string::npos) << said;
+    EXPECT_NE(link.find("primary"), std::string::npos) << home;
     EXPECT_EQ(link.find("mtu 1400"), std::string::npos) << link;
     EXPECT_EQ(link.find("qlen 321"), std::string::npos) << link;
     if (!has_filters()) return;
@@ -311,12 +323,17 @@ bool Upgrading::upgrade_is_left() {
     });
 }
 
+bool Upgrading::runs_what_is_pinned() {
+    return std::ranges::includes(pinned_ids().programs, linked_programs());
+}
+
 void Upgrading::expect_ours() {
     const Json status = pair().status();
     ASSERT_FALSE(status.is_null()) << pair().cli({"status"}).shown();
     EXPECT_EQ(status["active"], "primary");
     EXPECT_EQ(status["problems"], Json::array());
     EXPECT_FALSE(upgrade_is_left());
+    EXPECT_TRUE(runs_what_is_pinned());
     const Outcome refused = older({"status"});
     EXPECT_EQ(refused.code, 1) << refused.shown();
     EXPECT_NE(refused.err.find("ABI 7"), std::string::npos) << refused.shown();
@@ -327,6 +344,7 @@ void Upgrading::expect_older(const Ids &before) {
     EXPECT_EQ(older_status()["problems"], Json::array());
     EXPECT_FALSE(upgrade_is_left());
     EXPECT_TRUE(pinned_ids() == before);
+    EXPECT_TRUE(runs_what_is_pinned());
 }
 
 std::set<std::string> Upgrading::dispatchers() {

@@ -50,6 +50,7 @@ class Flows {
   private:
     std::map<std::string, std::uint64_t> drops() const;
     std::string dropped() const;
+    void expect_copies();
 
     Testbed &bed_;
     Traffic traffic_;
@@ -83,9 +84,12 @@ class Upgrading : public testing::TestWithParam<Way> {
     /// Before an attach: what a pair changes on its NICs is set to something else than it makes of
     /// it, so that only what was saved can give it back.
     void set_settings();
+    std::string private_netns(); ///< of the pair, whose version ever it is; "" when it has none
     /// And that the older pair has changed it, so that there is something to carry.
     void expect_settings_saved();
     bool upgrade_is_left();
+    /// By each link, where a version of the product has links.
+    bool runs_what_is_pinned();
     void expect_ours();
     /// The older pair is in force as `before` was, and nothing else is left.
     void expect_older(const Ids &before);

@@ -91,7 +91,7 @@ nlohmann::ordered_json listed(const char *name, const List &items) {
 std::string summary(const Options &options) {
     utsname system{};
     uname(&system);
-    return fmt::format("hitless {}\n{} {} {} {}\naddresses: {}\n", HITLESS_VERSION, system.sysname,
+    return fmt::format("hitless {}\n{} {} {} {}\naddresses: {}\n", version(), system.sysname,
                        system.release, system.version, system.machine,
                        options.keep_addresses ? "kept" : "renamed (mac-1, ip-1)");
 }

@@ -73,10 +73,10 @@ void print_table(const std::vector<PairStatus> &pairs, Env &env) {
 }
 
 int show(const std::string &standby, bool json, Env &env) {
-    std::vector<Error> unreadable;
+    std::vector<UnreadablePair> unreadable;
     std::vector<PairStatus> pairs =
         standby.empty() ? status(&unreadable) : std::vector<PairStatus>{status(standby)};
-    if (pairs.empty() && !unreadable.empty()) throw unreadable.front();
+    if (pairs.empty() && !unreadable.empty()) throw unreadable.front().why;
     if (json) {
         auto list = nlohmann::ordered_json::array();
         for (const PairStatus &pair : pairs)
@@ -89,8 +89,8 @@ int show(const std::string &standby, bool json, Env &env) {
             print_pair(pairs.front(), env);
         if (pairs.empty()) env.out << "nothing attached\n";
     }
-    for (const Error &error : unreadable)
-        env.err << "hitless: " << error.what() << '\n';
+    for (const UnreadablePair &pair : unreadable)
+        env.err << "hitless: " << pair.why.what() << '\n';
     if (!unreadable.empty()) return exit_failed;
     if (pairs.empty()) return exit_nothing;
     return std::ranges::all_of(pairs, &PairStatus::healthy) ? exit_ok : exit_degraded;

@@ -2,14 +2,27 @@
 #include "cli/command.hpp"
 #include "loader/api.hpp"
 
+#include <algorithm>
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <vector>
 
 namespace hitless::cli {
 namespace {
+
+/// One of the version before keeps what is its own, and nothing that is ours by now.
+void warn_of_foreign_controller(Env &env) {
+    std::optional<int> pid = foreign_controller_pid();
+    std::vector<UnreadablePair> others;
+    if (!pid || status(&others).empty()) return;
+    env.err << fmt::format("hitless: process {} is a controller of another version: it keeps no "
+                           "pair that is taken over; `systemctl restart hitless`, or `kill {}` and "
+                           "`hitless run`\n",
+                           *pid, *pid);
+}
 
 int upgrade_pairs(bool check, Env &env) {
     int code = exit_ok;
@@ -24,13 +37,9 @@ int upgrade_pairs(bool check, Env &env) {
             continue;
         }
         env.err << fmt::format("hitless: {}: {}\n", pair.standby, pair.refused);
-        code = exit_failed;
+        code = std::max<int>(code, exit_code(pair.error));
     }
-    if (std::optional<int> pid = foreign_controller_pid(); pid && !check)
-        env.err << fmt::format(
-            "hitless: process {} is a controller of another version: it keeps none of "
-            "these pairs; `systemctl restart hitless`, or `kill {}` and `hitless run`\n",
-            *pid, *pid);
+    if (!check) warn_of_foreign_controller(env);
     return code;
 }
 

@@ -8,8 +8,10 @@
 namespace hitless {
 namespace {
 
+constexpr std::string_view before_way_out = "; ";
+
 std::string sentence(std::string_view action, std::string_view cause, std::string_view way_out) {
-    return fmt::format("{}: {}{}{}", action, cause, way_out.empty() ? "" : "; ", way_out);
+    return fmt::format("{}: {}{}{}", action, cause, way_out.empty() ? "" : before_way_out, way_out);
 }
 
 } // namespace
@@ -18,7 +20,13 @@ Error::Error(int code, std::string_view action, std::string_view way_out)
     : Error(code, action, fmt::format("{} ({})", strerror(code), code), way_out) {}
 
 Error::Error(int code, std::string_view action, std::string_view cause, std::string_view way_out)
-    : std::runtime_error(sentence(action, cause, way_out)), code_(code) {}
+    : std::runtime_error(sentence(action, cause, way_out)), code_(code), way_out_(way_out) {}
+
+std::string Error::problem() const {
+    std::string text = what();
+    if (!way_out_.empty()) text.resize(text.size() - before_way_out.size() - way_out_.size());
+    return text;
+}
 
 std::string_view way_out_of_shortage(int code) {
     switch (code) {

@@ -21,9 +21,14 @@ class Error : public std::runtime_error {
     Error(int code, std::string_view action, std::string_view cause, std::string_view way_out);
 
     int code() const { return code_; }
+    /// What to do about it, as what() ends with it; "" where nobody knows.
+    const std::string &way_out() const { return way_out_; }
+    /// The text without that.
+    std::string problem() const;
 
   private:
     int code_;
+    std::string way_out_;
 };
 
 /// What mends a lack of this moment (memory, descriptors), whatever was being done; "" where the

@@ -36,6 +36,9 @@ struct HookRow {
     bool has_rungs = true;    ///< there is one for each rung: hl_PROGRAM_cast and so on
     bool last =
         true; ///< it leads frames away from other people's programs, and so comes behind them
+
+    /// Its program decides by which NIC a frame leaves; the others judge what comes in.
+    bool chooses_path() const { return slot == ProgramSlot::egress || hook == HL_HOOK_XDP_INNER; }
 };
 
 struct ModelRow {

@@ -51,7 +51,7 @@ void hitless_close(struct hitless_handle *handle);
 
 /* The sentence about the last call on this handle that failed; "" when none has failed yet. */
 const char *hitless_error(const struct hitless_handle *handle);
-/* The version of the library: "0.1.0". */
+/* The version of the library: "0.2.0". */
 const char *hitless_version(void);
 
 /* Sets who is told, in lines for people, what a controller does and what a detach could not give

@@ -82,7 +82,7 @@ class Life(PackageCase):
         self.assertGreaterEqual(min(up.lost, down.lost), 20)
 
     def test_1_installed_it_pairs_within_two_seconds(self):
-        renamed(PACKAGE, "0.1.0~test1", self.give("hitless.deb"))
+        renamed(PACKAGE, "0.2.0~test1", self.give("hitless.deb"))
 
         def install():
             start = time.monotonic()
@@ -129,7 +129,7 @@ class Life(PackageCase):
     def test_6_upgraded(self):
         before = self.controller()
         flips = self.wait_paired()["flips"]
-        renamed(PACKAGE, "0.1.0~test2", self.give("hitless.deb"))
+        renamed(PACKAGE, "0.2.0~test2", self.give("hitless.deb"))
         self.unharmed("upgraded", lambda: self.guest.run("dpkg -i /root/hitless.deb"))
         wait_until(lambda: self.controller() not in (0, before), "the controller is the new one")
         self.assertEqual(self.wait_paired()["flips"], flips)

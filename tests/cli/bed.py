@@ -138,7 +138,7 @@ class NetCase(Case):
         return sorted(name for name in os.listdir(f"{self.state}/bpf") if "." not in name) \
             if os.path.ismount(f"{self.state}/bpf") else []
 
-    def controller(self, *args):
+    def controller(self, *args, prefix=()):
         """A running `hitless run` that has taken in what there is; killed at the end of the test."""
         log = tempfile.TemporaryFile("w+")
         self.addCleanup(log.close)
@@ -146,7 +146,7 @@ class NetCase(Case):
         with tempfile.TemporaryDirectory(prefix="hitless-notify-") as folder, \
                 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
             manager.bind(f"{folder}/notify")
-            process = subprocess.Popen([HITLESS, "run", *args], env={**self.env, "NOTIFY_SOCKET": f"{folder}/notify"},
+            process = subprocess.Popen([*prefix, HITLESS, "run", *args], env={**self.env, "NOTIFY_SOCKET": f"{folder}/notify"},
                                        stdout=log, stderr=log)
             self.addCleanup(self.end, process)
             wait_until(lambda: process.poll() is not None or self.is_ready(manager), "the controller is ready")

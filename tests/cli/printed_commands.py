@@ -46,7 +46,7 @@ MENDED = {
 }
 # These only show something; each is run, and what it shows is all that it promises.
 SHOWN = {
-    "`hitless status {}` shows it", "`hitless status` lists the pairs", "`ip link` lists those of this network namespace",
+    "`hitless bugreport` collects what may show why", "`hitless status {}` shows it", "`hitless status` lists the pairs", "`ip link` lists those of this network namespace",
     "`ip netns` lists those with a name", "hitless explain {}", "ls -ld {}", "make room: du -ax {} | sort -n | tail",
     "`hitless doctor` says what this kernel lacks", "`hitless doctor` says what this NIC can do",
     "`hitless status` names the pair and what mends it", "give {} the same qdisc (`tc qdisc show dev {}`)",
@@ -87,7 +87,7 @@ ELSEWHERE = {
     "program off": UPGRADE,
     "hitless upgrade": "tests/cli/test_versions.py", "when there is room again: `hitless upgrade`": REFUSED,
     "it stays in force; `hitless upgrade` takes it over without losing a frame": UPGRADE, "kill {}": UPGRADE,
-    "hitless: process {} is a controller of another version: it keeps none of these pairs; "
+    "hitless: process {} is a controller of another version: it keeps no pair that is taken over; "
     "`systemctl restart hitless`, or `kill {}` and `hitless run`\\n": UPGRADE,
     "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
     "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":

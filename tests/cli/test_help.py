@@ -63,7 +63,7 @@ class Help(Case):
         self.assertEqual(listed, SUBCOMMANDS)
 
     def test_version(self):
-        self.assertRegex(self.expect(0, "--version").stdout, r"^hitless \d+\.\d+\.\d+\n$")
+        self.assertRegex(self.expect(0, "--version").stdout, r"^hitless \d+\.\d+\.\d+ \(ABI \d+\)\n$")
 
 
 class WrongCommandLine(Case):

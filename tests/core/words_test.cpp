@@ -40,6 +40,16 @@ TEST(Error, IsActionCauseAndWayOut) {
     EXPECT_EQ(error.code(), EOPNOTSUPP);
 }
 
+TEST(Error, KeepsItsWayOutApart) {
+    Error error(EINVAL, "pair eth0 with eth0", "standby and primary are one device; both",
+                "name 2");
+    EXPECT_EQ(error.problem(), "pair eth0 with eth0: standby and primary are one device; both");
+    EXPECT_EQ(error.way_out(), "name 2");
+    Error without(ENODEV, "bring eth1 up");
+    EXPECT_EQ(without.problem(), without.what());
+    EXPECT_EQ(without.way_out(), "");
+}
+
 TEST(Error, LeavesOutAWayOutThatIsNotThere) {
     EXPECT_STREQ(Error(ENODEV, "bring eth1 up").what(), "bring eth1 up: No such device (19)");
 }

@@ -13,6 +13,7 @@
 #include "loader/engine/pair/hooks.hpp"
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/pair/settings_sync.hpp"
+#include "loader/engine/pair/takeover.hpp"
 #include "loader/engine/path/apply_policy.hpp"
 #include "loader/kernel/events.hpp"
 #include "loader/kernel/nic/hardware.hpp"
@@ -27,6 +28,7 @@ namespace hitless {
 namespace {
 
 constexpr auto retry_after_error = std::chrono::seconds(1);
+constexpr auto longest_takeover_pause = std::chrono::seconds(60); // each loads programs
 constexpr auto retry_when_locked = std::chrono::milliseconds(20); // somebody else has the lock
 
 enum Wake : uint64_t {
@@ -54,7 +56,7 @@ class Controller::Engine {
             clear_stage(dir_, rtnl_);
         }
         lock_.emplace(dir_);
-        take_over_former_pairs();
+        take_over_former_pairs(*take_lock());
         poller_.add(monitor_.fd(), wake_links);
         poller_.add(timer_.fd(), wake_timer);
         poller_.add(directory_->fd(), wake_directory);
@@ -100,7 +102,7 @@ class Controller::Engine {
             default: break;
             }
         });
-        if (rescan || is_due(rescan_)) return update_all();
+        if (rescan || is_due(rescan_) || is_due(takeover_)) return update_all();
         for (const std::string &name : touched)
             update_pair(name);
         std::vector<std::string> due; // what is looked at may be buried
@@ -122,18 +124,41 @@ class Controller::Engine {
         forget_detached(dir_);
         for (auto &[name, managed] : pairs_)
             log_unapplied(managed, options_);
+        takeover_ = now(); // what was in the way may have been mended
         update_all();
     }
 
   private:
-    /// A pair that is refused stays in force as it is, and nobody keeps it.
-    void take_over_former_pairs() {
-        for (const Upgraded &pair : upgrade()) {
-            log(pair.refused.empty()
-                    ? fmt::format("{}: taken over from ABI {}", pair.standby, pair.from)
-                    : fmt::format("{}: {}", pair.standby, pair.refused));
+    /// A pair that is refused stays in force as it is, and nobody keeps it. It is tried again: what
+    /// was lacking (memory, descriptors) soon, else when the configuration is read again.
+    void take_over_former_pairs(const StateDir::Lock &) {
+        bool lacking = false;
+        std::map<std::string, std::string> refused;
+        for (const Upgraded &pair : upgrade_pairs(dir_, rtnl_)) {
+            if (pair.refused.empty()) {
+                log(fmt::format("{}: taken over from ABI {}", pair.standby, pair.from));
+            } else {
+                refused[pair.pair] = fmt::format("{}: {}", pair.standby, pair.refused);
+                if (not_taken_over_[pair.pair] != refused[pair.pair]) log(refused[pair.pair]);
+            }
             if (!pair.remark.empty()) log(fmt::format("{}: {}", pair.standby, pair.remark));
+            lacking |= !way_out_of_shortage(pair.error).empty();
         }
+        not_taken_over_ = std::move(refused);
+        takeover_ = lacking ? std::optional(now() + takeover_pause_) : std::nullopt;
+        takeover_pause_ = lacking ? std::min<Instant>(2 * takeover_pause_, longest_takeover_pause)
+                                  : retry_after_error;
+    }
+
+    /// False when somebody else is about to change pairs.
+    bool take_over_if_due() {
+        if (!is_due(takeover_)) return true;
+        std::optional<StateDir::Lock> lock = take_lock();
+        if (lock)
+            take_over_former_pairs(*lock);
+        else
+            takeover_ = now() + retry_when_locked;
+        return lock.has_value();
     }
 
     /// Marks the pairs that an event concerns. False: look at everything.
@@ -256,10 +281,12 @@ class Controller::Engine {
     }
 
     void update_all() {
+        bool unlocked = true;
+        logging_errors([&] { unlocked = take_over_if_due(); });
         adopt();
         rescan_ = now() + retry_after_error;
         logging_errors([&] {
-            bool complete = make_missing_pairs();
+            bool complete = make_missing_pairs() && unlocked;
             const std::vector<Link> links = rtnl_.links();
             for (auto &[name, managed] : pairs_)
                 managed.flip_announcer.update_stations(managed.pair, links);
@@ -291,9 +318,15 @@ class Controller::Engine {
             if (over) remember_host(managed.second);
             return over;
         });
+        std::erase_if(unreadable_, [&](const auto &said) {
+            return std::ranges::find(names, said.first) == names.end();
+        });
         for (const std::string &name : names) {
             if (pairs_.contains(name)) continue;
-            logging_errors([&] {
+            auto once = [&](const std::string &line) {
+                if (std::exchange(unreadable_[name], line) != line) log(line);
+            };
+            logging_errors(once, [&] {
                 auto [at, fresh] = pairs_.try_emplace(name, Pair::open(dir_.path(name)), rtnl_);
                 ManagedPair &managed = at->second;
                 auto wait = [](Poller &for_it, int fd) {
@@ -303,6 +336,7 @@ class Controller::Engine {
                 wait(answers_, managed.path_monitor.fd());
                 if (managed.private_links) wait(hidden_, managed.private_links->fd());
                 log(fmt::format("{}: in our care", managed.pair.state().standby_id.ifname));
+                unreadable_.erase(name);
             });
         }
         flips_.rescan();
@@ -445,6 +479,7 @@ class Controller::Engine {
             });
         }
         std::optional<Instant> next = rescan_;
+        if (takeover_ && (!next || *takeover_ < *next)) next = takeover_;
         for (auto &[name, managed] : pairs_)
             for (const auto &at : {managed.due, managed.path_monitor.again(),
                                    managed.host_link ? managed.host_link->again() : std::nullopt})
@@ -466,8 +501,12 @@ class Controller::Engine {
     Poller poller_, bells_, answers_, hosts_, hidden_;
     std::optional<ControllerLock> lock_;
     std::optional<DirectoryWatch> directory_;
-    bool may_wait_ = true;                                  ///< while it starts
-    std::optional<Instant> rescan_;                         ///< not every device could be looked at
+    bool may_wait_ = true;            ///< while it starts
+    std::optional<Instant> rescan_;   ///< not every device could be looked at
+    std::optional<Instant> takeover_; ///< when the refused pairs of the version before are due
+    Instant takeover_pause_ = retry_after_error;
+    std::map<std::string, std::string> not_taken_over_;     ///< by pairs: said, and not to be again
+    std::map<std::string, std::string> unreadable_;         ///< likewise
     std::string port_error_;                                ///< said, and not to be said again
     std::map<uint32_t, GuestChannel> host_words_;           ///< by standbys whose pair has ended
     std::map<std::string, std::string> refused_;            ///< standby: why no pair was made of it

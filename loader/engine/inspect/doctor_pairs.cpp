@@ -6,13 +6,13 @@
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/pair/remains.hpp"
+#include "loader/engine/pair/takeover.hpp"
 #include "loader/kernel/bpf/probe.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/nic/hardware.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
@@ -86,28 +86,45 @@ Finding examine_standby(const Link &nic, const std::vector<Link> &links) {
     return fine(nic.name, "no NIC with its MAC; nothing to pair");
 }
 
-/// Nothing where it is of no version that is wanted, or cannot be read.
-std::optional<PairRecord> read_record(const std::string &dir, Versions wanted) {
-    try {
-        return PairRecord(dir, wanted);
-    } catch (const Error &) {
-        return std::nullopt; // status() has said why
+/// Ours, that another version had made.
+void examine_taken_over(Findings &out, const StateDir &dir) {
+    for (const std::string &name : own_pairs(dir)) {
+        try {
+            PairRecord record(dir.path(name));
+            const hl_pair &ours = record.state();
+            if (!ours.former_abi) continue;
+            auto since = now() - Instant{static_cast<int64_t>(ours.taken_over_ns)};
+            out.push_back(
+                fine(fmt::format("pair {}", ours.standby_id.ifname),
+                     fmt::format("taken over from ABI {}, {} s ago", ours.former_abi,
+                                 std::chrono::floor<std::chrono::seconds>(since).count())));
+        } catch (const Error &) { // NOLINT(bugprone-empty-catch): status() has said why
+        }
     }
 }
 
-/// The pairs that another version has made, and how to have them taken over.
-void examine_takeovers(Findings &out) {
-    const StateDir dir;
-    for (const std::string &name : own_pairs(dir)) {
-        if (std::optional<PairRecord> former = read_record(dir.path(name), Versions::former))
-            out.push_back(degraded(fmt::format("pair {}", former->state().standby_id.ifname),
-                                   "the version before has made it", "hitless upgrade"));
-        std::optional<PairRecord> ours = read_record(dir.path(name), Versions::ours);
-        if (!ours || !ours->state().former_abi) continue;
-        auto since = now() - Instant{static_cast<int64_t>(ours->state().taken_over_ns)};
-        out.push_back(fine(fmt::format("pair {}", ours->state().standby_id.ifname),
-                           fmt::format("taken over from ABI {}, {} s ago", ours->state().former_abi,
-                                       std::chrono::floor<std::chrono::seconds>(since).count())));
+/// What each of them asks for concerns that pair alone: the others may be well.
+void examine_error(Findings &out, const std::string &what, const Error &error) {
+    out.push_back(degraded(what, error.problem(),
+                           error.way_out().empty()
+                               ? "`hitless bugreport` collects what may show why"
+                               : error.way_out()));
+}
+
+/// Where a crash was in the way, the pair may be of either version.
+void examine_interrupted(Findings &out, const StateDir &dir, const std::string &name) {
+    const std::string what = fmt::format("pair {}", standby_of(dir, name));
+    try {
+        bool published = progress_of(dir, name) == Takeover::published;
+        out.push_back(degraded(what,
+                               published
+                                   ? "its takeover from the version before is not ended: what "
+                                     "that version had is not removed yet"
+                                   : "its takeover from the version before has begun, and is "
+                                     "not ended: programs of both versions run",
+                               "hitless upgrade"));
+    } catch (const Error &error) {
+        examine_error(out, what, error);
     }
 }
 
@@ -122,32 +139,28 @@ void examine_leftovers(Findings &out) {
     }
 }
 
-/// The command that an error names as the way out.
-std::string command_in(std::string_view error) {
-    size_t from = error.find('`'), to = error.find('`', from + 1);
-    if (to == error.npos) return "hitless detach --all";
-    return std::string(error.substr(from + 1, to - from - 1));
-}
-
 } // namespace
 
 void examine_pairs(Findings &out) {
-    std::vector<Error> unreadable;
+    const StateDir dir;
+    std::vector<UnreadablePair> unreadable;
     std::vector<PairStatus> pairs;
+    bool known = true;
+    const std::vector<std::string> interrupted = own_takeovers(dir);
     try {
         examine_leftovers(out);
         pairs = status(&unreadable);
     } catch (const Error &error) {
-        unreadable.push_back(error);
+        known = false;
+        examine_error(out, "pairs", error);
     }
-    for (const Error &error : unreadable) {
-        const std::string what = error.what();
-        // Pins of that one pair are lost, or the version before made it.
-        bool alone = error.code() == ENOENT || what.find("hitless upgrade") != what.npos;
-        out.push_back(degraded("pairs", what, alone ? command_in(what) : "hitless detach --all"));
-    }
-    examine_takeovers(out);
-    if (unreadable.empty() || !pairs.empty()) examine_controller(out, pairs.size());
+    for (const std::string &name : interrupted)
+        examine_interrupted(out, dir, name);
+    for (const UnreadablePair &pair : unreadable)
+        if (!std::ranges::count(interrupted, pair.pair))
+            examine_error(out, fmt::format("pair {}", pair.standby), pair.why);
+    examine_taken_over(out, dir);
+    if ((known && unreadable.empty()) || !pairs.empty()) examine_controller(out, pairs.size());
     for (const PairStatus &pair : pairs)
         examine_pair(out, pair);
 }

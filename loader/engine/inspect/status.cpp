@@ -198,7 +198,7 @@ bool PairStatus::healthy() const {
     return problems.empty() && (primary_active || (veto & ~HL_VETO_CHOSEN) == 0);
 }
 
-std::vector<PairStatus> status(std::vector<Error> *unreadable) {
+std::vector<PairStatus> status(std::vector<UnreadablePair> *unreadable) {
     StateDir dir;
     Rtnl rtnl;
     std::vector<PairStatus> out;
@@ -207,7 +207,7 @@ std::vector<PairStatus> status(std::vector<Error> *unreadable) {
         try {
             out.push_back(read_status(dir, rtnl, name));
         } catch (const Error &error) {
-            if (unreadable) unreadable->push_back(error);
+            if (unreadable) unreadable->push_back({name, standby_of(dir, name), error});
             if (!first) first = error;
         }
     }

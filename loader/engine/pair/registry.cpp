@@ -84,7 +84,7 @@ void check_detachable(const StateDir &dir, const std::string &name) {
                 throw Error(EPROTO, fmt::format("detach the pair {}", name),
                             fmt::format("{}; and addresses, routes and NICs are in the network "
                                         "namespace {} as that version put them there",
-                                        error.what(), netns),
+                                        error.problem(), netns),
                             "detach it with that version, or restart the guest");
     }
 }
@@ -156,6 +156,14 @@ std::vector<std::string> own_pairs(const StateDir &dir) {
     std::vector<std::string> out = dir.pairs();
     std::erase_if(out, [&](const std::string &name) { return !name.starts_with(prefix); });
     return out;
+}
+
+std::string standby_of(const StateDir &dir, const std::string &name) {
+    try {
+        return PairRecord(dir.path(name), Versions::known).state().standby_id.ifname;
+    } catch (const Error &) {
+        return name;
+    }
 }
 
 std::vector<OwnFilter> filters_without_pair(const StateDir &dir, Rtnl &rtnl) {
@@ -244,6 +252,7 @@ void clear_predecessor(StateDir &dir, Rtnl &rtnl, const AttachRequest &request) 
 
 void detach_pair(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {
     clear_stage(dir, rtnl);
+    clear_takeover(dir, rtnl, name); // or what it left would be taken for that of the next pair
     check_detachable(dir, name);
     auto [why, refused] = detach_pinned(dir.unpublish(name), rtnl);
     if (note && !refused.empty()) note(fmt::format("{}; all else is given back", refused));

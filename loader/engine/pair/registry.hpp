@@ -20,6 +20,9 @@ std::vector<std::string> own_pairs(const StateDir &);
 /// do.
 std::string pair_of(const StateDir &, Rtnl &, const std::string &standby);
 
+/// What the standby of a pair was last called; the pair's own name where its record cannot be read.
+std::string standby_of(const StateDir &, const std::string &name);
+
 /// Filters outlive their pair when its pins are removed, or when who made it was killed before it
 /// had written them down. Nothing where a pair of another version may have them.
 std::vector<OwnFilter> filters_without_pair(const StateDir &, Rtnl &);

@@ -5,11 +5,14 @@
 #include "loader/engine/members/namespaces.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/netns/private_netns.hpp"
 #include "loader/kernel/state/pair.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <optional>
 #include <vector>
 
 namespace hitless {
@@ -27,21 +30,58 @@ bool is_of(const std::string &dir, Versions versions) {
     }
 }
 
-/// The NIC that is the path comes first: its program has to know of strays by the other one, which
-/// only the new programs are told lastingly.
-std::vector<HookRow> path_first(const hl_pair &pair, const ModelRow &model) {
+/// HL_ABI_VERSION of what is pinned there; nothing where no record is. Throws EPROTO where we do
+/// not know it.
+std::optional<uint32_t> version_in(const std::string &dir) {
+    try {
+        return PairRecord(dir, Versions::known).state().abi_version;
+    } catch (const Error &error) {
+        if (error.code() != ENOENT) throw;
+        return std::nullopt;
+    }
+}
+
+/// In which the hooks get their new programs. First the NIC that is the path: its program has to
+/// know of strays by the other one, which only the new programs are told lastingly. Last, directly
+/// before the pair is published, what chooses the path: until then a controller and commands of the
+/// older version steer, who may live and do not know of ours.
+std::vector<HookRow> takeover_order(const hl_pair &pair) {
+    const ModelRow &model = model_row(pair);
     std::vector<HookRow> out(model.hooks.begin(), model.hooks.end());
     PairDevice path = pair.veto ? PairDevice::standby : PairDevice::primary;
-    std::ranges::stable_partition(out, [&](const HookRow &row) { return row.device == path; });
+    std::ranges::stable_sort(out, {}, [&](const HookRow &row) {
+        return row.chooses_path() ? 2 : row.device == path ? 0 : 1;
+    });
     return out;
+}
+
+/// The same backwards, so that however far it comes the rules above hold.
+std::vector<HookRow> way_back(const hl_pair &pair) {
+    std::vector<HookRow> out = takeover_order(pair);
+    std::ranges::reverse(out);
+    return out;
+}
+
+/// A namespace that is gone has taken its hooks along. One that is only out of sight has not, and
+/// what is passed over there would lose its program with the pins.
+void refuse_out_of_sight(const std::string &netns) {
+    if (std::ranges::count(PrivateNetns::named(netns), netns))
+        throw Error(EBUSY, fmt::format("enter the network namespace {}", netns),
+                    "its name is there, but not the namespace",
+                    "go on in the mount namespace in which it is; or remove the name, if the "
+                    "namespace is gone");
 }
 
 /// In the namespace of its device, where that still is.
 template <typename Step>
-void each_hook(const hl_pair &pair, Rtnl &rtnl, Step step) {
+void each_hook(const hl_pair &pair, Rtnl &rtnl, const std::vector<HookRow> &order, Step step) {
     PairNamespaces namespaces(rtnl, pair.failover.netns);
-    for (const HookRow &row : path_first(pair, model_row(pair)))
-        if (namespaces.has(row.where)) namespaces.at(row.where, [&] { step(row.hook); });
+    for (const HookRow &row : order) {
+        if (namespaces.has(row.where))
+            namespaces.at(row.where, [&] { step(row.hook); });
+        else if (pair.hook[row.hook].kind != HL_HOOK_NONE)
+            refuse_out_of_sight(pair.failover.netns);
+    }
 }
 
 /// Every hook must be within reach before the first is changed: one that was passed over would lose
@@ -91,9 +131,17 @@ void undo(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     if (is_of(dir.path(name), Versions::known)) {
         Pair pair = Pair::open_remains(dir.path(name));
         pair.doubt_unicast(false);
-        each_hook(pair.state(), rtnl, [&](hl_hook_id hook) { pair.give_back(hook, follower); });
+        each_hook(pair.state(), rtnl, way_back(pair.state()),
+                  [&](hl_hook_id hook) { pair.give_back(hook, follower); });
     }
     StateDir::remove(follower);
+}
+
+std::string describe_holders(const std::vector<int> &pids) {
+    const std::string who = pids.empty() ? "a process of the older version"
+                                         : fmt::format("process {}", fmt::join(pids, ", "));
+    return who + " still has the pair open as the older version made it: what it writes from now "
+                 "on goes nowhere; end it and repeat what it was to do";
 }
 
 /// Our pair is published: what the former one still has goes. Returns what there is to say of that.
@@ -102,43 +150,37 @@ std::string finish(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     Pair ours = Pair::open_remains(dir.path(name));
     ours.doubt_unicast(false);
     PairRecord former(left, Versions::former);
-    each_hook(former.state(), rtnl,
+    each_hook(former.state(), rtnl, takeover_order(former.state()),
               [&](hl_hook_id hook) { retire_hook(former, left, dir.path(name), hook); });
-    bool all = follow_last_writers(former, ours);
+    std::string remark;
+    if (!follow_last_writers(former, ours)) remark = describe_holders(former.holders());
     StateDir::remove(left);
-    return all ? ""
-               : "a process of the older version still has the pair open: what it writes from now "
-                 "on goes nowhere; end it and repeat what it was to do";
+    return remark;
 }
 
 /// Up to the step after which ours is the pair.
 void publish_follower(StateDir &dir, Rtnl &rtnl, const Pair &former, const std::string &name) {
     refuse_unreachable(former, rtnl);
-    each_hook(former.state(), rtnl, [&](hl_hook_id hook) { former.try_to_follow(hook); });
+    const std::vector<HookRow> order = takeover_order(former.state());
+    each_hook(former.state(), rtnl, order, [&](hl_hook_id hook) { former.try_to_follow(hook); });
+    former.check_room();
     Pair ours = Pair::follow(former, dir.make_upgrade(name));
-    ours.state() = from_former(former.state(), now());
-    ours.state().veto = ours.state().former_veto; // others write meanwhile
     ours.doubt_unicast(true);
     former.doubt_unicast(false);
-    each_hook(former.state(), rtnl, [&](hl_hook_id hook) { ours.take_over(hook, former); });
+    each_hook(former.state(), rtnl, order, [&](hl_hook_id hook) {
+        follow_writers(former.state(), ours); // or the new one would choose by what was
+        ours.take_over(hook, former);
+    });
     follow_writers(former.state(), ours);
     dir.exchange(name);
     follow_writers(former.state(), ours);
     ours.ring_bell();
 }
 
-/// Also one that a version after ours began: its programs go as they came.
-void clear_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
-    bool published =
-        is_of(dir.path(name), Versions::ours) && is_of(dir.upgrade_of(name), Versions::former);
-    if (published)
-        finish(dir, rtnl, name);
-    else
-        undo(dir, rtnl, name);
-}
-
-void clear_takeover_of(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
-    if (dir.has_upgrade(name)) clear_takeover(dir, rtnl, name);
+/// Not a pair that was made anew, under the same name, beside what a takeover had left.
+bool is_follower(const StateDir &dir, const std::string &name) {
+    PairRecord ours(dir.path(name)), former(dir.upgrade_of(name), Versions::former);
+    return ours.state().former_abi && ours.state().attached_ns == former.state().attached_ns;
 }
 
 /// By the errno; the names of pairs are those that `detach` takes.
@@ -171,7 +213,7 @@ std::string take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
     } catch (const Error &error) {
         std::string why = error.what();
         try {
-            clear_takeover_of(dir, rtnl, name);
+            clear_takeover(dir, rtnl, name);
         } catch (const Error &undoing) {
             why += fmt::format("; and it is not undone yet: {}", undoing.what());
         }
@@ -189,24 +231,53 @@ void check_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
         Pair former = Pair::open_former(dir.path(name));
         refuse_unreachable(former, rtnl);
         Pair::try_to_follow(former);
-        each_hook(former.state(), rtnl, [&](hl_hook_id hook) { former.try_to_follow(hook); });
+        each_hook(former.state(), rtnl, takeover_order(former.state()),
+                  [&](hl_hook_id hook) { former.try_to_follow(hook); });
     } catch (const Error &error) {
         throw refusal(error, name, error.what());
     }
 }
 
-bool clear_takeovers(StateDir &dir, Rtnl &rtnl) {
-    bool found = false;
-    for (const std::string &name : dir.upgrades()) {
-        if (StateDir::cookie_in(name) != netns_cookie()) continue;
-        found = true;
+std::vector<std::string> own_takeovers(const StateDir &dir) {
+    std::vector<std::string> out = dir.upgrades();
+    std::erase_if(out, [own = netns_cookie()](const std::string &name) {
+        return StateDir::cookie_in(name) != own;
+    });
+    return out;
+}
+
+Takeover progress_of(const StateDir &dir, const std::string &name) {
+    try {
+        bool ours = version_in(dir.path(name)) == HL_ABI_VERSION;
+        bool former = version_in(dir.upgrade_of(name)) == HL_ABI_FORMER;
+        return ours && former && is_follower(dir, name) ? Takeover::published : Takeover::begun;
+    } catch (const Error &error) {
+        if (error.code() != EPROTO) throw;
+        throw Error(EPROTO, fmt::format("end the interrupted takeover of the pair {}", name),
+                    error.problem(),
+                    "that version ends it, by its own `upgrade` or the next command that changes "
+                    "pairs");
+    }
+}
+
+std::string clear_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    if (!dir.has_upgrade(name)) return "";
+    if (progress_of(dir, name) == Takeover::published) return finish(dir, rtnl, name);
+    undo(dir, rtnl, name);
+    return "";
+}
+
+bool clear_takeovers(const StateDir &dir, Rtnl &rtnl) {
+    bool ended = false;
+    for (const std::string &name : own_takeovers(dir)) {
         try {
             clear_takeover(dir, rtnl, name);
+            ended = true;
         } catch (const Error &) {
-            // `doctor` lists it; whoever needs this pair meets the reason again.
+            // `doctor` and `upgrade` name it; whoever needs this pair meets the reason again.
         }
     }
-    return found;
+    return ended;
 }
 
 } // namespace hitless

@@ -163,6 +163,32 @@ void drop_link(const std::string &pin) {
         throw Error(errno, fmt::format("unpin {}", pin));
 }
 
+std::string replacing(const hl_hook &hook) {
+    return fmt::format("replace our program on device {}", hook.ifindex);
+}
+
+void update_link(const hl_hook &hook, int program_fd, const std::string &pin) {
+    Fd link(bpf_obj_get(pin.c_str()));
+    if (!link && errno == ENOENT) return;
+    if (!link) throw Error(errno, fmt::format("open {}", pin));
+    // ENOLINK: the device is gone.
+    if (bpf_link_update(link.get(), program_fd, nullptr) && errno != ENOLINK)
+        throw Error(errno, replacing(hook));
+}
+
+/// Of our link, as long as it is on its device.
+std::optional<uint32_t> program_in_link(const hl_hook &hook, const std::string &pin) {
+    Fd link(hook.kind != HL_HOOK_NONE ? bpf_obj_get(pin.c_str()) : -1);
+    bpf_link_info info{};
+    uint32_t size = sizeof(info);
+    if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size)) return std::nullopt;
+    // info.tcx.ifindex, which these headers do not name, stands where info.xdp.ifindex does. A
+    // netkit's link tells the number of the other end, in another namespace.
+    uint32_t device = info.xdp.ifindex;
+    bool there = hook.kind == HL_HOOK_NETKIT ? device != 0 : device == hook.ifindex;
+    return there ? std::optional(info.prog_id) : std::nullopt;
+}
+
 } // namespace
 
 bool has_tcx(uint32_t ifindex) {
@@ -193,8 +219,8 @@ hl_hook attach_hook(const HookPoint &at, int program_fd, const std::string &pin)
 
 void replace_program(const hl_hook &hook, Direction direction, int program_fd,
                      const std::string &pin) {
-    std::string action = fmt::format("replace our program on device {}", hook.ifindex);
     if (hook.kind == HL_HOOK_CLSACT) {
+        const std::string action = replacing(hook);
         LibbpfSilence silence; // somebody may have removed it
         bpf_tc_hook at = clsact_hook(hook.ifindex, direction);
         bpf_tc_opts opts = clsact_opts(direction);
@@ -208,12 +234,7 @@ void replace_program(const hl_hook &hook, Direction direction, int program_fd,
         if (int error = bpf_tc_attach(&at, &opts)) throw Error(-error, action);
         return;
     }
-    Fd link(bpf_obj_get(pin.c_str()));
-    if (!link && errno == ENOENT) return;
-    if (!link) throw Error(errno, fmt::format("open {}", pin));
-    // ENOLINK: the device is gone.
-    if (bpf_link_update(link.get(), program_fd, nullptr) && errno != ENOLINK)
-        throw Error(errno, action);
+    update_link(hook, program_fd, pin);
 }
 
 Fd link_tcx(const HookPoint &at, int program_fd) {
@@ -251,13 +272,15 @@ bool hook_alive(const hl_hook &hook, Direction direction, int program_fd, const 
         bpf_tc_opts opts = clsact_opts(direction);
         return bpf_tc_query(&at, &opts) == 0 && opts.prog_id == program_id(program_fd);
     }
-    Fd link(hook.kind != HL_HOOK_NONE ? bpf_obj_get(pin.c_str()) : -1);
-    bpf_link_info info{};
-    uint32_t size = sizeof(info);
-    // info.tcx.ifindex, which these headers do not name, stands where info.xdp.ifindex does.
-    if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size)) return false;
-    // A netkit's link tells the number of the other end, in another namespace.
-    return hook.kind == HL_HOOK_NETKIT ? info.xdp.ifindex != 0 : info.xdp.ifindex == hook.ifindex;
+    return program_in_link(hook, pin) == program_id(program_fd);
+}
+
+bool retake_link(const hl_hook &hook, int program_fd, const std::string &pin) {
+    if (hook.kind != HL_HOOK_TCX && hook.kind != HL_HOOK_NETKIT) return false;
+    std::optional<uint32_t> there = program_in_link(hook, pin);
+    if (!there || *there == program_id(program_fd)) return false;
+    update_link(hook, program_fd, pin);
+    return true;
 }
 
 int try_tcx(const HookPoint &at, int program_fd) {

@@ -41,6 +41,9 @@ Fd link_tcx(const HookPoint &, int program_fd);
 /// frames pass neither. Quiet when the device, or our hook on it, is gone.
 void replace_program(const hl_hook &, Direction, int program_fd, const std::string &pin);
 
+/// Where another program was put into our link, ours is put back. False where that is not so.
+bool retake_link(const hl_hook &, int program_fd, const std::string &pin);
+
 /// Takes ours away, and the clsact qdisc if we made it. Quiet when the device is gone.
 void detach_hook(const hl_hook &, Direction, const std::string &pin);
 

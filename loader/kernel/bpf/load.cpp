@@ -35,15 +35,6 @@ void share_maps(tc_bpf &skeleton, const Objects &former) {
     share_map(skeleton.maps.rodata_knobs, former.knobs);
 }
 
-/// Beside a pair that is open already there must be room for another. libbpf takes what it cannot
-/// open for something that the kernel lacks.
-void check_descriptors(const Fd &any) {
-    constexpr int wanted = 64;
-    std::vector<Fd> room;
-    for (int i = 0; i < wanted; i++)
-        room.push_back(duplicate(any.get()));
-}
-
 /// Opened and configured for one rung; the programs of others are left out.
 Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     Skeleton skeleton(tc_bpf__open());
@@ -110,9 +101,15 @@ int shortage_behind(int error) {
 
 } // namespace
 
+void check_room_beside(const Objects &pair) {
+    constexpr int wanted = 64;
+    std::vector<Fd> room;
+    for (int i = 0; i < wanted; i++)
+        room.push_back(duplicate(pair.pair.get()));
+}
+
 Loaded load_objects(const LoadOptions &options) {
     LibbpfSilence silence; // what fails comes back as an Error
-    if (options.former) check_descriptors(options.former->pair);
     int error = 0;
     for (hl_liveness rung : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK}) {
         if (options.liveness && *options.liveness != rung) continue;

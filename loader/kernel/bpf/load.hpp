@@ -26,6 +26,10 @@ struct Loaded {
     hl_liveness liveness;
 };
 
+/// Throws where beside a pair that is open there are no descriptors for another. To be asked before
+/// load_objects(): libbpf takes what it cannot open for something that the kernel lacks.
+void check_room_beside(const Objects &pair);
+
 /// Loads the programs, taking the first rung of liveness that the kernel accepts.
 Loaded load_objects(const LoadOptions &);
 

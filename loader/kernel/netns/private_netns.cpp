@@ -90,9 +90,16 @@ PrivateNetns PrivateNetns::create(const std::string &name) {
 std::optional<PrivateNetns> PrivateNetns::open(const std::string &name) {
     std::string path = seen_from_here(fmt::format("{}/{}", directory, name));
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd && errno == ENOENT) return std::nullopt;
     struct statfs fs {};
-    // A file that lost its mount is no namespace.
-    if (!fd || fstatfs(fd.get(), &fs) < 0 || fs.f_type != NSFS_MAGIC) return std::nullopt;
+    if (!fd || fstatfs(fd.get(), &fs) < 0) {
+        // Not what this moment lacks: the NICs in it would be taken for lost.
+        int error = errno;
+        std::string_view shortage = way_out_of_shortage(error);
+        throw Error(error, fmt::format("open the network namespace {}", name),
+                    shortage.empty() ? "run as root" : shortage);
+    }
+    if (fs.f_type != NSFS_MAGIC) return std::nullopt; // a file that lost its mount
     return PrivateNetns(std::move(fd));
 }
 

@@ -36,7 +36,7 @@ class PrivateNetns {
     /// Makes it: no device but lo, and nothing in it speaks IPv6 of its own accord. EEXIST when the
     /// name is taken.
     static PrivateNetns create(const std::string &name);
-    /// Nothing when there is none of that name.
+    /// Nothing when there is none of that name; throws where that cannot be known.
     static std::optional<PrivateNetns> open(const std::string &name);
     /// Removes the name; the namespace goes with its last user. Quiet when it is gone.
     static void remove(const std::string &name);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/kernel/state/pair.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/former_abi.hpp"
+#include "loader/kernel/bpf/map_holders.hpp"
 #include "loader/kernel/bpf/xdp.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
 #include <atomic>
 #include <bpf/bpf.h>
@@ -38,17 +41,42 @@ int run_resolver(int program_fd, hl_role role, bool known) {
     return error ? -error : -static_cast<int>(opts.retval);
 }
 
+bool is_of_version(const hl_pair &found, uint32_t version) {
+    return found.magic == HL_ABI_MAGIC && found.abi_version == version;
+}
+
+/// Why a pair of the version before cannot be taken over as it is; "" when it is whole.
+std::string missing_part(const std::string &dir) {
+    try {
+        Pair::open_former(dir);
+        return "";
+    } catch (const Error &error) {
+        return error.code() == ENOENT ? error.problem() : "";
+    }
+}
+
+/// Only who made a pair knows all that it has saved.
+std::string way_out_of(const hl_pair &found, const std::string &dir, bool whole) {
+    if (is_of_version(found, HL_ABI_FORMER) && whole)
+        return "it stays in force; `hitless upgrade` takes it over without losing a frame";
+    if (is_of_version(found, HL_ABI_FORMER) || found.magic != HL_ABI_MAGIC)
+        return fmt::format("it stays in force; `hitless detach {}` removes it, then attach again",
+                           dir.substr(dir.rfind('/') + 1));
+    if (found.abi_version > HL_ABI_VERSION)
+        return "it stays in force; use the newer version, if it is installed, or detach the pair "
+               "with that";
+    return "it stays in force; detach it with the version that made it, then attach again";
+}
+
 void check_version(const hl_pair &found, const std::string &dir, Versions wanted) {
-    bool former = found.magic == HL_ABI_MAGIC && found.abi_version == HL_ABI_FORMER;
-    bool ours = found.magic == HL_ABI_MAGIC && found.abi_version == HL_ABI_VERSION;
+    bool former = is_of_version(found, HL_ABI_FORMER), ours = is_of_version(found, HL_ABI_VERSION);
     if ((ours && wanted != Versions::former) || (former && wanted != Versions::ours)) return;
-    throw Error(
-        EPROTO, fmt::format("adopt {}", dir),
-        fmt::format("made by another version of hitless (ABI {}, this is {})", found.abi_version,
-                    HL_ABI_VERSION),
-        former ? "it stays in force; `hitless upgrade` takes it over without losing a frame"
-               : fmt::format("it stays in force; `hitless detach {}` removes it, then attach again",
-                             dir.substr(dir.rfind('/') + 1)));
+    const std::string missing = former ? missing_part(dir) : "";
+    throw Error(EPROTO, fmt::format("adopt {}", dir),
+                fmt::format("made by another version of hitless (ABI {}, this is {}){}{}",
+                            found.abi_version, HL_ABI_VERSION,
+                            missing.empty() ? "" : ", and a part is missing: ", missing),
+                way_out_of(found, dir, missing.empty()));
 }
 
 /// A link belongs to every directory that pins it.
@@ -121,11 +149,19 @@ void Pair::expect_whole() const {
 
 Pair Pair::follow(const Pair &former, const std::string &dir) {
     Pair pair(load_objects(follower_of(former.state(), former.objects_)).objects, dir);
+    // Before the first pin: whoever finds what a crash has left knows by it whose that is.
+    pair.state() = from_former(former.state(), now());
+    pair.state().veto = pair.state().former_veto; // others write meanwhile
     pin_objects(pair.objects_, dir);
     return pair;
 }
 
+void Pair::check_room() const {
+    check_room_beside(objects_);
+}
+
 void Pair::try_to_follow(const Pair &former) {
+    former.check_room();
     load_objects(follower_of(former.state(), former.objects_));
 }
 
@@ -143,6 +179,10 @@ bool PairRecord::seal() const {
         if (error.code() != EPERM) throw;
         return true;
     }
+}
+
+std::vector<int> PairRecord::holders() const {
+    return processes_with_map(map_id(map_.get()));
 }
 
 void retire_hook(const PairRecord &former, const std::string &dir, const std::string &follower,
@@ -248,6 +288,11 @@ XdpObject Pair::xdp_object(hl_hook_id hook, std::string_view shown) const {
 }
 
 void Pair::attach(hl_hook_id hook, const Link &link) {
+    // After a takeover that was interrupted another version's may run there.
+    const hl_hook &before = state().hook[hook];
+    if (!is_xdp(hook) && before.ifindex == number(link.index) &&
+        retake_link(before, program(hook), pin(hook)))
+        return;
     HookPoint at{number(link.index), direction(hook), link.name, link.kind == "netkit",
                  goes_last(hook)};
     if (is_xdp(hook)) {

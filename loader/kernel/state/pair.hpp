@@ -18,6 +18,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 struct ring_buffer;
 
@@ -39,8 +40,11 @@ class Pair {
     static Pair open_remains(const std::string &dir);
     /// A whole pair of the version before.
     static Pair open_former(const std::string &dir);
-    /// Loads our programs over the maps of such a pair and pins both below `dir`. Attaches nothing.
+    /// Loads our programs over the maps of such a pair, makes its record one of ours, and pins all
+    /// of it below `dir`. Attaches nothing.
     static Pair follow(const Pair &former, const std::string &dir);
+    /// Throws where beside this one there are no descriptors for its follower, and to undo that.
+    void check_room() const;
     /// What would refuse that: throws it, and changes nothing.
     static void try_to_follow(const Pair &former);
 
@@ -122,6 +126,8 @@ class PairRecord {
     const ModelRow &model() const { return model_row(state()); }
     /// Has nobody write into it any more but the pair's programs. False while a process still can.
     bool seal() const;
+    /// Other processes that have it open, as far as /proc shows them.
+    std::vector<int> holders() const;
 
   private:
     Fd map_;
