@@ -118,6 +118,7 @@ TEST_P(Bypass, AProgramThatEndsTheChainForSomeFrames) {
 
 // Of one protocol alone: the others' frames come by ours.
 TEST_P(Bypass, AProgramThatEndsTheChainForOneProtocol) {
+    if (pair().model_row().has_failover) GTEST_SKIP() << "sockets of a NIC hear what ours leads on";
     start();
     pair().kill_controller(); // which leaves a path whose answers go astray
     const Netns where = home();
