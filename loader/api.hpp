@@ -69,6 +69,7 @@ struct ConvertRequest {
     hl_model model;
     std::string failover{}; ///< as for attach
     bool gap = false;       ///< convert although frames are lost on the way
+    Note note{};            ///< is told what does not follow to the other device
 };
 
 /// Gives a pair another model. Without `gap` it refuses what would lose frames (EBUSY, with the
@@ -154,6 +155,7 @@ struct PairStatus {
     Selector selector;
     Policy policy;
     NicStatus primary, standby;
+    std::string candidate; ///< while there is no primary: a NIC that a controller adopts as such
     hl_counters counters{};
     std::optional<HostStatus> host; ///< nothing: no host has ever spoken
     std::vector<Problem> problems;  ///< empty when nothing is broken

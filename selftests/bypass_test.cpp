@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <linux/if_ether.h>
 
 namespace hitless::selftest {
 namespace {
@@ -113,6 +114,53 @@ TEST_P(Bypass, AProgramThatEndsTheChainForSomeFrames) {
     ASSERT_TRUE(until([&] { return flow.mark() > 100; }));
     expect_said({"status", "standby"}, 2, "their_pass");
     flow.stop();
+}
+
+// Of one protocol alone: the others' frames come by ours.
+TEST_P(Bypass, AProgramThatEndsTheChainForOneProtocol) {
+    if (pair().model_row().has_failover) GTEST_SKIP() << "sockets of a NIC hear what ours leads on";
+    start();
+    pair().kill_controller(); // which leaves a path whose answers go astray
+    const Netns where = home();
+    for (const char *nic : {"primary", "standby"}) {
+        if (nic == pair().master()) continue; // what goes past ours there reaches the guest
+        const Netns there =
+            std::string(nic) == "primary"
+                ? home()
+                : Netns::of_others(pair().private_netns().empty() ? bed().guest().name()
+                                                                  : pair().private_netns());
+        const Fd program = tc_program_for(ETH_P_IP, tcx_pass, "their_pass4");
+        const Fd link = attach_tcx(there, nic, TcxSide::ingress, program.get(), TcxOrder::first);
+        ASSERT_TRUE(link) << strerror(errno);
+        expect_said({"status", "standby"}, 2, "their_pass4");
+        expect_said({"status", "standby"}, 2, "for some frames");
+    }
+    EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).shown();
+}
+
+// Ours knows by tc_index what the primary's program has judged already.
+TEST_P(Bypass, AProgramThatOverwritesTheMarkOnTheStandby) {
+    if (pair().model_row().has_failover) GTEST_SKIP() << "ours marks frames in the model two alone";
+    start();
+    const Fd program = tc_index_writer("their_index");
+    for (bool controlled : {true, false}) {
+        if (!controlled) pair().kill_controller();
+        {
+            const Fd link = attach_tcx(bed().guest(), "standby", TcxSide::ingress, program.get(),
+                                       TcxOrder::first);
+            ASSERT_TRUE(link) << strerror(errno);
+            EXPECT_TRUE(until([&] {
+                return pair().cli({"status", "standby"}).out.find("their_index") !=
+                       std::string::npos;
+            })) << pair().cli({"status", "standby"}).out;
+            expect_said({"doctor"}, 2, "overwrites tc_index");
+        }
+        EXPECT_TRUE(until([&] { return pair().cli({"status", "standby"}).code == 0; }));
+    }
+    // One behind ours does no harm, and is not named.
+    const Fd link = attach_tcx(bed().guest(), "standby", TcxSide::ingress, program.get());
+    ASSERT_TRUE(link) << strerror(errno);
+    expect_said({"status", "standby"}, 0, "healthy");
 }
 
 // What leaves by the primary passes other people's programs on its way out.

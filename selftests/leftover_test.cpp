@@ -198,11 +198,18 @@ TEST_P(Holds, XdpThatWasLeftGoesWithDetachAll) {
     fs::remove_all(pair_dir());
     for (const char *nic : {"standby", "primary"})
         ASSERT_NE(pair().link(nic).find("xdp"), std::string::npos) << nic;
+    for (const std::vector<std::string> &command :
+         std::vector<std::vector<std::string>>{{"status"}, {"status", "fo-standby"}, {"doctor"}}) {
+        const Outcome o = pair().cli(command);
+        EXPECT_NE(o.code, 0) << o.shown();
+        EXPECT_NE((o.out + o.err).find("fo-standby and XDP programs are left"), std::string::npos)
+            << o.shown();
+    }
     const Outcome o = pair().cli({"detach", "--all"});
     EXPECT_EQ(o.code, 0) << o.shown();
     for (const char *nic : {"standby", "primary"})
         EXPECT_EQ(pair().link(nic).find("xdp"), std::string::npos) << nic;
-    spawn({"ip", "-n", bed().guest().name(), "link", "del", "fo-standby"});
+    EXPECT_EQ(pair().link("fo-standby"), "");
 }
 
 HL_INSTANTIATE_MODELS(Holds);

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <net/if.h>
 #include <sys/socket.h>
 
@@ -99,6 +100,70 @@ TEST_P(Models, SettingsTravelThereAndBack) {
     EXPECT_EQ(ends_with_source(speaks_as()), source);
     EXPECT_EQ(addresses("standby"), count) << shown({"addr"});
     EXPECT_TRUE(nothing_left());
+}
+
+// What is told to the device itself and to its neighbour tables, which no address carries along.
+TEST_P(Models, WhatADeviceWasToldTravelsThereAndBack) {
+    ASSERT_TRUE(bed().addresses_ready());
+    const std::map<std::string, std::string> sysctls{
+        {"net/ipv4/neigh/{}/base_reachable_time_ms", "12000"},
+        {"net/ipv4/neigh/{}/gc_stale_time", "77"},
+        {"net/ipv6/neigh/{}/retrans_time_ms", "1500"},
+        {"net/ipv6/neigh/{}/ucast_solicit", "5"},
+        {"net/ipv6/conf/{}/mtu", "1400"}};
+    for (const auto &[name, value] : sysctls)
+        bed().guest().sysctl(fmt::format(fmt::runtime(name), "standby"), value);
+    spawn({"ip", "-n", bed().guest().name(), "link", "set", "dev", "standby", "alias", "the uplink",
+           "gso_max_size", "32000", "gso_max_segs", "20"});
+    const auto expect_at = [&](const std::string &device) {
+        for (const auto &[name, value] : sysctls) {
+            const std::string path = fmt::format(fmt::runtime(name), device);
+            EXPECT_EQ(
+                run({"ip", "netns", "exec", bed().guest().name(), "cat", "/proc/sys/" + path}).out,
+                value + "\n")
+                << path;
+        }
+        const std::string link = shown({"-d", "link", "show", "dev", device});
+        for (const char *words : {"alias the uplink", "gso_max_size 32000", "gso_max_segs 20"})
+            EXPECT_NE(link.find(words), std::string::npos) << words << ": " << link;
+    };
+    expect_at("standby");
+    pair().attach();
+    expect_at(pair().master());
+    ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
+    expect_at("standby");
+    EXPECT_TRUE(nothing_left());
+}
+
+// Only the kernel makes temporary addresses: they go along as ordinary ones, and that is said.
+TEST_P(Models, TemporaryAddressesAreNamed) {
+    ASSERT_TRUE(bed().addresses_ready());
+    const auto temporary_of = [&](const std::string &device) {
+        std::istringstream lines(shown({"-o", "-6", "addr", "show", "dev", device}));
+        for (std::string line; std::getline(lines, line);)
+            if (size_t at = line.find("inet6 "); line.find(" temporary") != line.npos)
+                return line.substr(at + 6, line.find(' ', at + 6) - at - 6);
+        return std::string();
+    };
+    bed().guest().sysctl("net/ipv6/conf/standby/use_tempaddr", "2");
+    ip_batch(bed().guest().name(), "addr add 2001:db8:7::1/64 dev standby mngtmpaddr nodad\n");
+    ASSERT_TRUE(until([&] { return !temporary_of("standby").empty(); }));
+    const std::string first = temporary_of("standby");
+    const Outcome attached =
+        pair().cli({"attach", "standby", "--primary", "mac", "--model", pair().model()});
+    ASSERT_EQ(attached.code, 0) << attached.shown();
+    EXPECT_NE(attached.err.find(first + " is an ordinary address on " + pair().master()),
+              std::string::npos)
+        << attached.shown();
+    EXPECT_NE(shown({"-6", "addr", "show", "dev", pair().master()}).find(first), std::string::npos);
+    EXPECT_TRUE(until([&] { return !temporary_of(pair().master()).empty(); }))
+        << "the kernel makes no other";
+    const std::string second = temporary_of(pair().master());
+    EXPECT_NE(second, first);
+    const Outcome detached = pair().cli({"detach", "standby"});
+    EXPECT_EQ(detached.code, 0) << detached.shown();
+    EXPECT_NE(detached.err.find(second + " is an ordinary address on standby"), std::string::npos)
+        << detached.shown();
 }
 
 // Debian's rp_filter: what comes in by a device without addresses is dropped.

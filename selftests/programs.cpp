@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
+#include <cstddef>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -23,6 +24,11 @@ bpf_insn set_result(int value) {
 }
 constexpr bpf_insn leave{BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
 
+Fd load_tc(const std::vector<bpf_insn> &code, const std::string &name) {
+    return Fd(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, name.c_str(), "GPL", code.data(), code.size(),
+                            nullptr));
+}
+
 } // namespace
 
 Fd tc_program(int verdict, std::uint16_t port, const std::string &name) {
@@ -34,8 +40,26 @@ Fd tc_program(int verdict, std::uint16_t port, const std::string &name) {
                 set_result(tcx_next),
                 leave};
     code.insert(code.end(), {set_result(verdict), leave});
-    return Fd(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, name.c_str(), "GPL", code.data(), code.size(),
-                            nullptr));
+    return load_tc(code, name);
+}
+
+Fd tc_program_for(std::uint16_t ethertype, int verdict, const std::string &name) {
+    return load_tc(
+        {{BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, BPF_REG_1, offsetof(__sk_buff, protocol), 0},
+         set_result(tcx_next),
+         {BPF_JMP | BPF_JNE | BPF_K, BPF_REG_2, 0, 1, __builtin_bswap16(ethertype)},
+         set_result(verdict),
+         leave},
+        name);
+}
+
+Fd tc_index_writer(const std::string &name) {
+    return load_tc(
+        {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, 7},
+         {BPF_STX | BPF_MEM | BPF_W, BPF_REG_1, BPF_REG_2, offsetof(__sk_buff, tc_index), 0},
+         set_result(tcx_next),
+         leave},
+        name);
 }
 
 Fd attach_tcx(const Netns &ns, const std::string &ifname, TcxSide side, int program,

@@ -21,6 +21,10 @@ enum class TcxOrder : std::uint32_t { last = 0, first = 1u << 3 };
 /// A tc program that says the same of every frame; with `port`, only of UDP over IPv4 to it, and
 /// tcx_next of others.
 Fd tc_program(int verdict, std::uint16_t port = 0, const std::string &name = "others");
+/// The same of frames of one EtherType alone.
+Fd tc_program_for(std::uint16_t ethertype, int verdict, const std::string &name);
+/// One that passes every frame on, with a mark of its own in tc_index.
+Fd tc_index_writer(const std::string &name);
 /// The link is the program's owner; nothing, and errno, where the kernel refuses.
 Fd attach_tcx(const testbed::Netns &, const std::string &ifname, TcxSide, int program,
               TcxOrder = TcxOrder::last);

@@ -18,6 +18,7 @@ struct Options {
 
 int convert_pair(Options &options, Env &env) {
     ConvertRequest &request = options.request;
+    request.note = [&env](const std::string &line) { env.err << "hitless: " << line << '\n'; };
     request.model = model_named(options.model).value_or(HL_MODEL_TWO);
     Instant took = convert(request);
     env.out << fmt::format("{}: now of the model {}; it took {:.0f} ms\n", request.standby,

@@ -23,21 +23,30 @@ std::string ago(Instant then) {
     return fmt::format("{:.0f} h", s / 3600);
 }
 
+std::string the_controller() {
+    return controller_pid() ? "the controller" : "a controller (`hitless run`; none runs now)";
+}
+
+/// What takes a primary, where there is none.
+std::string taken(const PairStatus &pair) {
+    if (!pair.candidate.empty())
+        return fmt::format("{} adopts {}", the_controller(), pair.candidate);
+    return fmt::format("{} takes one that matches '{}' when it appears", the_controller(),
+                       pair.selector.text());
+}
+
 /// What withdraws a reason; the sentence ends "...".
 std::string way_out(const PairStatus &pair, uint64_t bit) {
     const std::string &primary = pair.primary.ifname;
     auto command = [&](const char *path) {
         return fmt::format("`hitless switch {} {}`", shell_quoted(pair.name), path);
     };
-    bool kept = controller_pid().has_value();
-    std::string controller =
-        kept ? "the controller" : "a controller (`hitless run`; none runs now)";
+    std::string controller = the_controller();
     switch (bit) {
-    case HL_VETO(ABSENT):
-        return fmt::format("{} takes one that matches '{}' when it appears", controller,
-                           pair.selector.text());
+    case HL_VETO(ABSENT): return taken(pair);
     case HL_VETO(DOWN_SEEN):
     case HL_VETO(LINK_DOWN):
+        if (!pair.primary.present) return taken(pair);
         if (pair.primary.present && !pair.primary.up)
             return fmt::format("`ip link set {} up`, then {} takes it back", shell_quoted(primary),
                                controller);
@@ -68,6 +77,9 @@ void explain_membership(const PairStatus &pair, Env &env) {
     else if (pair.primary.present)
         env.out << fmt::format("{}: paired with {}, which was chosen by '{}'.\n", pair.name,
                                pair.primary.ifname, pair.selector.text());
+    else if (!pair.candidate.empty())
+        env.out << fmt::format("{}: paired with no NIC: {} matches '{}', and {}.\n", pair.name,
+                               pair.candidate, pair.selector.text(), taken(pair));
     else
         env.out << fmt::format("{}: paired with no NIC: nothing here matches '{}'.\n", pair.name,
                                pair.selector.text());
@@ -90,12 +102,13 @@ void explain_path(const PairStatus &pair, Env &env) {
             pair.vetoes.empty() ? ", and the primary is dead."
                                 : "; the primary is not used, because:");
     else
-        env.out << fmt::format("  Frames leave by the {} {}{}\n",
-                               pair.primary_active ? "primary" : "standby",
-                               pair.primary_active ? pair.primary.ifname : pair.standby.ifname,
-                               pair.primary_active   ? ": it is doubted, but the standby is down."
-                               : pair.vetoes.empty() ? ": the primary is dead."
-                                                     : ", because:");
+        env.out << fmt::format(
+            "  Frames leave by the {} {}{}\n", pair.primary_active ? "primary" : "standby",
+            pair.primary_active ? pair.primary.ifname : pair.standby.ifname,
+            pair.primary_active ? ": it is doubted, but the standby is down."
+            : pair.vetoes.empty()
+                ? pair.primary.present ? ": the primary is dead." : ": there is no primary."
+                : ", because:");
     for (const Veto &veto : pair.vetoes)
         env.out << fmt::format("  - {} ({}), set {} ago by the {}; {}.\n", veto.reason.meaning,
                                veto.reason.name, ago(veto.since), actor_names[veto.actor],

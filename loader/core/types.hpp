@@ -52,6 +52,7 @@ struct Link {
     Ifindex master = Ifindex::none;
     std::string master_kind; ///< "bridge", "vrf", ...; empty: of the kernel's own, netvsc for one
     Ifindex lower = Ifindex::none; ///< what a VLAN or macvlan stands on, in this namespace
+    Ifindex peer = Ifindex::none;  ///< the same in another namespace: the other end of a veth, say
     VlanTag vlan;                  ///< of a VLAN device
     uint32_t mtu = 0;
     uint64_t tx_dropped = 0; ///< frames that it was given and did not send

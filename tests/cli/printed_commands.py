@@ -18,6 +18,7 @@ IN_THE_WAY = ("another XDP program is there and this kernel, or that program, ta
 # What is run here, each by a test that calls mend() with it.
 MENDED = {
     "`hitless attach {}` makes one", "`hitless detach {}` first", "`hitless detach {}`, and attach it anew",
+    "`hitless detach --all` ends it, and gives back what is there",
     "`hitless switch {} {}`", "`ip link set {} address {}`", "`ip link set {} up`, then {} takes it back",
     "`ip link set {} mtu {}`: {} refuses to carry longer frames", "`kill {}` ends it without touching the pairs",
     "`ulimit -n 1024` raises the limit", "a controller (`hitless run`; none runs now)", "ethtool -K {} gro on",

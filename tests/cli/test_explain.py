@@ -46,6 +46,28 @@ class Explain(NetCase):
         self.assertIn("sby: paired with no NIC: nothing here matches 'mac'.", text)
         self.assertIn("a controller (`hitless run`; none runs now) takes one that matches 'mac'", text)
 
+    def test_a_primary_that_came_back_and_no_controller(self):
+        for model in ("two", "three", "hidden", "one"):
+            with self.subTest(model):
+                self.attach("--model", model)
+                sh("ip link del pri_far")
+                sh("ip link add pri address 02:00:00:00:00:01 type veth peer name pri_far && ip link set pri_far up")
+                for up in ("down", "up"):
+                    sh(f"ip link set pri {up}")
+                    text = self.explain("sby")
+                    self.assertIn("sby: paired with no NIC: pri matches 'mac', and a controller (`hitless run`; none "
+                                  "runs now) adopts pri.", text)
+                    self.assertNotIn("nothing here matches", text)
+                    self.assertNotIn("carrier again", text)
+                    (problem,) = self.status(2)[0]["problems"]
+                    self.assertEqual(problem, "pri is there and fits as the primary, but no controller runs that "
+                                              "would adopt it; hitless run")
+                process = self.controller("--config", "/dev/null")
+                wait_until(lambda: self.status(0, 2)[0]["primary"]["ifname"] == "pri", "it is adopted")
+                self.assertIn("sby: paired with pri", self.explain())
+                self.end(process)
+                self.expect(0, "detach", "sby")
+
 
 if __name__ == "__main__":
     unittest.main()

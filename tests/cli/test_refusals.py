@@ -262,6 +262,20 @@ class Groups(NetCase):
                                               "are no socket's")
                 self.assertEqual(self.expect(0, "detach", "sby").stderr, "")
 
+    def test_convert_names_them(self):
+        """In the words of attach: from the device that the guest uses to the one that it will use."""
+        self.attach()
+        before = "two", "sby"
+        for after in (("three", "fo-sby"), ("hidden", "fo-sby"), ("one", "sby"), ("two", "sby")):
+            with self.subTest(f"{before[0]} to {after[0]}"):
+                with self.joined(before[1]):
+                    done = self.expect(0, "convert", "sby", "--model", after[0], "--gap")
+                self.assertEqual(done.stderr, f"hitless: who joined 239.2.2.2 on {before[1]} receives nothing by it any "
+                                              f"more, until it joins on {after[1]}: start it again\n")
+                before = after
+        with self.joined("sby"):
+            self.assertEqual(self.expect(0, "convert", "sby", "--model", "two", "--gap").stderr, "", "it is the same")
+
     def test_in_two_they_stay(self):
         with self.joined("sby"):
             self.assertEqual(self.hitless("attach", "sby", "--primary", "pri").stderr, "")

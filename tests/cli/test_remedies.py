@@ -466,6 +466,15 @@ class Remedies(NetCase):
         sh("ip link set fo-sby mtu 9000")
         self.mends("ip link set {} mtu {}", "pair sby")
 
+    def test_a_pair_without_its_record(self):
+        sh("ip addr add 192.0.2.2/24 dev sby")
+        for model in ("three", "hidden", "one"):
+            self.attach("--model", model)
+            sh(f"rm -r {self.state}/bpf/{self.pins()[0]}")
+            self.mend("`hitless detach --all` ends it, and gives back what is there", self.refused("status"))
+            self.expect(3, "status")
+            self.assertIn("192.0.2.2/24", sh("ip addr show dev sby"))
+
     def test_another_version(self):
         """Strange, or of the version before and with a part missing: nobody else knows more of it."""
         for spoil in (lambda: self.set_word(MAGIC, 0x12345678), self.spoil_an_older_one):

@@ -53,7 +53,7 @@ class Controller::Engine {
             // Under the lock: a detach that finds it empty would unmount it, and the directory
             // below would be watched, where nothing ever happens.
             directory_.emplace(dir_.bpffs());
-            clear_stage(dir_, rtnl_);
+            clear_stage(dir_, rtnl_, options_.log);
         }
         lock_.emplace(dir_);
         take_over_former_pairs(*take_lock());

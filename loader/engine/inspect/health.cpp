@@ -104,19 +104,6 @@ void find_no_fallback(Problems &out, const Pair &pair, const PairStatus &status,
     }
 }
 
-/// A primary that is there and that nobody takes.
-void find_untaken(std::vector<Problem> &out, const Pair &pair, PairNamespaces &namespaces,
-                  const Members &members) {
-    Candidates others = candidates(namespaces, pair, members);
-    Choice choice = choose_primary(seen_from_guest(pair, *members.standby),
-                                   selector_of(pair.state()), others.links);
-    if (!choice.primary) return;
-    for (Problem &problem : find_own_traffic(namespaces.rtnl(PairNetns::guest), *choice.primary)) {
-        problem.what = "not taken as the primary: " + problem.what;
-        out.push_back(std::move(problem));
-    }
-}
-
 /// Rules of the guest go by a device's name, and these NICs are not in its namespace any more.
 void find_idle_rules(Problems &out, const Pair &pair, PairNamespaces &namespaces,
                      const Members &members) {
@@ -184,6 +171,33 @@ void find_foreign_controller(Problems &out) {
 
 } // namespace
 
+Untaken find_untaken(const Pair &pair, PairNamespaces &namespaces, const Members &members) {
+    Untaken out;
+    if (!members.standby || !members.master || members.primary) return out;
+    Candidates others = candidates(namespaces, pair, members);
+    const Link standby = seen_from_guest(pair, *members.standby);
+    Choice choice = choose_primary(standby, selector_of(pair.state()), others.links);
+    if (!choice.primary) return out;
+    for (Problem &problem : find_own_traffic(namespaces.rtnl(PairNetns::guest), *choice.primary)) {
+        problem.what = "not taken as the primary: " + problem.what;
+        out.problems.push_back(std::move(problem));
+    }
+    if (!out.problems.empty()) return out;
+    try {
+        check_pair(standby, *choice.primary);
+    } catch (const Error &error) {
+        return {"", {{std::string("not taken as the primary: ") + error.what(), ""}}};
+    }
+    out.name = choice.primary->name;
+    if (!controller_pid())
+        out.problems.push_back(
+            {fmt::format("{} is there and fits as the primary, but no controller "
+                         "runs that would adopt it",
+                         out.name),
+             "hitless run"});
+    return out;
+}
+
 void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
                     const Members &members, const PairStatus &status) {
     const Link &master = *members.master;
@@ -191,7 +205,6 @@ void find_unhealthy(Problems &out, const Pair &pair, PairNamespaces &namespaces,
         find_nic_problems(out, pair, namespaces, master, *members.primary, HL_ROLE_PRIMARY, status);
     if (pair.model().has_failover)
         find_nic_problems(out, pair, namespaces, master, *members.standby, HL_ROLE_STANDBY, status);
-    if (!members.primary) find_untaken(out, pair, namespaces, members);
     find_no_fallback(out, pair, status, master);
     find_idle_rules(out, pair, namespaces, members);
     find_cut_off(out, pair, namespaces, status, master);

@@ -8,9 +8,17 @@
 #include "loader/api.hpp"
 #include "loader/engine/members/members.hpp"
 
+#include <string>
 #include <vector>
 
 namespace hitless {
+
+/// A NIC that fits a pair without a primary.
+struct Untaken {
+    std::string name;              ///< empty: there is none that could be taken
+    std::vector<Problem> problems; ///< why it is not
+};
+Untaken find_untaken(const Pair &, PairNamespaces &, const Members &);
 
 /// `members` has a standby and a master.
 void find_unhealthy(std::vector<Problem> &, const Pair &, PairNamespaces &, const Members &,

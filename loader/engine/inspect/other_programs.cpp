@@ -32,6 +32,14 @@ std::string all_of(const std::vector<OtherProgram> &others) {
     return fmt::format("{}", fmt::join(texts, ", "));
 }
 
+std::string_view said(Reached called) {
+    switch (called) {
+    case Reached::no: return " ends the chain: frames do not come by ours";
+    case Reached::some: return " ends the chain for some frames: they do not come by ours";
+    default: return " may end the chain: no frame was seen to come by ours";
+    }
+}
+
 class Others {
   public:
     Others(Problems &out, const Pair &pair, PairNamespaces &namespaces, const Members &members)
@@ -101,17 +109,17 @@ void Others::find_uncalled() {
         if (others.empty()) continue;
         if (!check) check.emplace(pair_, namespaces_, members_);
         Reached called = ask(*check, site.hook);
-        if (called == Reached::yes) continue;
         std::string who = fmt::format("{} ahead of ours on {}", all_of(others), site.shown);
+        if (site.hook == HL_HOOK_INGRESS_STANDBY && check->judges_frames_twice())
+            out_.push_back({who + " overwrites tc_index: what the primary received is taken for "
+                                  "second copies, and dropped",
+                            "have it leave skb->tc_index as it is"});
+        if (called == Reached::yes) continue;
         std::string remedy = "have it return ";
         remedy += others.back().kind == "XDP program"
                       ? "XDP_PASS for frames that the guest is to receive"
                       : "TCX_NEXT (-1) for frames that may go on";
-        out_.push_back({called == Reached::no
-                            ? who + " ends the chain: frames do not come by ours"
-                            : who + " may end the chain: no frame was seen to come "
-                                    "by ours",
-                        remedy});
+        out_.push_back({who.append(said(called)), remedy});
     }
 }
 

@@ -128,7 +128,8 @@ Problems find_problems(const Pair &pair, PairNamespaces &namespaces, const Membe
         out.push_back({fmt::format("the primary {} was away and nobody has taken it back",
                                    status.primary.ifname),
                        "hitless run"});
-    else if (status.veto == 0 && !(status.primary.up && status.primary.carrier))
+    else if (status.veto == 0 && !(status.primary.up && status.primary.carrier) &&
+             status.candidate.empty())
         out.push_back({fmt::format("the primary {} is {} and no controller has noticed",
                                    status.primary.ifname, status.primary.present ? "down" : "gone"),
                        "hitless run"});
@@ -188,7 +189,10 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.host = host_status(state.host);
     out.primary_active = primary_active(out);
     if (pair.model().has_failover && members.master) out.failover = members.master->name;
+    Untaken untaken = find_untaken(pair, namespaces, members);
+    out.candidate = untaken.name;
     out.problems = find_problems(pair, namespaces, members, out);
+    std::ranges::move(untaken.problems, std::back_inserter(out.problems));
     return out;
 }
 
@@ -210,6 +214,10 @@ std::vector<PairStatus> status(std::vector<UnreadablePair> *unreadable) {
             if (unreadable) unreadable->push_back({name, standby_of(dir, name), error});
             if (!first) first = error;
         }
+    }
+    for (const UnrecordedPair &pair : pairs_without_record(dir, rtnl)) {
+        if (unreadable) unreadable->push_back(record_is_gone(pair));
+        if (!first) first = record_is_gone(pair);
     }
     if (first && out.empty() && !unreadable) throw *first;
     return out;

@@ -27,12 +27,14 @@ void prepare_master(Rtnl &rtnl, const Link &master, const Link &standby, const S
     change.tx_queue_len = standby.tx_queue_len;
     change.up = standby.up;
     rtnl.change(master.index, master.name, change);
+    settings.give_link_settings(rtnl, master.index);
 }
 
 void add_all(Rtnl &rtnl, const Settings &settings, const Link &to, uint8_t addr_gen_mode) {
     settings.add_addresses(rtnl, to.index);
     settings.add_routes(rtnl, to.index);
     if (addr_gen_mode != IN6_ADDR_GEN_MODE_NONE) rtnl.change_addr_gen_mode(to, addr_gen_mode);
+    settings.write_ipv6_mtu(rtnl, to);
 }
 
 /// Why the kernel refused what a step gives; empty: it did not.
@@ -48,10 +50,12 @@ std::string refusal_of(Step step) {
 
 /// Gives a device back what the kernel accepts. Returns the first refusal and its cause; empty:
 /// none.
-std::string give_back(Rtnl &rtnl, const Settings &settings, Ifindex to) {
-    std::string addresses = refusal_of([&] { settings.add_addresses(rtnl, to); });
-    std::string routes = refusal_of([&] { settings.add_routes(rtnl, to); });
-    settings.add_qdisc(rtnl, to);
+std::string give_back(Rtnl &rtnl, const Settings &settings, const Link &to) {
+    std::string addresses = refusal_of([&] { settings.add_addresses(rtnl, to.index); });
+    std::string routes = refusal_of([&] { settings.add_routes(rtnl, to.index); });
+    settings.add_qdisc(rtnl, to.index);
+    settings.give_link_settings(rtnl, to.index);
+    settings.write_ipv6_mtu(rtnl, to);
     return addresses.empty() ? routes : addresses;
 }
 
@@ -92,7 +96,7 @@ std::string restore_beside(Pair &pair, PairNamespaces &namespaces, const Setting
     Ifindex master = master_of(pair.state());
     std::string refused;
     if (standby) {
-        refused = give_back(rtnl, settings, standby->index);
+        refused = give_back(rtnl, settings, *standby);
         settings.remove_routes(rtnl, master);
     }
     pair.detach(HL_HOOK_EGRESS);
@@ -109,7 +113,7 @@ std::string restore_beside(Pair &pair, PairNamespaces &namespaces, const Setting
 /// The standby returns, and has what the failover device had.
 std::string return_standby(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {
     std::optional<Link> standby = release_nic(pair, namespaces, HL_ROLE_STANDBY, &settings);
-    return standby ? give_back(namespaces.rtnl(PairNetns::guest), settings, standby->index) : "";
+    return standby ? give_back(namespaces.rtnl(PairNetns::guest), settings, *standby) : "";
 }
 
 std::string restore_apart(Pair &pair, PairNamespaces &namespaces, const Settings &settings) {

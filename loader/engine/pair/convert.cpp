@@ -6,6 +6,7 @@
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_renewal.hpp"
 #include "loader/engine/pair/create.hpp"
+#include "loader/engine/pair/failover_device.hpp"
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/pair/uppers.hpp"
 #include "loader/kernel/netns/netns.hpp"
@@ -68,6 +69,21 @@ AttachRequest request_of(const Pair &pair, Rtnl &rtnl) {
     return out;
 }
 
+/// What does not follow from the device that the guest uses to the one that it will use. Throws
+/// what must not be left behind.
+void check_left_behind(Rtnl &rtnl, const Pair &pair, const AttachRequest &after, const Note &note) {
+    const bool to_failover = model_row(after.model, after.datapath).has_failover;
+    std::optional<Link> master = rtnl.link(master_of(pair.state()));
+    if (!master || !(to_failover || pair.model().has_failover)) return;
+    const std::string name = master_name(after, after.standby);
+    if (to_failover)
+        check_renewal(rtnl, *master, name, note);
+    else
+        note_renewal(rtnl, *master, name, note);
+    check_nothing_ends_with(rtnl, *master);
+    note_left_behind(rtnl, *master, name, note);
+}
+
 /// The new pair, or the old one again, and why.
 NewPair create_either(StateDir &dir, Rtnl &rtnl, const AttachRequest &after,
                       const AttachRequest &before, std::optional<Error> &refused) {
@@ -94,24 +110,20 @@ Instant convert(const ConvertRequest &request) {
     Rtnl rtnl;
     StateDir dir;
     std::string name = pair_of(dir, rtnl, request.standby);
-    AttachRequest before;
+    AttachRequest before, after;
     uint64_t chosen = 0; // of people, who have not changed their mind
     {
         Pair pair = Pair::open(dir.path(name));
         if (pair.state().model == request.model && !request.gap) return Instant{0};
         check_convertible(pair, request);
-        const ModelRow &to = model_row(request.model);
-        std::optional<Link> master = rtnl.link(master_of(pair.state()));
-        // Before the old pair ends, not after.
-        if (to.has_failover && master) check_renewal(rtnl, *master, "the failover device", {});
-        if ((to.has_failover || pair.model().has_failover) && master)
-            check_nothing_ends_with(rtnl, *master);
         before = request_of(pair, rtnl);
+        after = before;
+        after.model = request.model;
+        if (after.model != before.model || !request.failover.empty())
+            after.failover = request.failover;
+        check_left_behind(rtnl, pair, after, request.note); // before the old pair ends, not after
         chosen = pair.view().veto() & HL_VETO_CHOSEN;
     }
-    AttachRequest after = before;
-    after.model = request.model;
-    if (after.model != before.model || !request.failover.empty()) after.failover = request.failover;
     std::optional<Error> refused;
     std::string lost; // on the way back to the standby
     Instant start = now();

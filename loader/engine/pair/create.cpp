@@ -290,7 +290,7 @@ void check_hooks(Rtnl &rtnl, const AttachRequest &request, const Link &standby,
 }
 
 NewPair create_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
-    clear_stage(dir, rtnl);
+    clear_stage(dir, rtnl, request.note);
     clear_predecessor(dir, rtnl, request);
     // What these two gave back is what must be saved.
     std::vector<Link> links = rtnl.links();
@@ -309,10 +309,10 @@ NewPair create_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
 
     const ModelRow &model = model_row(request.model, request.datapath);
     if (model.has_failover) check_nothing_stands_on(standby, links);
-    const std::string master = model.takes_name ? standby.name : failover_name(request, standby);
+    const std::string master = master_name(request, standby.name);
     if (model.has_failover && model.inner == PairNetns::hidden)
         check_renewal(rtnl, standby, master, request.note);
-    if (model.has_failover) note_groups(rtnl, standby, master, request.note);
+    if (model.has_failover) note_left_behind(rtnl, standby, master, request.note);
     std::optional<FailoverDevice> failover;
     hl_failover ends{};
     if (model.has_failover) {
@@ -345,10 +345,12 @@ std::string find_to_detach(StateDir &dir, Rtnl &rtnl, const std::string &standby
         std::optional<Link> link = rtnl.link(standby);
         std::vector<OwnFilter> left = filters_without_pair(dir, rtnl);
         bool any = link && std::ranges::count(left, number(link->index), &OwnFilter::ifindex);
-        if (!any) throw;
+        bool apart = std::ranges::any_of(pairs_without_record(dir, rtnl),
+                                         [&](const auto &pair) { return pair.is_of(standby); });
+        if (!any && !apart) throw;
         StateDir::Lock lock = dir.lock();
-        clear_stage(dir, rtnl);
-        if (note)
+        clear_stage(dir, rtnl, note);
+        if (note && any)
             note(fmt::format("{}: the pair's record is gone; its filters are removed, the settings "
                              "of its primary were not given back",
                              standby));
@@ -432,7 +434,8 @@ void detach(const std::string &standby, const Note &note) {
 unsigned detach_all(const Note &note) {
     Rtnl rtnl;
     StateDir dir;
-    if (!dir.mounted() && own_filters(rtnl).empty() && xdp_without_pair(dir, rtnl).empty())
+    if (!dir.mounted() && own_filters(rtnl).empty() && xdp_without_pair(dir, rtnl).empty() &&
+        private_netns_names().empty())
         return 0;
     StateDir::Lock lock = dir.lock();
     unsigned detached = 0;
@@ -445,12 +448,13 @@ unsigned detach_all(const Note &note) {
             if (!refused) refused = error;
         }
     }
+    bool cleared = clear_stage(dir, rtnl, note);
     std::vector<Ifindex> left = xdp_without_pair(dir, rtnl);
     for (Ifindex device : left)
         remove_own_xdp(number(device));
-    if ((clear_stage(dir, rtnl) || !left.empty()) && note)
-        note("what was left of a pair without a record is removed; the settings of its NICs were "
-             "not given back");
+    if ((cleared || !left.empty()) && note)
+        note("what was left of a pair without a record is removed; what the pair had changed on "
+             "its NICs besides was not given back");
     dir.unmount_if_empty();
     if (refused) throw *refused;
     return detached;

@@ -17,8 +17,6 @@ namespace {
 
 constexpr auto inner_suffix = "-in";
 constexpr size_t longest_name = HL_IFNAME - 1 - 3; // room for the suffix
-constexpr auto inner_name = "hl-inner";
-constexpr auto waiting_name = "hl-outer"; // of an outer that will take the standby's name
 constexpr unsigned most_names = 1000;
 /// Numbers of our devices in a private namespace: far from those that NICs bring along.
 constexpr uint32_t inner_number = 1'000'001, outer_number = 1'000'002;
@@ -60,18 +58,28 @@ void move_nics_out(PairNamespaces &namespaces) {
 
 } // namespace
 
-std::string failover_name(const AttachRequest &request, const Link &standby) {
-    return request.failover.empty() ? failover_name(standby.name) : request.failover;
+std::string inner_of(const std::string &failover) {
+    return failover + inner_suffix;
 }
 
 std::string failover_name(const std::string &standby) {
     return ("fo-" + standby).substr(0, longest_name);
 }
 
+std::string failover_name(const AttachRequest &request, const std::string &standby) {
+    return request.failover.empty() ? failover_name(standby) : request.failover;
+}
+
+std::string master_name(const AttachRequest &request, const std::string &standby) {
+    const ModelRow &model = model_row(request.model, request.datapath);
+    bool other = model.has_failover && !model.takes_name;
+    return other ? failover_name(request, standby) : standby;
+}
+
 FailoverDevice::FailoverDevice(Rtnl &guest, const AttachRequest &request, const Link &standby)
     : guest_(guest) {
     const ModelRow &model = model_row(request.model, request.datapath);
-    std::string name = failover_name(request, standby);
+    std::string name = failover_name(request, standby.name);
     if (name.empty() || name.size() > longest_name || name.find('/') != std::string::npos)
         throw Error(EINVAL, fmt::format("make the failover device {}", name),
                     fmt::format("its name must have 1 to {} letters, no slash", longest_name),
@@ -108,7 +116,7 @@ void FailoverDevice::make_in_guest(const AttachRequest &request, const std::stri
                                    const Link &standby) {
     NewDevices wanted;
     wanted.outer = name;
-    wanted.inner = name + inner_suffix;
+    wanted.inner = inner_of(name);
     wanted.mac = standby.mac;
     wanted.mtu = standby.mtu;
     make_devices(guest_, own_netns().get(), wanted);
@@ -166,18 +174,6 @@ bool is_private_netns_of(const std::string &netns, const std::string &pair_name)
 
 std::vector<std::string> private_netns_names() {
     return PrivateNetns::named(prefix());
-}
-
-bool remove_unused_private_netns(Rtnl &guest,
-                                 const std::function<bool(const std::string &)> &in_use) {
-    bool found = false;
-    for (const std::string &name : private_netns_names()) {
-        if (in_use(name)) continue;
-        PairNamespaces namespaces(guest, name);
-        remove_private_netns(namespaces, name);
-        found = true;
-    }
-    return found;
 }
 
 } // namespace hitless

@@ -7,7 +7,6 @@
 #include "loader/api.hpp"
 #include "loader/engine/members/namespaces.hpp"
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -37,14 +36,23 @@ class FailoverDevice {
 
 /// Names of private namespaces begin so; the guest's cookie and the standby's number follow.
 inline constexpr auto private_netns_prefix = "hitless-";
+/// The end of a failover device that is in it.
+inline constexpr auto inner_name = "hl-inner";
+/// Of one whose other end will take the standby's name, and waits there.
+inline constexpr auto waiting_name = "hl-outer";
 
 /// The private namespace of a pair that cannot say so itself: the pair's name is in it.
 bool is_private_netns_of(const std::string &netns, const std::string &pair_name);
 
+/// The other end of a failover device that has both in the guest's namespace (by XDP).
+std::string inner_of(const std::string &failover);
+
 /// The name of the failover device unless the user chose one.
 std::string failover_name(const std::string &standby);
 /// As it was asked for, or else.
-std::string failover_name(const AttachRequest &, const Link &standby);
+std::string failover_name(const AttachRequest &, const std::string &standby);
+/// The name of the device that the guest will use.
+std::string master_name(const AttachRequest &, const std::string &standby);
 
 /// The device that waits to take the standby's name.
 Link waiting_device(PairNamespaces &);
@@ -53,11 +61,7 @@ Link waiting_device(PairNamespaces &);
 /// about what is gone.
 void remove_private_netns(PairNamespaces &, const std::string &netns);
 
-/// Private namespaces of this one that belong to no pair are the remains of a crash. True when
-/// there were some. Under the lock.
-bool remove_unused_private_netns(Rtnl &guest,
-                                 const std::function<bool(const std::string &)> &in_use);
-/// Those of this one.
+/// Private namespaces of this one.
 std::vector<std::string> private_netns_names();
 
 } // namespace hitless

@@ -31,21 +31,6 @@ Link move_in(PairNamespaces &namespaces, const Link &nic) {
     throw Error(ENODEV, fmt::format("find {} after it moved", nic.name));
 }
 
-/// Back to the guest. It may have another name and number there, if its own are taken.
-std::optional<Link> move_out(PairNamespaces &namespaces, const Link &nic) {
-    move_device(namespaces.rtnl(PairNetns::hidden), nic, namespaces.fd(PairNetns::guest),
-                nic.index);
-    auto same = [&](const Link &link) {
-        return link.mac == nic.mac && link.bus == nic.bus && link.kind == nic.kind;
-    };
-    Rtnl &guest = namespaces.rtnl(PairNetns::guest);
-    std::optional<Link> there = guest.link(nic.name);
-    if (there && same(*there)) return there;
-    std::vector<Link> links = guest.links();
-    auto at = std::ranges::find_if(links, same);
-    return at == links.end() ? std::nullopt : std::optional(*at);
-}
-
 /// Where it is: moved, not yet moved, or fallen back when its namespace was destroyed, which only
 /// hardware survives and only hardware can be known again by.
 std::optional<Link> find_to_release(PairNamespaces &namespaces, const Pair &pair, hl_role role,
@@ -59,6 +44,20 @@ std::optional<Link> find_to_release(PairNamespaces &namespaces, const Pair &pair
 }
 
 } // namespace
+
+std::optional<Link> move_out(PairNamespaces &namespaces, const Link &nic) {
+    move_device(namespaces.rtnl(PairNetns::hidden), nic, namespaces.fd(PairNetns::guest),
+                nic.index);
+    auto same = [&](const Link &link) {
+        return link.mac == nic.mac && link.bus == nic.bus && link.kind == nic.kind;
+    };
+    Rtnl &guest = namespaces.rtnl(PairNetns::guest);
+    std::optional<Link> there = guest.link(nic.name);
+    if (there && same(*there)) return there;
+    std::vector<Link> links = guest.links();
+    auto at = std::ranges::find_if(links, same);
+    return at == links.end() ? std::nullopt : std::optional(*at);
+}
 
 Instant install_nic(Pair &pair, PairNamespaces &namespaces, hl_role role, const Link &nic,
                     const Link &master) {

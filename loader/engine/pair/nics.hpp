@@ -29,4 +29,8 @@ void retake_failover(Pair &, PairNamespaces &);
 std::optional<Link> release_nic(Pair &, PairNamespaces &, hl_role,
                                 const Settings *settings = nullptr);
 
+/// Out of the private namespace, back to the guest's. It may have another name and number there, if
+/// its own are taken.
+std::optional<Link> move_out(PairNamespaces &, const Link &nic);
+
 } // namespace hitless

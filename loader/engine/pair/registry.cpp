@@ -8,6 +8,7 @@
 #include "loader/engine/pair/failover_device.hpp"
 #include "loader/engine/pair/remains.hpp"
 #include "loader/engine/pair/takeover.hpp"
+#include "loader/engine/pair/unrecorded.hpp"
 #include "loader/kernel/bpf/xdp.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/wire/announce.hpp"
@@ -139,6 +140,30 @@ bool has_owner(const StateDir &dir, uint32_t ifindex, std::initializer_list<hl_h
     return false;
 }
 
+std::vector<UnrecordedPair> all_unrecorded(const StateDir &dir, Rtnl &rtnl) {
+    auto out =
+        unrecorded_pairs(rtnl, [&](const std::string &netns) { return is_in_use(dir, netns); });
+    auto by_xdp = unrecorded_by_xdp(rtnl, [&](Ifindex inner) {
+        try {
+            return has_owner(dir, number(inner), {HL_HOOK_XDP, HL_HOOK_XDP_ALONE});
+        } catch (const Error &) {
+            return true; // perhaps a pair of another version
+        }
+    });
+    std::ranges::move(by_xdp, std::back_inserter(out));
+    return out;
+}
+
+/// True when there were some. Under the lock.
+bool give_back_unrecorded(const StateDir &dir, Rtnl &rtnl, const Note &note) {
+    std::vector<UnrecordedPair> found = all_unrecorded(dir, rtnl);
+    for (const UnrecordedPair &pair : found) {
+        std::string done = give_back(rtnl, pair);
+        if (note) note(fmt::format("the record of the pair in {} was gone: {}", pair.netns, done));
+    }
+    return !found.empty();
+}
+
 bool clear_filters(const StateDir &dir, Rtnl &rtnl) {
     std::vector<OwnFilter> left = filters_without_pair(dir, rtnl);
     std::ranges::for_each(left, remove_filter);
@@ -193,6 +218,24 @@ std::vector<Ifindex> xdp_without_pair(const StateDir &dir, Rtnl &rtnl) {
     }
 }
 
+std::vector<UnrecordedPair> pairs_without_record(const StateDir &dir, Rtnl &rtnl) {
+    auto find = [&] {
+        std::vector<UnrecordedPair> out = all_unrecorded(dir, rtnl);
+        std::erase_if(out, [](const UnrecordedPair &pair) { return pair.text().empty(); });
+        return out;
+    };
+    if (dir.has_stage() || find().empty()) return {};
+    StateDir own;
+    std::optional<StateDir::Lock> lock = own.try_lock();
+    return lock && !dir.has_stage() ? find() : std::vector<UnrecordedPair>();
+}
+
+Error record_is_gone(const UnrecordedPair &pair) {
+    return Error(ENOENT, fmt::format("read the pair of {}", pair.name()),
+                 fmt::format("its record is gone; {}", pair.text()),
+                 "`hitless detach --all` ends it, and gives back what is there");
+}
+
 std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby) {
     std::optional<Link> link = rtnl.link(standby);
     std::vector<std::string> pairs = own_pairs(dir);
@@ -202,6 +245,8 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
     }
     for (const std::string &name : pairs)
         if (is_of(dir.path(name), standby, link)) return name;
+    for (const UnrecordedPair &pair : pairs_without_record(dir, rtnl))
+        if (pair.is_of(standby)) throw record_is_gone(pair);
     throw Error(link ? ENOENT : ENODEV, fmt::format("find the pair of {}", standby),
                 link ? "none is attached to it" : "there is no such interface",
                 pairs.empty() ? fmt::format("`hitless attach {}` makes one", shell_quoted(standby))
@@ -212,7 +257,7 @@ std::string pair_name(Ifindex standby) {
     return StateDir::pair_name(netns_cookie(), number(standby));
 }
 
-bool clear_stage(StateDir &dir, Rtnl &rtnl) {
+bool clear_stage(StateDir &dir, Rtnl &rtnl, const Note &note) {
     const uint64_t own = netns_cookie();
     bool found = clear_takeovers(dir, rtnl);
     if (dir.has_stage()) {
@@ -230,9 +275,7 @@ bool clear_stage(StateDir &dir, Rtnl &rtnl) {
     }
     remove_remains(dir);
     found |= clear_filters(dir, rtnl);
-    return remove_unused_private_netns(
-               rtnl, [&](const std::string &netns) { return is_in_use(dir, netns); }) ||
-           found;
+    return give_back_unrecorded(dir, rtnl, note) || found;
 }
 
 void clear_predecessor(StateDir &dir, Rtnl &rtnl, const AttachRequest &request) {
@@ -255,6 +298,7 @@ void detach_pair(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note 
     clear_takeover(dir, rtnl, name); // or what it left would be taken for that of the next pair
     check_detachable(dir, name);
     auto [why, refused] = detach_pinned(dir.unpublish(name), rtnl);
+    if (!why.empty()) give_back_unrecorded(dir, rtnl, note);
     if (note && !refused.empty()) note(fmt::format("{}; all else is given back", refused));
     if (note && !why.empty())
         note(fmt::format(

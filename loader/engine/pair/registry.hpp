@@ -4,6 +4,8 @@
 #pragma once
 
 #include "loader/api.hpp"
+#include "loader/core/error.hpp"
+#include "loader/engine/pair/unrecorded.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/state/pair.hpp"
 #include "loader/kernel/state/state_dir.hpp"
@@ -31,13 +33,19 @@ std::vector<OwnFilter> filters_without_pair(const StateDir &, Rtnl &);
 /// which replaces what it finds on its own NICs.
 std::vector<Ifindex> xdp_without_pair(const StateDir &, Rtnl &);
 
+/// What has NICs or a failover device and no record. Nothing while somebody makes or ends a pair,
+/// or has died over it: that is found again by the record that is left.
+std::vector<UnrecordedPair> pairs_without_record(const StateDir &, Rtnl &);
+Error record_is_gone(const UnrecordedPair &);
+
 /// The directory name of the pair whose standby has, or had, this number.
 std::string pair_name(Ifindex standby);
 
 /// Takes apart what a crash left in the stage directory, private namespaces and filters that no
 /// pair has, and what is left of network namespaces that are gone. A stage of another namespace is
-/// kept for it. True when there was something of this one. Under the lock.
-bool clear_stage(StateDir &, Rtnl &);
+/// kept for it. True when there was something of this one. `note` hears of pairs without a record
+/// that were given back. Under the lock.
+bool clear_stage(StateDir &, Rtnl &, const Note &note = {});
 
 /// Takes the predecessor of a pair apart that would stand in its place: one whose pins somebody
 /// removed, or whose standby is gone and its number this one's. No other pair. Under the lock.

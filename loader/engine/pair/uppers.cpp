@@ -4,6 +4,7 @@
 #include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
+#include "loader/kernel/netlink/address_lifetimes.hpp"
 #include "loader/kernel/wire/groups.hpp"
 
 #include <algorithm>
@@ -31,6 +32,25 @@ std::string text_of(const Address &address) {
 /// The bridge or bond that has it as a port.
 std::optional<Link> owner_of(Rtnl &rtnl, const Link &link) {
     return link.master == Ifindex::none ? std::nullopt : rtnl.link(link.master);
+}
+
+void note_groups(Rtnl &rtnl, const Link &from, const std::string &to, const Note &note) {
+    std::vector<Address> groups = groups_of_sockets(from.index), own = rtnl.addresses(from.index);
+    std::vector<std::string> texts;
+    for (const Address &group : groups)
+        if (!std::ranges::count(own, group)) texts.push_back(text_of(group));
+    if (!texts.empty())
+        note(fmt::format("who joined {} on {} receives nothing by it any more, until it joins on "
+                         "{}: start it again",
+                         fmt::join(texts, ", "), from.name, to));
+}
+
+/// They go along, but only as ordinary ones.
+void note_temporary(Rtnl &rtnl, const Link &from, const std::string &to, const Note &note) {
+    for (const TimedAddress &address : temporary_addresses(rtnl, from))
+        note(fmt::format("{} is an ordinary address on {}, until it ends: only the kernel makes "
+                         "temporary ones, and makes another where use_tempaddr asks for it",
+                         address.text(), to));
 }
 
 } // namespace
@@ -66,16 +86,10 @@ void check_nothing_ends_with(Rtnl &rtnl, const Link &master) {
                         shell_quoted(master.name)));
 }
 
-void note_groups(Rtnl &rtnl, const Link &from, const std::string &to, const Note &note) {
+void note_left_behind(Rtnl &rtnl, const Link &from, const std::string &to, const Note &note) {
     if (!note) return;
-    std::vector<Address> groups = groups_of_sockets(from.index), own = rtnl.addresses(from.index);
-    std::vector<std::string> texts;
-    for (const Address &group : groups)
-        if (!std::ranges::count(own, group)) texts.push_back(text_of(group));
-    if (!texts.empty())
-        note(fmt::format("who joined {} on {} receives nothing by it any more, until it joins on "
-                         "{}: start it again",
-                         fmt::join(texts, ", "), from.name, to));
+    note_groups(rtnl, from, to, note);
+    note_temporary(rtnl, from, to, note);
 }
 
 void note_uppers(Rtnl &rtnl, const Link &master, const std::string &standby, const Note &note) {
@@ -87,7 +101,7 @@ void note_uppers(Rtnl &rtnl, const Link &master, const std::string &standby, con
     if (std::optional<Link> owner = owner_of(rtnl, master))
         note(fmt::format("{} had the port {}: `ip link set {} master {}`", owner->name, goes,
                          shell_quoted(standby), shell_quoted(owner->name)));
-    note_groups(rtnl, master, standby, note);
+    note_left_behind(rtnl, master, standby, note);
 }
 
 } // namespace hitless

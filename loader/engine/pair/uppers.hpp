@@ -26,8 +26,9 @@ void check_nothing_stands_on(const Link &standby, const std::vector<Link> &links
 void check_nothing_ends_with(Rtnl &, const Link &master);
 
 /// Before the addresses of `from` go to another device: a socket stays in its groups where it
-/// joined them. Those of the kernel and of addresses go along.
-void note_groups(Rtnl &, const Link &from, const std::string &to, const Note &note);
+/// joined them (those of the kernel and of addresses go along), and a temporary address is an
+/// ordinary one there.
+void note_left_behind(Rtnl &, const Link &from, const std::string &to, const Note &note);
 
 /// Before a pair ends: what ends with its failover device, or loses it.
 void note_uppers(Rtnl &, const Link &master, const std::string &standby, const Note &note);

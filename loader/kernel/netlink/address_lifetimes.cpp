@@ -121,6 +121,16 @@ std::vector<TimedAddress> timed_addresses(Rtnl &rtnl, const Link &link) {
     return out;
 }
 
+std::vector<TimedAddress> temporary_addresses(Rtnl &rtnl, const Link &link) {
+    std::vector<TimedAddress> out;
+    for (const auto &message : addresses_of(rtnl, link.index, AF_INET6)) {
+        const nlmsghdr *m = head(message);
+        if (header<ifaddrmsg>(m)->ifa_flags & IFA_F_TEMPORARY)
+            out.push_back({local_address(m), header<ifaddrmsg>(m)->ifa_prefixlen, {}, {}});
+    }
+    return out;
+}
+
 bool has_global_address(Rtnl &rtnl, Ifindex index, bool six) {
     auto all = addresses_of(rtnl, index, six ? AF_INET6 : AF_INET);
     return std::ranges::any_of(all, [](const auto &message) {

@@ -27,6 +27,11 @@ struct TimedAddress {
 /// advertisements. In the caller's namespace.
 std::vector<TimedAddress> timed_addresses(Rtnl &, const Link &);
 
+/// Those that the kernel has made for a while to keep a host from being known by its address
+/// (RFC 8981). Nobody but the kernel can make such a one (inet6_rtm_newaddr() in
+/// net/ipv6/addrconf.c).
+std::vector<TimedAddress> temporary_addresses(Rtnl &, const Link &);
+
 /// Whether a device has an address of this family that reaches beyond its link.
 bool has_global_address(Rtnl &, Ifindex, bool six);
 

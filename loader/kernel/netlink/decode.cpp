@@ -19,6 +19,7 @@
 #include <linux/netconf.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
+#include <utility>
 
 namespace hitless {
 namespace {
@@ -184,7 +185,7 @@ std::optional<Link> decode_link(const nlmsghdr *message) {
     link.allmulti = info->ifi_flags & IFF_ALLMULTI;
     link.ethernet = info->ifi_type == ARPHRD_ETHER;
     each_of<ifinfomsg>(message, [&](const nlattr *attr) { read_attr(attr, link, parent); });
-    if (parent.lower_elsewhere) link.lower = Ifindex::none;
+    if (parent.lower_elsewhere) link.peer = std::exchange(link.lower, Ifindex::none);
     if (!parent.name.empty()) link.bus = parent.bus + "/" + parent.name;
     return link;
 }

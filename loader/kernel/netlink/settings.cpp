@@ -6,35 +6,20 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/pkt_sched.h>
 #include <optional>
-#include <set>
+#include <thread>
 
 namespace hitless {
 namespace {
 
 constexpr size_t longest_altname = 128; // ALTIFNAMSIZ
-
-void read_sysctls(std::map<std::string, std::string> &out, const std::string &ifname) {
-    // Follow the device, or are not settings.
-    static const std::set<std::string> other = {"mtu", "addr_gen_mode", "stable_secret"};
-    for (const char *family : {"ipv4", "ipv6"}) {
-        std::error_code none;
-        for (const auto &entry : std::filesystem::directory_iterator(
-                 fmt::format("/proc/sys/net/{}/conf/{}", family, ifname), none)) {
-            std::string value, name = entry.path().filename();
-            if (!other.contains(name) && std::getline(std::ifstream(entry.path()), value))
-                out[fmt::format("{}/{}", family, name)] = value;
-        }
-    }
-}
 
 std::vector<std::string> read_altnames(Rtnl &rtnl, Ifindex index) {
     std::vector<std::string> out;
@@ -135,19 +120,21 @@ Settings Settings::read(Rtnl &rtnl, const Link &link) {
         return qdisc->tcm_ifindex == index && qdisc->tcm_parent == TC_H_ROOT && qdisc->tcm_handle;
     });
     out.altnames_ = read_altnames(rtnl, link.index);
-    read_sysctls(out.sysctls_, link.name);
+    out.link_ = LinkSettings::read(rtnl, link.index);
+    out.sysctls_ = DeviceSysctls::read(link);
     return out;
 }
 
-void Settings::write_sysctls(const std::string &ifname) const {
-    for (const auto &[name, value] : sysctls_) {
-        size_t slash = name.find('/');
-        std::string path = fmt::format("/proc/sys/net/{}/conf/{}/{}", name.substr(0, slash), ifname,
-                                       name.substr(slash + 1));
-        std::string now;
-        std::getline(std::ifstream(path), now);
-        if (now != value) std::ofstream(path) << value;
-    }
+void Settings::write_ipv6_mtu(Rtnl &rtnl, const Link &to) const {
+    // linkwatch tells of carriers once a second at least (net/core/link_watch.c).
+    constexpr std::chrono::milliseconds look(5), slowest(1200);
+    if (!sysctls_.has_ipv6_mtu()) return;
+    std::optional<Link> link = rtnl.link(to.index);
+    const auto end = std::chrono::steady_clock::now() + slowest;
+    while (link && link->up && !is_operational(rtnl, to.index) &&
+           std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(look);
+    sysctls_.write_ipv6_mtu(to.name);
 }
 
 void Settings::add_addresses(Rtnl &rtnl, Ifindex to) const {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a user has told a device: addresses, routes, neighbours, sysctls, its queueing discipline
-// and its other names. Read from one device, given to another, as the kernel's own messages with
-// another device number, so nothing is lost in translation: labels, lifetimes, metrics, sources,
-// protocols.
+// What a user has told a device: addresses, routes, neighbours, sysctls, its queueing discipline,
+// its other names and its alias. Read from one device, given to another, as the kernel's own
+// messages with another device number, so nothing is lost in translation: labels, lifetimes,
+// metrics, sources, protocols.
 //
 //   Settings settings = Settings::read(rtnl, eth0);   // the caller is in eth0's namespace
 //   settings.add_addresses(rtnl, failover0);
 //   settings.add_routes(rtnl, failover0);
 #pragma once
 
+#include "loader/kernel/netlink/device_sysctls.hpp"
+#include "loader/kernel/netlink/link_settings.hpp"
 #include "loader/kernel/netlink/routes.hpp"
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,12 @@ class Settings {
     static Settings read(Rtnl &, const Link &);
 
     /// Before the device is up: what it does by itself then.
-    void write_sysctls(const std::string &ifname) const;
+    void write_sysctls(const std::string &ifname) const { sysctls_.write(ifname); }
+    /// An MTU of IPv6 that is not the device's. Where there is one, waits a moment until IPv6 has
+    /// begun on the device, if that is up: the kernel would set it back then.
+    void write_ipv6_mtu(Rtnl &, const Link &to) const;
+    /// Its alias and the sizes of GSO and GRO.
+    void give_link_settings(Rtnl &rtnl, Ifindex to) const { link_.give(rtnl, to); }
     /// Addresses without duplicate detection, and neighbours: it is the same guest. Those that it
     /// has already stay. All that can be given are given, then it throws the first Error, which
     /// names the address.
@@ -53,7 +59,8 @@ class Settings {
     std::vector<Message> addresses_, neighbours_, proxies_, qdiscs_;
     Routes routes_;
     std::vector<std::string> altnames_;
-    std::map<std::string, std::string> sysctls_; ///< "ipv4/rp_filter" -> "1"
+    LinkSettings link_;
+    DeviceSysctls sysctls_;
 };
 
 } // namespace hitless

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a pair has in the kernel when its record is gone: `rm` of its pins takes its programs off,
+// and leaves its NICs in a private namespace and the guest's addresses on a failover device that no
+// frame passes any more. The name of the namespace tells whose it was. By XDP there is no such
+// namespace, and programs stay: they tell which device was a failover device.
+#pragma once
+
+#include "loader/engine/members/namespaces.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hitless {
+
+struct UnrecordedPair {
+    std::string netns;           ///< empty: by XDP
+    std::vector<Link> nics;      ///< in that namespace
+    std::optional<Link> master;  ///< the failover device, if it is there still
+    std::optional<Link> standby; ///< one of the NICs; in the model three it is the guest's
+
+    /// The name that people have for it.
+    std::string name() const;
+    /// Whether people may mean it by the name of a device.
+    bool is_of(const std::string &ifname) const;
+    /// What has become of its devices, for a sentence; empty: nothing that anybody would miss.
+    std::string text() const;
+};
+
+/// Of this namespace; `in_use`: whether a pair has a private namespace.
+std::vector<UnrecordedPair>
+unrecorded_pairs(Rtnl &guest, const std::function<bool(const std::string &netns)> &in_use);
+
+/// Failover devices whose inner end has an XDP program of ours that is in no pair's record.
+std::vector<UnrecordedPair> unrecorded_by_xdp(Rtnl &guest,
+                                              const std::function<bool(Ifindex inner)> &in_use);
+
+/// The NICs return to the guest, the standby has what the failover device had, and that and the
+/// namespace are removed. What the pair had changed on its NICs besides, nobody knows any more.
+/// Returns what was done, and what could not be, for a sentence. Under the lock.
+std::string give_back(Rtnl &guest, const UnrecordedPair &);
+
+} // namespace hitless
