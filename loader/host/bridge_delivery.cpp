@@ -174,7 +174,10 @@ class BridgeDelivery : public Delivery {
             if (entry.mac != spec_.mac || !entry.sticky) continue;
             entry.sticky = false;
             entry.fixed = unlearnt || others_.contains(entry.vlan);
-            put(entry);
+            // A port that is down takes none that ages (EPERM), and carries no frames either.
+            int error = put_fdb_entry(rtnl_, entry);
+            if (error == EPERM) error = remove_fdb_entry(rtnl_, entry);
+            if (error) throw Error(error, "release " + entry.mac.text());
         }
     }
 

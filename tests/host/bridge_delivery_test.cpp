@@ -110,6 +110,18 @@ TEST_F(BridgeDeliveryTest, AnEntryThatSomebodyElseWroteIsWrittenAgain) {
     EXPECT_EQ(arrives(), "standby");
 }
 
+TEST_F(BridgeDeliveryTest, ReleasedOnAPortThatIsDownItIsLearntAnew) {
+    move(DataPath::primary);
+    testbed::run({"ip", "-n", guest1().name(), "link", "set", "primary", "down"});
+    ASSERT_TRUE(testbed::until([&] {
+        return testbed::spawn({"bridge", "link", "show", "dev", "vf1"}).find("state disabled") !=
+               std::string::npos;
+    }));
+    delivery_->release();
+    EXPECT_EQ(fdb(guest_mac).find("sticky"), std::string::npos) << fdb(guest_mac);
+    EXPECT_EQ(look().path, DataPath::standby);
+}
+
 TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
     if (testbed::run({"ip", "link", "set", "br0", "type", "bridge", "vlan_filtering", "1"}).code)
         GTEST_SKIP() << "this kernel is built without CONFIG_BRIDGE_VLAN_FILTERING";
