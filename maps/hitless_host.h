@@ -43,7 +43,9 @@ struct hl_tap {
 	__u64 booked; /* how far ahead of its rate the guest is: ns of CLOCK_MONOTONIC */
 	__u64 counts[HL_TAP_COUNTS];
 	__u32 wish; /* enum hl_tap_wish; writer: daemon */
-	__u32 reserved;
+	/* 1: the guest may send by its primary, for it was delivered to or the guest has said so, and has
+	 * not said since that it has left; survives the daemon, as does a guest that does not answer. */
+	__u32 given;
 };
 
 /* One message that a guest sent, as it lies in the ring. */

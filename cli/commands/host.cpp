@@ -72,12 +72,39 @@ Json ask(Client &client, const char *method, const Json &parameters) {
     throw Error(EBUSY, "ask the host's daemon", "it was asked too often", "ask again in a second");
 }
 
-int state_of(const Json &guests) {
+int state_of(const Json &guests, const Json &problems) {
+    if (!problems.empty()) return exit_degraded;
     if (guests.empty()) return exit_nothing;
     for (const Json &guest : guests)
         if (!guest.at("as_wished").get<bool>()) return exit_degraded;
     return exit_ok;
 }
+
+/// The daemon, which may be restarted while something is waited for: what was wished is kept.
+class RestartedDaemon {
+  public:
+    RestartedDaemon() : client_(daemon()) {}
+
+    /// Nothing: it is not there just now.
+    std::optional<Json> ask_if_there(const char *method, const Json &parameters) {
+        try {
+            if (!client_) client_ = daemon();
+        } catch (const Error &error) {
+            if (error.code() != ENOENT) throw;
+            return std::nullopt;
+        }
+        try {
+            return ask(*client_, method, parameters);
+        } catch (const Error &error) {
+            if (error.code() != ECONNRESET && error.code() != EPIPE) throw;
+            client_.reset();
+            return std::nullopt;
+        }
+    }
+
+  private:
+    std::optional<Client> client_;
+};
 
 struct Wish {
     std::string guest;
@@ -90,30 +117,43 @@ bool is_over(const Json &guest, bool give) {
     return !give && guest.at("overdue").get<bool>() && guest.at("phase") == "taken";
 }
 
+/// The exit code when there is nothing to wait for any more; says why where it is not 0.
+std::optional<int> outcome(const Json &guest, bool give, Env &env) {
+    if (guest.at("want") == (give ? "primary" : "standby"))
+        return guest.at("as_wished").get<bool>() ? std::optional(exit_ok) : std::nullopt;
+    const Json &device = guest.at("device");
+    if (!give && !device.is_null() && device.at("kept").get<bool>())
+        env.err << guest_text(guest);
+    else
+        env.err << fmt::format("{}: somebody has {} its primary since\n",
+                               guest.at("name").get<std::string>(), give ? "taken" : "given");
+    return exit_degraded;
+}
+
 /// Says why not, when it is not there in time.
 int carry_out(const Wish &wish, bool give, Env &env) {
-    Client client = daemon();
-    Json about{{"guest", wish.guest}};
-    ask(client, give ? "Give" : "Take", about);
-    Instant deadline = now() + std::chrono::duration_cast<Instant>(
-                                   std::chrono::duration<double>(wish.wait ? wish.timeout_s : 0));
+    RestartedDaemon daemon;
+    const Json about{{"guest", wish.guest}};
+    const Instant deadline =
+        now() + std::chrono::duration_cast<Instant>(
+                    std::chrono::duration<double>(wish.wait ? wish.timeout_s : 0));
+    bool told = false;
     while (true) {
-        const Json guest = ask(client, "Status", about).at("guests").at(0);
-        if (guest.at("want") != (give ? "primary" : "standby")) {
-            const Json &device = guest.at("device");
-            if (!give && !device.is_null() && device.at("kept").get<bool>())
-                env.err << guest_text(guest);
-            else
-                env.err << fmt::format("{}: somebody has {} its primary since\n", wish.guest,
-                                       give ? "taken" : "given");
-            return exit_degraded;
-        }
-        if (guest.at("as_wished").get<bool>()) return exit_ok;
-        if (now() < deadline && !is_over(guest, give)) {
+        // Answered, it is kept; told twice, it is the same wish.
+        told = told || daemon.ask_if_there(give ? "Give" : "Take", about);
+        std::optional<Json> reply;
+        if (told) reply = daemon.ask_if_there("Status", about);
+        const Json guest = reply ? reply->at("guests").at(0) : Json();
+        if (reply)
+            if (std::optional<int> code = outcome(guest, give, env)) return *code;
+        if (now() < deadline && !(reply && is_over(guest, give))) {
             sleep_until(now() + ask_interval);
             continue;
         }
-        if (wish.wait) env.err << guest_text(guest);
+        if (!told)
+            throw Error(ECONNRESET, "ask the host's daemon", "it has ended, and none came after it",
+                        "`systemctl start hitless-host`, or `hitless host run`; then once more");
+        if (wish.wait && reply) env.err << guest_text(guest);
         return exit_degraded;
     }
 }
@@ -149,8 +189,11 @@ int show(const std::string &guest, bool json, Env &env) {
             for (const Json &problem : one.at("problems"))
                 env.out << fmt::format("{}: problem: {}\n", one.at("name").get<std::string>(),
                                        problem.get<std::string>());
+        for (const Json &problem : reply.at("problems"))
+            env.out << fmt::format("problem: {}; this file is left out\n",
+                                   problem.get<std::string>());
     }
-    return state_of(guests);
+    return state_of(guests, guest.empty() ? reply.at("problems") : Json::array());
 }
 
 void print_events(const Json &reply, bool json, Env &env) {

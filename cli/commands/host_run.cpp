@@ -25,14 +25,26 @@ struct Options {
     std::string file() const { return config.empty() ? default_host_config : config; }
 };
 
-std::vector<GuestSpec> configuration(const Options &options) {
-    return read_host_config(options.file(), !options.config.empty());
+/// Files that are left out are named; others are served.
+HostConfig configuration(const Options &options, const std::vector<GuestSpec> &former, Env &env) {
+    HostConfig out =
+        read_host_config_but_for_mistakes(options.file(), !options.config.empty(), former);
+    for (const std::string &problem : out.problems)
+        env.err << fmt::format("hitless: {}; this file is left out{}", problem,
+                               former.empty() ? "" : ", and its guests stay as they were")
+                << std::endl;
+    return out;
 }
 
 /// What is wrong leaves the last good configuration in force.
-void reload(const Options &options, Host &host, Env &env) {
+void reload(const Options &options, Host &host, std::vector<std::string> &problems, Env &env) {
     try {
-        host.reconfigure(configuration(options));
+        std::vector<GuestSpec> former;
+        for (GuestStatus &guest : host.status())
+            former.push_back(std::move(guest.spec));
+        HostConfig config = configuration(options, former, env);
+        host.reconfigure(std::move(config.guests));
+        problems = std::move(config.problems);
         env.out << "configuration: read again" << std::endl;
     } catch (const Error &error) {
         env.err << "hitless: " << error.what() << "; the last good configuration stays in force"
@@ -41,11 +53,13 @@ void reload(const Options &options, Host &host, Env &env) {
 }
 
 int keep(const Options &options, Env &env) {
-    Host::Options with{configuration(options)};
+    HostConfig config = configuration(options, {}, env);
+    Host::Options with{std::move(config.guests)};
     Service manager;
     std::unique_ptr<Host> host;
     HostVarlink varlink({[&] { return host->status(); },
-                         [&](const std::string &guest, bool give) { host->wish(guest, give); }});
+                         [&](const std::string &guest, bool give) { host->wish(guest, give); },
+                         [&] { return config.problems; }});
     HostCounts counts;
     std::optional<Services> services;
     with.log = [&](const std::string &line) {
@@ -77,7 +91,7 @@ int keep(const Options &options, Env &env) {
     while (true) {
         if (signals.wait_or(services->fd(), manager.pulse())) {
             if (signals.take() != SIGHUP) break;
-            reload(options, *host, env);
+            reload(options, *host, config.problems, env);
         }
         host->process();
         services->process();

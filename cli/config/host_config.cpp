@@ -4,6 +4,7 @@
 #include "loader/core/error.hpp"
 #include "loader/host/plug_device.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fmt/ranges.h>
 #include <map>
@@ -86,8 +87,8 @@ void read_delivery(const toml::table &table, GuestSpec &guest) {
             needed(table, "primary", "the port of its primary in the bridge");
         return;
     }
-    guest.move = get_ranked(table, "move");
-    guest.read = get_ranked(table, "read");
+    guest.move = get_words(table, "move");
+    guest.read = get_words(table, "read");
     for (const char *key : {"move", "read"})
         needed(table, key, "a command and its arguments in an array");
     guest.command_limit = get_ms(table, "command_ms", guest.command_limit);
@@ -158,6 +159,13 @@ class Claims {
         if (!guest.primary.empty()) claim("port", guest.primary, guest);
         if (!guest.plug.monitor.empty()) claim("monitor", guest.plug.monitor, guest);
     }
+    /// What was taken since stays, or is given up.
+    void keep() { latest_.clear(); }
+    void undo() {
+        for (const std::string &what : latest_)
+            claims_.erase(what);
+        latest_.clear();
+    }
 
   private:
     void claim(const char *kind, const std::string &what, const GuestSpec &guest) {
@@ -167,35 +175,91 @@ class Claims {
                 EINVAL, "read " + guest.origin,
                 fmt::format("the {} '{}' is another guest's, at {}", kind, what, at->second),
                 "no two guests have one");
+        latest_.push_back(at->first);
     }
     std::map<std::string, std::string> claims_;
+    std::vector<std::string> latest_;
 };
 
-void read_file(const std::string &file, std::chrono::milliseconds &deadline, Claims &claims,
-               std::vector<GuestSpec> &out) {
-    const toml::table table = parse_file(file);
-    only_keys(table, {"guest", "deadline_ms"});
-    deadline = get_ms(table, "deadline_ms", deadline);
-    const toml::node *guests = table.get("guest");
-    if (!guests) return;
-    if (!guests->is_array_of_tables())
-        refuse(guests->source(), "'guest' is no list of tables", "write [[guest]] before each");
-    for (const toml::node &guest : *guests->as_array()) {
-        out.push_back(read_guest(*guest.as_table(), deadline));
-        claims.take(out.back());
+class Reader {
+  public:
+    /// All of a file, or, when it throws, nothing. Its `deadline_ms` is for its own guests.
+    void read(const std::string &file, std::chrono::milliseconds deadline) {
+        const toml::table table = parse_file(file);
+        only_keys(table, {"guest", "deadline_ms"});
+        deadline_ = get_ms(table, "deadline_ms", deadline);
+        const toml::node *guests = table.get("guest");
+        if (!guests) return;
+        if (!guests->is_array_of_tables())
+            refuse(guests->source(), "'guest' is no list of tables", "write [[guest]] before each");
+        std::vector<GuestSpec> found;
+        for (const toml::node &guest : *guests->as_array())
+            found.push_back(read_guest(*guest.as_table(), deadline_));
+        add(found);
     }
+    void add(const std::vector<GuestSpec> &guests) {
+        try {
+            for (const GuestSpec &guest : guests)
+                claims_.take(guest);
+        } catch (const Error &) {
+            claims_.undo();
+            throw;
+        }
+        claims_.keep();
+        guests_.insert(guests_.end(), guests.begin(), guests.end());
+    }
+    /// Of the file that was read last.
+    std::chrono::milliseconds deadline() const { return deadline_; }
+    const std::vector<GuestSpec> &guests() const { return guests_; }
+
+  private:
+    Claims claims_;
+    std::chrono::milliseconds deadline_ = GuestSpec{}.deadline;
+    std::vector<GuestSpec> guests_;
+};
+
+/// `mistake`: what to do about a file of FILE.d, by its name.
+template <typename Mistake>
+std::vector<GuestSpec> read_all(Reader &reader, const std::string &file, bool must_exist,
+                                Mistake mistake) {
+    if (must_exist || access(file.c_str(), F_OK) == 0 || errno != ENOENT)
+        reader.read(file, reader.deadline());
+    const std::chrono::milliseconds deadline = reader.deadline();
+    for (const std::string &more : drop_ins(file))
+        try {
+            reader.read(more, deadline);
+        } catch (const Error &error) {
+            mistake(more, error);
+        }
+    return reader.guests();
 }
 
 } // namespace
 
 std::vector<GuestSpec> read_host_config(const std::string &file, bool must_exist) {
-    std::vector<GuestSpec> out;
-    std::chrono::milliseconds deadline = GuestSpec{}.deadline;
-    Claims claims;
-    if (must_exist || access(file.c_str(), F_OK) == 0 || errno != ENOENT)
-        read_file(file, deadline, claims, out);
-    for (const std::string &more : drop_ins(file))
-        read_file(more, deadline, claims, out);
+    Reader reader;
+    return read_all(reader, file, must_exist,
+                    [](const std::string &, const Error &error) { throw Error(error); });
+}
+
+HostConfig read_host_config_but_for_mistakes(const std::string &file, bool must_exist,
+                                             const std::vector<GuestSpec> &former) {
+    HostConfig out;
+    Reader reader;
+    std::vector<std::string> left_out;
+    read_all(reader, file, must_exist, [&](const std::string &which, const Error &error) {
+        out.problems.push_back(error.what());
+        left_out.push_back(which + ":");
+    });
+    for (const GuestSpec &guest : former)
+        try {
+            if (std::ranges::any_of(left_out, [&](const std::string &which) {
+                    return guest.origin.starts_with(which);
+                }))
+                reader.add({guest});
+        } catch (const Error &) { // it is described elsewhere by now
+        }
+    out.guests = reader.guests();
     return out;
 }
 

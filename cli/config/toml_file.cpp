@@ -115,7 +115,7 @@ void only_keys(const toml::table &table, const std::vector<std::string_view> &kn
     }
 }
 
-std::vector<std::string> get_ranked(const toml::table &table, std::string_view key) {
+std::vector<std::string> get_words(const toml::table &table, std::string_view key) {
     const toml::node *node = table.get(key);
     if (!node) return {};
     const toml::array *several = node->as_array();
@@ -124,11 +124,19 @@ std::vector<std::string> get_ranked(const toml::table &table, std::string_view k
     for (const toml::node &one : *several) {
         std::optional<std::string> text = one.value_exact<std::string>();
         if (!text) refuse(one.source(), fmt::format("'{}' holds what is no string", key), "");
-        if (std::ranges::count(out, *text))
-            refuse(one.source(), fmt::format("'{}' has two ranks in '{}'", *text, key), "");
         out.push_back(*text);
     }
-    if (out.empty()) refuse(node->source(), fmt::format("'{}' is empty", key), "name a device");
+    if (out.empty()) refuse(node->source(), fmt::format("'{}' is empty", key), "name something");
+    return out;
+}
+
+std::vector<std::string> get_ranked(const toml::table &table, std::string_view key) {
+    std::vector<std::string> out = get_words(table, key);
+    for (size_t i = 0; i < out.size(); i++)
+        if (std::find(out.begin(), out.begin() + static_cast<ptrdiff_t>(i), out[i]) !=
+            out.begin() + static_cast<ptrdiff_t>(i))
+            refuse(table.get(key)->as_array()->get(i)->source(),
+                   fmt::format("'{}' has two ranks in '{}'", out[i], key), "");
     return out;
 }
 

@@ -35,7 +35,9 @@ std::optional<T> get(const toml::table &table, std::string_view key, std::string
     return value;
 }
 
-/// A string, or several in an array: the best first.
+/// A string, or several in an array, each as often as it is written.
+std::vector<std::string> get_words(const toml::table &, std::string_view key);
+/// The same, the best first: none has two ranks.
 std::vector<std::string> get_ranked(const toml::table &, std::string_view key);
 
 } // namespace hitless::cli

@@ -3,9 +3,9 @@
 #include "cli/output/host_json.hpp"
 #include "cli/output/json.hpp"
 #include "cli/serve/interface.hpp"
+#include "loader/host/host.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <map>
 
 namespace hitless::cli {
@@ -35,7 +35,7 @@ VarlinkService::Json HostVarlink::status_reply(const std::optional<std::string> 
     for (const GuestStatus &status : backend_.status())
         if (!guest || status.spec.name == *guest) list.push_back(to_json(status));
     if (guest && list.empty()) throw Refusal{"io.hitless.Host.NoSuchGuest", {{"guest", *guest}}};
-    return {{"version", json_version}, {"guests", list}};
+    return {{"version", json_version}, {"guests", list}, {"problems", backend_.problems()}};
 }
 
 VarlinkService::Reply HostVarlink::call(const Call &asked, const Peer &peer) {
@@ -54,7 +54,7 @@ VarlinkService::Reply HostVarlink::call(const Call &asked, const Peer &peer) {
 }
 
 VarlinkService::Refusal HostVarlink::refusal_of(const Call &asked, const Error &error) const {
-    if (error.code() == ENOENT && text(asked, "guest"))
+    if (dynamic_cast<const NoSuchGuest *>(&error) && text(asked, "guest"))
         return {"io.hitless.Host.NoSuchGuest", {{"guest", *text(asked, "guest")}}};
     return {"io.hitless.Host.Failed", {{"message", error.what()}}};
 }

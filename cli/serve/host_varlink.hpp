@@ -18,6 +18,7 @@ class HostVarlink : public VarlinkService {
     struct Backend {
         std::function<std::vector<GuestStatus>()> status;
         std::function<void(const std::string &guest, bool give)> wish;
+        std::function<std::vector<std::string>()> problems; ///< of no guest: of the configuration
     };
     static constexpr size_t most_events = 256; ///< of all guests; who has most of them loses first
     static constexpr unsigned most_wishes = 1000; ///< a second: all guests of a host at once

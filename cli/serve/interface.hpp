@@ -107,7 +107,8 @@ type Event (
   answered_s: ?float, moved_s: float, overdue: bool, lost_frames: int
 )
 
-method Status(guest: ?string) -> (version: int, guests: []Guest)
+# problems: files of the configuration that are left out, and why.
+method Status(guest: ?string) -> (version: int, guests: []Guest, problems: []string)
 
 # The latest 256; of the guest that has most of them the oldest go first. With "more", goes on with
 # each new one.

@@ -3,6 +3,7 @@
 #include "cli/serve/listener.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <sys/socket.h>
 #include <utility>
@@ -50,7 +51,7 @@ void Server::process() {
 void Server::publish(const std::string &text) {
     for (auto at = subscribed_.begin(); at != subscribed_.end();) {
         auto next = std::next(at);
-        if (!send(*at, text)) drop(at);
+        if (at->output.size() > most_news || !send(*at, text)) drop(at);
         at = next;
     }
 }
@@ -65,7 +66,7 @@ void Server::accept() {
         drop(waiting_.empty() ? subscribed_.begin() : waiting_.begin());
     int number = fd.get();
     clients_.add(number, static_cast<uint64_t>(number));
-    waiting_.push_back({std::move(fd), {who.uid}, {}, now() + longest_silence, false});
+    waiting_.push_back({std::move(fd), {who.uid}, {}, {}, now() + longest_silence, false});
     connections_[number] = std::prev(waiting_.end());
 }
 
@@ -74,6 +75,7 @@ void Server::serve(int fd) {
     if (found == connections_.end()) return; // dropped in this very turn
     At at = found->second;
     actions_++;
+    if (!at->output.empty()) return flush(at);
     char buffer[4096];
     ssize_t size = recv(fd, buffer, sizeof(buffer), 0);
     if (size <= 0) {
@@ -99,6 +101,7 @@ void Server::serve_left_over() {
 
 /// True when there may be another one in what was received.
 bool Server::serve_message(At at) {
+    if (!at->output.empty()) return false;
     if (turn_ >= most_in_a_turn) {
         left_over_ = true;
         return false;
@@ -113,26 +116,73 @@ bool Server::serve_message(At at) {
     Protocol::Answer answer =
         protocol_.answer(std::string_view(at->input).substr(0, length), at->peer);
     at->input.erase(0, length);
-    if (!send(*at, answer.text) || answer.then == Protocol::Answer::close) {
+    at->closing = answer.then == Protocol::Answer::close;
+    if (!send(*at, answer.text) || (at->closing && at->output.empty())) {
         drop(at);
         return false;
     }
-    bool subscriber = at->subscribed || answer.then == Protocol::Answer::subscribe;
-    std::list<Connection> &from = list_of(*at);
-    at->subscribed = subscriber;
-    at->deadline = now() + longest_silence;
-    std::list<Connection> &to = list_of(*at);
-    to.splice(to.end(), from, at);
+    renew(at, at->subscribed || answer.then == Protocol::Answer::subscribe);
     return !at->input.empty();
 }
 
-/// False: the client does not take what it asked for, or is gone.
-bool Server::send(const Connection &to, std::string_view text) const {
-    return ::send(to.fd.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
-           static_cast<ssize_t>(text.size());
+/// It has done something: the last one whose time is over.
+void Server::renew(At at, bool subscribed) {
+    std::list<Connection> &from = list_of(*at);
+    at->subscribed = subscribed;
+    at->deadline = now() + longest_silence;
+    std::list<Connection> &to = list_of(*at);
+    to.splice(to.end(), from, at);
+}
+
+/// What does not fit into the socket waits here. False: the client is gone.
+bool Server::send(Connection &to, std::string_view text) {
+    if (!to.output.empty()) return keep_for_later(to, text);
+    ssize_t size = ::send(to.fd.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (size < 0 && errno != EAGAIN && errno != EINTR) return false;
+    text.remove_prefix(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+    return text.empty() || keep_for_later(to, text);
+}
+
+bool Server::keep_for_later(Connection &to, std::string_view text) {
+    if (!make_room(to, text.size())) return false;
+    if (to.output.empty()) {
+        clients_.remove(to.fd.get());
+        clients_.add_for_writing(to.fd.get(), static_cast<uint64_t>(to.fd.get()));
+    }
+    to.output += text;
+    pending_ += text.size();
+    return true;
+}
+
+/// Who has taken nothing for longest goes first.
+bool Server::make_room(const Connection &to, size_t size) {
+    for (At at = waiting_.begin(); at != waiting_.end() && pending_ + size > most_output;) {
+        At next = std::next(at);
+        if (&*at != &to && !at->output.empty()) drop(at);
+        at = next;
+    }
+    return pending_ + size <= most_output;
+}
+
+/// The client takes more.
+void Server::flush(At at) {
+    ssize_t size =
+        ::send(at->fd.get(), at->output.data(), at->output.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size < 0) return drop(at);
+    at->output.erase(0, static_cast<size_t>(size));
+    pending_ -= static_cast<size_t>(size);
+    renew(at, at->subscribed);
+    if (!at->output.empty()) return;
+    if (at->closing) return drop(at);
+    clients_.remove(at->fd.get());
+    clients_.add(at->fd.get(), static_cast<uint64_t>(at->fd.get()));
+    while (serve_message(at))
+        continue;
 }
 
 void Server::drop(At at) {
+    pending_ -= at->output.size();
     connections_.erase(at->fd.get());
     // Closing takes it out of the epoll set.
     list_of(*at).erase(at);

@@ -40,7 +40,12 @@ class Server {
     static constexpr size_t most_connections = 64; ///< then the one that is silent longest goes
     static constexpr size_t longest_message = 16384;
     static constexpr unsigned most_in_a_turn = 16; ///< messages, however many come at once
-    static constexpr std::chrono::seconds longest_silence{5}; ///< subscribers excepted
+    /// Also of who does not take what he asked for; subscribers excepted.
+    static constexpr std::chrono::seconds longest_silence{5};
+    /// What clients have not taken yet, of all of them: 4,096 guests in one reply have room. Then
+    /// who is slowest goes.
+    static constexpr size_t most_output = 16 << 20;
+    static constexpr size_t most_news = 256 << 10; ///< that one subscriber has not taken yet
     /// Connections, pieces and messages handled in a period; then the socket rests till the next.
     static constexpr unsigned most_actions = 1000;
     static constexpr std::chrono::milliseconds period{100};
@@ -63,8 +68,10 @@ class Server {
         Fd fd;
         Peer peer;
         std::string input;
+        std::string output; ///< what it has not taken yet; meanwhile it is not read from
         Instant deadline;
         bool subscribed;
+        bool closing = false; ///< when it has taken all
     };
     using At = std::list<Connection>::iterator;
 
@@ -75,7 +82,11 @@ class Server {
     void serve(int fd);
     void serve_left_over();
     bool serve_message(At);
-    bool send(const Connection &, std::string_view text) const;
+    bool send(Connection &, std::string_view text);
+    bool make_room(const Connection &, size_t size);
+    bool keep_for_later(Connection &, std::string_view text);
+    void flush(At);
+    void renew(At, bool subscribed);
     void drop(At);
     void rest(bool);
     void arm();
@@ -87,6 +98,7 @@ class Server {
     Poller poller_, clients_;                    ///< clients_ is in poller_, except while resting
     std::list<Connection> waiting_, subscribed_; ///< waiting_: earliest deadline first
     std::map<int, At> connections_;
+    size_t pending_ = 0; ///< bytes of output
     unsigned actions_ = 0, turn_ = 0;
     bool left_over_ = false;
     Instant period_end_{};

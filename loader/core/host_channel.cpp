@@ -6,7 +6,11 @@
 namespace hitless {
 namespace {
 
-constexpr Instant retry = std::chrono::milliseconds(100); // of an order that was not carried out
+// Of an order that was not carried out: doubled each time. Frames that are lost on the way to a
+// primary cost more than a look at it.
+constexpr Instant first_retry = std::chrono::milliseconds(100);
+constexpr Instant longest_retry_of_give = std::chrono::seconds(10);
+constexpr Instant longest_retry_of_take = std::chrono::seconds(1);
 
 constexpr Instant first_pause = std::chrono::milliseconds(100);
 constexpr Instant longest_pause = std::chrono::seconds(10);
@@ -34,10 +38,15 @@ const GuestStatement *HostChannel::guest() const {
     return peer ? &peer->guest : nullptr;
 }
 
-/// The guest receives by the primary, and said so after it had heard what the host wants.
-bool HostChannel::ready() const {
+bool HostChannel::heard_lately(Instant now) const {
+    return guest() && last_heard() && now <= *last_heard() + silence;
+}
+
+/// The guest receives by the primary, and said so lately and after it had heard what the host
+/// wants.
+bool HostChannel::ready(Instant now) const {
     const GuestStatement *said = guest();
-    return said && conversation_.obeyed_since(wanted_) &&
+    return said && heard_lately(now) && conversation_.obeyed_since(wanted_) &&
            (said->primary == GuestPrimary::ready || said->primary == GuestPrimary::in_use);
 }
 
@@ -65,10 +74,9 @@ HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
     Actions actions;
     std::optional<DataPath> target =
         input.give ? give(input, now, actions) : take(input, now, actions);
-    if (target && *target != input.downlink)
-        order(*target, now, actions);
-    else
-        ordered_.reset();
+    if (input.downlink == DataPath::standby) to_standby_ = {};
+    if (input.downlink == DataPath::primary && !input.learnt) to_primary_ = {};
+    if (target) order(*target, input, now, actions);
     // Where the downlink is about to move, one message after the move says both.
     if (actions.deliver) return actions;
     actions.send = conversation_.send(now);
@@ -79,31 +87,37 @@ HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
 void HostChannel::follow_wish(const Input &input, Instant now) {
     bool changed = wish_ != input.give;
     auto lease = static_cast<uint32_t>(settings_.lease.count());
+    // The guest shall send by its primary when it was given, not when it was heard there.
+    DataPath told = input.learnt ? DataPath::unknown : input.downlink;
     conversation_.state(
-        HostStatement{input.give ? DataPath::primary : DataPath::standby, input.downlink, lease});
+        HostStatement{input.give ? DataPath::primary : DataPath::standby, told, lease});
     if (!changed) return;
     wish_ = input.give;
     since_ = now;
     overdue_ = false;
     pause_ = given_again_ = Instant{0}; // somebody wants it now
     phase_ = input.give ? Phase::waiting : Phase::leaving;
-    ordered_.reset();
+    to_standby_ = to_primary_ = {};
     wanted_ = conversation_.epoch();
 }
 
 std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actions &actions) {
     const GuestStatement *said = guest();
     bool able = said && said->able;
-    if (able && ready()) {
+    bool given = input.downlink == DataPath::primary && !input.learnt;
+    bool elsewhere = input.elsewhere && !has_primary();
+    if (able && ready(now)) {
         voided_ = false;
-        phase_ = input.downlink == DataPath::primary ? Phase::given : Phase::readying;
+        phase_ = given ? Phase::given : Phase::readying;
         bool pauses = phase_ == Phase::readying && now < given_again_;
         if (pauses) wake(actions, given_again_);
         return pauses ? DataPath::standby : DataPath::primary;
     }
     bool there = input.plugged.value_or(said && said->primary != GuestPrimary::none);
     phase_ = !able ? Phase::waiting : there ? Phase::readying : Phase::plugging;
-    actions.plug = able && !there && input.downlink == DataPath::standby;
+    // A neighbour that sends with the guest's address does not keep it from having a device.
+    bool here = input.downlink == DataPath::standby || (elsewhere && heard_lately(now));
+    actions.plug = able && !there && here;
     // What boots after a reset may be without hitless: no primary until the guest says "able".
     actions.unplug =
         voided_ && !able && input.plugged.value_or(false) && input.downlink == DataPath::standby;
@@ -111,34 +125,42 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
     bool lost = said && (!able || said->primary == GuestPrimary::none ||
                          said->primary == GuestPrimary::present);
     if (input.downlink == DataPath::primary && !lost && !voided_) {
-        phase_ = Phase::given;
+        if (given) phase_ = Phase::given;
         return std::nullopt;
     }
-    // During an incoming migration the tap is here before the guest is.
-    if (input.elsewhere && !has_primary()) phase_ = Phase::absent;
-    if (phase_ == Phase::absent || (input.downlink == DataPath::unknown && !said))
-        return std::nullopt;
+    // During an incoming migration the tap is here before the guest is. One that
+    // speaks on its own tap is here, whatever the bridge has heard; it may have left a moment ago,
+    // so frames go where they went.
+    if (elsewhere && !heard_lately(now)) phase_ = Phase::absent;
+    if (elsewhere || (input.downlink == DataPath::unknown && !said)) return std::nullopt;
     return DataPath::standby;
 }
 
 std::optional<DataPath> HostChannel::take(const Input &input, Instant now, Actions &actions) {
-    if (input.elsewhere && !has_primary()) {
-        phase_ = Phase::absent;
-        return std::nullopt;
-    }
     Instant deadline = since_ + settings_.deadline;
     bool left = gone(), over = now >= deadline;
     bool reset = voided_ && !guest(); // then nobody who speaks with us sends by the primary
     if (!left && !over) wake(actions, deadline);
     // Also where frames go to the standby already: it may still send by its primary.
     if (!left && over && phase_ == Phase::leaving) overdue_ |= has_primary();
+    bool there = input.plugged.value_or(false);
+    // Where frames go is not ours to say then: neither for who runs elsewhere, nor for a guest that
+    // may have left this host a moment ago.
+    if (input.elsewhere && !has_primary()) {
+        bool here = heard_lately(now), waits = (here || there) && !left && !over;
+        actions.unplug = there && !waits;
+        phase_ = waits   ? Phase::leaving
+                 : there ? Phase::unplugging
+                 : here  ? Phase::taken
+                         : Phase::absent;
+        return std::nullopt;
+    }
     if (input.downlink != DataPath::standby || (!left && !over)) {
         phase_ = Phase::leaving;
         if (!left && !over && !reset) return std::nullopt;
         overdue_ |= !left && !reset;
         return DataPath::standby;
     }
-    bool there = input.plugged.value_or(false);
     Instant lingered = *standby_since_ + settings_.linger;
     if (now < lingered) {
         phase_ = Phase::lingering;
@@ -152,7 +174,8 @@ std::optional<DataPath> HostChannel::take(const Input &input, Instant now, Actio
 
 /// Each move costs this host more than it costs a guest to ask for it.
 void HostChannel::back_off(const Input &input, Instant now) {
-    if (input.downlink == DataPath::primary && !primary_since_) primary_since_ = now;
+    bool given = input.downlink == DataPath::primary && !input.learnt;
+    if (given && !primary_since_) primary_since_ = now;
     if (input.downlink != DataPath::standby || !primary_since_) return;
     bool lasted = now >= *primary_since_ + longest_pause;
     primary_since_.reset();
@@ -161,14 +184,29 @@ void HostChannel::back_off(const Input &input, Instant now) {
     given_again_ = now + pause_;
 }
 
-void HostChannel::order(DataPath target, Instant now, Actions &actions) {
-    bool waits = ordered_ == target && now < ordered_at_ + retry;
-    if (!waits) {
-        ordered_ = target;
-        ordered_at_ = now;
+/// Frames shall go to `target`. What the guest sends by a primary that it may not have, or that is
+/// not there to be had, does not lead them there meanwhile.
+void HostChannel::order(DataPath target, const Input &input, Instant now, Actions &actions) {
+    bool learnt = input.downlink == DataPath::primary && input.learnt;
+    if (target == DataPath::primary && learnt && now < to_primary_.next()) {
+        wake(actions, to_primary_.next());
+        target = DataPath::standby;
+    }
+    if (target == input.downlink && !(learnt && target == DataPath::primary)) return;
+    bool primary = target == DataPath::primary;
+    Attempts &attempts = primary ? to_primary_ : to_standby_;
+    if (now >= attempts.next()) {
+        const Instant longest = primary ? longest_retry_of_give : longest_retry_of_take;
+        attempts.gap = std::clamp(2 * attempts.gap, first_retry, longest);
+        attempts.last = now;
         actions.deliver = target;
     }
-    wake(actions, ordered_at_ + retry);
+    wake(actions, attempts.next());
+}
+
+void HostChannel::retry() {
+    for (Attempts *attempts : {&to_standby_, &to_primary_})
+        attempts->gap = std::min(attempts->gap, first_retry);
 }
 
 const char *name(HostChannel::Phase phase) {

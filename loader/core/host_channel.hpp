@@ -12,7 +12,8 @@
 //   HostChannel channel(settings, nonce);
 //   channel.hear(decoded.message, now);       // what came in by this guest's own tap
 //   auto actions = channel.step(input, now);  // after each message, event and `again`
-//   carry out actions.deliver, read back, and call step() again with what was read; ...
+//   carry out actions.deliver, read back, and call step() again with what was read, whatever
+//   became of it; ...
 #pragma once
 
 #include "loader/core/conversation.hpp"
@@ -32,10 +33,12 @@ class HostChannel {
         DataPath downlink = DataPath::unknown; ///< where the kernel delivers, as read back
         std::optional<bool> plugged; ///< the device is in the guest; nullopt: nobody of ours plugs
         bool elsewhere = false;      ///< the kernel heard it last where neither of its paths is
+        bool learnt = false; ///< it delivers to the primary since it heard the guest there, and not
+                             ///< because it was told to: that may be refused
     };
     struct Actions {
         std::optional<DataPath>
-            deliver; ///< move the downlink, now; ordered again after a while if it did not
+            deliver; ///< move the downlink, now; ordered again if it did not, less and less often
         bool plug = false, unplug = false; ///< the device shall be there, or shall not: levels
         std::optional<ChannelMessage> send;
         std::optional<Instant> again; ///< when step() is due though nothing happened
@@ -52,6 +55,9 @@ class HostChannel {
         absent ///< it runs elsewhere, for all that is heard: where frames go is not ours to say
     };
 
+    /// A guest says something each second: one that was not heard for so long is silent.
+    static constexpr std::chrono::seconds silence{3};
+
     HostChannel(const Settings &, uint64_t nonce);
 
     /// False: it was no word of the boot that is taken for the guest.
@@ -59,6 +65,9 @@ class HostChannel {
     /// The guest was reset: what it said is void.
     void guest_reset();
     Actions step(const Input &, Instant now);
+    /// Something changed that may have kept a move from being made: it is tried again at
+    /// once, or 100 ms after the last time.
+    void retry();
 
     Phase phase() const { return phase_; }
     /// What the guest said last; nullptr: nobody is heard.
@@ -76,9 +85,10 @@ class HostChannel {
     void follow_wish(const Input &, Instant now);
     std::optional<DataPath> give(const Input &, Instant now, Actions &);
     std::optional<DataPath> take(const Input &, Instant now, Actions &);
-    bool ready() const;
+    bool ready(Instant now) const;
     bool gone() const;
-    void order(DataPath, Instant now, Actions &);
+    bool heard_lately(Instant now) const;
+    void order(DataPath, const Input &, Instant now, Actions &);
     void back_off(const Input &, Instant now);
 
     Settings settings_;
@@ -89,8 +99,12 @@ class HostChannel {
     bool voided_ = false; ///< the guest was reset, and is not ready since
     bool overdue_ = false;
     std::optional<Instant> standby_since_; ///< the downlink
-    std::optional<DataPath> ordered_;
-    Instant ordered_at_{0};
+    /// Orders that were not carried out. Looking whether a move may be made costs this host much.
+    struct Attempts {
+        Instant gap{0}, last{0};
+        Instant next() const { return last + gap; }
+    };
+    Attempts to_standby_, to_primary_;
     std::optional<Instant> primary_since_; ///< the downlink
     Instant pause_{0}, given_again_{0};    ///< after a primary was lost
     Phase phase_ = Phase::waiting;

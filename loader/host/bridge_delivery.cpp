@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <set>
 
 namespace hitless {
 namespace {
@@ -46,8 +47,8 @@ class BridgeDelivery : public Delivery {
                 fmt::format("moved to the {}, and reads back {}", name(to), name(state_.path));
     }
 
-    /// As if the bridge had learnt them: they age, and move to where the guest is heard. Asks each
-    /// port for itself: either may be gone.
+    /// As if the bridge had learnt them: they age, and move to where the guest is heard; or static
+    /// ones, as somebody else had made them. Asks each port for itself: either may be gone.
     void release() override {
         try {
             for (const std::string &port : {spec_.standby, spec_.primary})
@@ -93,9 +94,7 @@ class BridgeDelivery : public Delivery {
         if (standby->master_kind != "bridge")
             throw Error(EINVAL, fmt::format("deliver to {}", spec_.name),
                         fmt::format("{} is no port of a bridge", spec_.standby),
-                        fmt::format("`ip link set {} master BRIDGE`, mend `standby`, or deliver by "
-                                    "commands (delivery = \"exec\")",
-                                    spec_.standby));
+                        way_into_bridge(*standby));
         std::optional<Link> primary = rtnl_.link(spec_.primary);
         Places out{standby->master,
                    standby->index,
@@ -108,6 +107,16 @@ class BridgeDelivery : public Delivery {
                         fmt::format("{} is in no VLAN of its bridge", spec_.standby),
                         fmt::format("`bridge vlan add dev {} vid VLAN`", spec_.standby));
         return out;
+    }
+
+    /// A port of Open vSwitch stays one, and a macvtap can be in no bridge.
+    std::string way_into_bridge(const Link &standby) const {
+        const std::string &what = standby.kind, &of = standby.master_kind;
+        if (what == "macvtap" || what == "macvlan" || of == "openvswitch")
+            return "deliver by commands (delivery = \"exec\")";
+        return fmt::format("`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands "
+                           "(delivery = \"exec\")",
+                           spec_.standby);
     }
 
     /// Before anything is changed, so that half a move is rare.
@@ -157,10 +166,30 @@ class BridgeDelivery : public Delivery {
     }
 
     void release(Ifindex port) {
+        std::optional<Link> tap = rtnl_.link(spec_.standby);
+        // What its bridge does not learn would be gone when it has aged: libvirt's
+        // macTableManager='libvirt' writes it instead, and turns learning and floods off.
+        bool unlearnt = tap && !port_flags(rtnl_, tap->index).learning;
         for (FdbEntry entry : fdb_entries(rtnl_, port)) {
-            if (entry.mac != spec_.mac || !entry.fixed) continue;
-            entry.fixed = entry.sticky = false;
-            put(entry);
+            if (entry.mac != spec_.mac || !entry.sticky) continue;
+            entry.sticky = false;
+            entry.fixed = unlearnt || others_.contains(entry.vlan);
+            // A port that is down takes none that ages (EPERM), and carries no frames either.
+            int error = put_fdb_entry(rtnl_, entry);
+            if (error == EPERM) error = remove_fdb_entry(rtnl_, entry);
+            if (error) throw Error(error, "release " + entry.mac.text());
+        }
+    }
+
+    /// A static entry that is not sticky is none of ours.
+    void remember_others(const Places &at) {
+        for (uint16_t vlan : at.vlans) {
+            std::optional<FdbEntry> entry = fdb_entry(rtnl_, at.bridge, spec_.mac, vlan);
+            if (entry && entry->sticky) continue; // what it was before is known, or was never
+            if (entry && entry->fixed)
+                others_.insert(vlan);
+            else
+                others_.erase(vlan);
         }
     }
 
@@ -189,6 +218,7 @@ class BridgeDelivery : public Delivery {
         cap(groups, most_groups, "groups");
         for (const MdbEntry &group : groups)
             change_mdb_entry(rtnl_, at.bridge, group.at(target), true);
+        remember_others(at);
         for (uint16_t vlan : at.vlans)
             put({spec_.mac, vlan, target, true, true});
         // What the guest has besides may live elsewhere tomorrow: as it was, never sticky by us.
@@ -229,6 +259,7 @@ class BridgeDelivery : public Delivery {
 
     Rtnl &rtnl_;
     GuestSpec spec_;
+    std::set<uint16_t> others_; ///< VLANs of which somebody else had written a static entry
 };
 
 } // namespace

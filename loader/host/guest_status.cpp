@@ -15,10 +15,11 @@ const char *name(HostEvent::Kind kind) {
 bool GuestStatus::as_wished() const {
     using Phase = HostChannel::Phase;
     bool used = said && said->primary == GuestPrimary::in_use && !silent;
-    bool left = !said || said->primary == GuestPrimary::none || said->primary == GuestPrimary::left;
+    bool left = said ? said->primary == GuestPrimary::none || said->primary == GuestPrimary::left
+                     : !overdue;
     bool given = phase == Phase::given && downlink == DataPath::primary && used;
-    bool taken =
-        phase == Phase::absent || (phase == Phase::taken && downlink == DataPath::standby && left);
+    bool taken = phase == Phase::absent ||
+                 (phase == Phase::taken && left && (downlink == DataPath::standby || elsewhere));
     return tap && (give ? given : taken) && problems.empty();
 }
 

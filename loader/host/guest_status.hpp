@@ -31,7 +31,8 @@ struct GuestStatus {
     DataPath downlink = DataPath::unknown;
     bool held = false;
     bool overdue = false;
-    Instant since{0}; ///< of what is wished
+    bool elsewhere = false; ///< the bridge heard it last by neither of its ports
+    Instant since{0};       ///< of what is wished
     std::optional<Instant> last_heard;
     std::optional<GuestStatement> said;   ///< nothing: no hitless is heard in the guest
     bool silent = false;                  ///< it spoke, and was not heard for a while

@@ -48,6 +48,10 @@ AnotherHost::AnotherHost(int pid)
     : Error(EBUSY, "keep the guests of this network namespace", fmt::format("process {} does", pid),
             "end it first, or leave it to that") {}
 
+NoSuchGuest::NoSuchGuest(const std::string &guest)
+    : Error(ENOENT, fmt::format("find the guest {}", guest),
+            "the configuration names no such guest", "`hitless host status` lists them") {}
+
 struct Host::Impl {
     StateDir state;
     std::string pin_dir;
@@ -76,25 +80,39 @@ struct Host::Impl {
         return lock;
     }
 
-    void configure(std::vector<GuestSpec> specs) {
-        Instant now = hitless::now();
-        std::map<std::string, std::unique_ptr<ManagedGuest>> next;
-        std::vector<ManagedGuest *> fresh;
-        std::vector<std::unique_ptr<ManagedGuest>> former; // whose commands are in the poller still
+    using Guests = std::map<std::string, std::unique_ptr<ManagedGuest>>;
+
+    /// What is described otherwise than so far, or is new. Made aside: it may fail.
+    Guests make_changed(const std::vector<GuestSpec> &specs) {
+        Guests out;
         for (const GuestSpec &spec : specs) {
             auto found = guests.find(spec.name);
-            bool known = found != guests.end(), same = known && found->second->spec() == spec;
+            if (found == guests.end() || !(found->second->spec() == spec))
+                out[spec.name] = std::make_unique<ManagedGuest>(shared, spec);
+        }
+        return out;
+    }
+
+    void configure(std::vector<GuestSpec> specs) {
+        Instant now = hitless::now();
+        Guests next = make_changed(specs);
+        std::vector<ManagedGuest *> fresh;
+        for (auto &[name, guest] : next)
+            fresh.push_back(guest.get());
+        by_tap.clear();
+        Guests former; // whose commands are in the poller still
+        for (const GuestSpec &spec : specs) {
+            auto found = guests.find(spec.name);
+            if (found == guests.end()) continue;
             std::unique_ptr<ManagedGuest> &guest = next[spec.name];
-            guest = same ? std::move(found->second) : std::make_unique<ManagedGuest>(shared, spec);
-            if (same)
-                guest->described_at(spec.origin);
-            else
-                fresh.push_back(guest.get());
-            if (known && !same) {
+            if (guest) {
                 found->second->hand_over(*guest);
-                former.push_back(std::move(found->second));
+                former[spec.name] = std::move(found->second);
+            } else {
+                guest = std::move(found->second);
+                guest->described_at(spec.origin);
             }
-            if (known) guests.erase(found);
+            guests.erase(found);
         }
         for (auto &[name, guest] : guests) // what is named no more
             guest->let_go();
@@ -108,18 +126,19 @@ struct Host::Impl {
             guest->find_tap(now);
         }
         index();
-        forget_strangers();
+        forget_gone_taps();
         step_due(now);
     }
 
-    /// Taps that somebody had and nobody names now. A hook may take a guest's file away and bring
-    /// it back: what was wished stays as long as the tap.
-    void forget_strangers() {
+    /// Taps that somebody had, nobody names now, and that are gone. One that is still there keeps
+    /// the programs: its guest goes on speaking for a while, and a bridge might carry that to
+    /// others. What was wished of it stays as well: a hook may take a guest's file away and bring
+    /// it back.
+    void forget_gone_taps() {
         TapPrograms &programs = shared.channel.programs();
-        for (Ifindex tap : programs.pinned())
-            if (!by_tap.contains(number(tap))) programs.let_go(tap);
-        for (Ifindex tap : programs.kept())
-            if (!by_tap.contains(number(tap)) && !shared.rtnl.link(tap)) programs.detach(tap);
+        for (const std::vector<Ifindex> &taps : {programs.pinned(), programs.kept()})
+            for (Ifindex tap : taps)
+                if (!by_tap.contains(number(tap)) && !shared.rtnl.link(tap)) programs.detach(tap);
     }
 
     void index() {
@@ -147,21 +166,31 @@ struct Host::Impl {
         step_due(now, monitors);
     }
 
+    /// Also when somebody sets up or takes away what a guest would bypass.
     void read_links(Instant now) {
         std::set<std::string> names;
-        std::set<uint32_t> indexes;
+        std::set<Ifindex> indexes, gone, policies;
         bool all = !links.drain({.changed =
                                      [&](const Link &link) {
                                          names.insert(link.name);
-                                         indexes.insert(number(link.index));
+                                         indexes.insert(link.index);
                                      },
-                                 .gone = [&](Ifindex gone) { indexes.insert(number(gone)); },
-                                 .tc = [](Ifindex) {}});
-        for (auto &[name, guest] : guests)
-            if (all || names.contains(guest->spec().standby) ||
-                names.contains(guest->spec().primary) || indexes.contains(number(guest->tap())))
-                guest->find_tap(now);
+                                 .gone = [&](Ifindex one) { gone.insert(one); },
+                                 .tc = [&](Ifindex one) { policies.insert(one); }});
+        for (Ifindex one : policies)
+            if (std::optional<Link> link = shared.rtnl.link(one)) names.insert(link->name);
+        all |= policies.contains(Ifindex::none);
+        for (auto &[name, guest] : guests) {
+            const GuestSpec &spec = guest->spec();
+            bool tap = names.contains(spec.standby) || indexes.contains(guest->tap()) ||
+                       gone.contains(guest->tap());
+            if (!all && !tap && !names.contains(spec.primary)) continue;
+            guest->find_tap(now);
+            guest->retry();
+        }
         index();
+        for (Ifindex one : gone) // of a guest that was described once
+            if (!by_tap.contains(number(one))) shared.channel.programs().detach(one);
     }
 
     void step_due(Instant now, const std::set<uint64_t> &monitors = {}) {
@@ -206,9 +235,7 @@ void Host::reconfigure(std::vector<GuestSpec> guests) {
 
 void Host::wish(const std::string &guest, bool give) {
     auto found = impl_->guests.find(guest);
-    if (found == impl_->guests.end())
-        throw Error(ENOENT, fmt::format("find the guest {}", guest),
-                    "the configuration names no such guest", "`hitless host status` lists them");
+    if (found == impl_->guests.end()) throw NoSuchGuest(guest);
     found->second->wish(give, now());
     impl_->step_due(now());
 }

@@ -23,6 +23,11 @@ struct AnotherHost : Error {
     explicit AnotherHost(int pid);
 };
 
+/// The configuration names none that is called so.
+struct NoSuchGuest : Error {
+    explicit NoSuchGuest(const std::string &guest);
+};
+
 class Host {
   public:
     struct Options {
@@ -41,9 +46,11 @@ class Host {
     /// Does what is due; waits for nothing.
     void process();
 
-    /// Guests that are not named any more are let go; others stay as they are.
+    /// Guests that are not named any more are let go; others stay as they are. When it throws, all
+    /// do.
     void reconfigure(std::vector<GuestSpec>);
-    /// Give the guest its primary, or take it. Throws ENOENT, or ENODEV while its tap is not there.
+    /// Give the guest its primary, or take it. Throws NoSuchGuest, or ENODEV while its tap is not
+    /// there.
     void wish(const std::string &guest, bool give);
     std::vector<GuestStatus> status() const;
 

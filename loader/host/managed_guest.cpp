@@ -17,8 +17,10 @@ using std::chrono::seconds;
 constexpr Instant look_gap = seconds(1);    // others may change the bridge, too
 constexpr Instant tap_gap = seconds(1);     // of a tap that the programs could not be brought onto
 constexpr Instant late_frames = seconds(1); // what a guest sent by a primary that is gone
-constexpr Instant silence = seconds(3);     // of who says something each second
-constexpr unsigned most_steps_at_once = 4;  // each but the last moved something
+constexpr Instant order_gap = seconds(10);  // others seldom attach programs to a tap
+constexpr Instant first_hold_gap = std::chrono::milliseconds(100); // after one that failed
+constexpr Instant longest_hold_gap = seconds(10);
+constexpr unsigned most_steps_at_once = 4; // each but the last has moved something, or has tried to
 
 uint64_t random_nonce() {
     uint64_t out = 0;
@@ -37,6 +39,16 @@ ManagedGuest::ManagedGuest(Shared &shared, const GuestSpec &spec)
       device_(spec), channel_({.deadline = spec.deadline}, random_nonce()), give_(spec.give) {}
 
 void ManagedGuest::find_tap(Instant now) {
+    tap_problem_.clear();
+    try {
+        locate_tap(now);
+    } catch (const Error &error) {
+        tap_problem_ = error.what();
+        again_ = now + tap_gap;
+    }
+}
+
+void ManagedGuest::locate_tap(Instant now) {
     std::optional<Link> found = shared_.rtnl.link(spec_.standby);
     // Renamed, it is still the guest's; the delivery and the status say that the name is wrong.
     if (!found && tap_) found = shared_.rtnl.link(tap_->index);
@@ -44,36 +56,63 @@ void ManagedGuest::find_tap(Instant now) {
         shared_.channel.programs().detach(tap_->index);
     bool lost = tap_ && !found, fresh = found && (!tap_ || tap_->index != found->index);
     tap_ = found;
-    tap_problem_.clear();
-    if (fresh) stranger_.reset();
+    if (fresh) {
+        stranger_.reset();
+        not_moved_.reset();
+    }
     // A tap comes and goes with its virtual machine: what an earlier one said is void, and its
     // entry would keep the bridge from learning where it runs now.
     if (lost) delivery_->forget();
-    if (std::exchange(looked_, true) && fresh) {
+    wish_read_ &= !fresh;
+    if (tap_)
+        keep_tap(fresh, now);
+    else
+        looked_ = true;
+}
+
+/// Brings the programs onto it, and reads what an earlier daemon has kept of it.
+void ManagedGuest::keep_tap(bool fresh, Instant now) {
+    TapPrograms &programs = shared_.channel.programs();
+    bool former = !programs.keep(tap_->index, tap_->name), first = !std::exchange(looked_, true);
+    if (fresh && !first) {
         channel_.guest_reset();
         inherited_ = false;
+    } else if (!former) {
+        forget_former(now);
     }
-    wish_read_ &= !fresh;
-    if (!tap_) return;
-    try {
-        TapPrograms &programs = shared_.channel.programs();
-        if (fresh || !programs.attached(tap_->index)) programs.attach(tap_->index, tap_->name);
-        if (!std::exchange(wish_read_, true)) {
-            hl_tap_wish kept = programs.wish(tap_->index);
-            if (kept == HL_TAP_WISH_NONE && wish_handed_over_) {
-                kept = *wish_handed_over_ ? HL_TAP_WISH_GIVE : HL_TAP_WISH_TAKE;
-                programs.set_wish(tap_->index, kept);
-            }
-            wish_handed_over_.reset();
-            give_ = kept == HL_TAP_WISH_NONE ? spec_.give : kept == HL_TAP_WISH_GIVE;
-            known_ = false;
-            look_at_ = now;
+    if (fresh || !programs.attached(tap_->index)) programs.attach(tap_->index, tap_->name);
+    if (!std::exchange(wish_read_, true)) {
+        hl_tap_wish kept = programs.wish(tap_->index);
+        if (kept == HL_TAP_WISH_NONE && wish_handed_over_) {
+            kept = *wish_handed_over_ ? HL_TAP_WISH_GIVE : HL_TAP_WISH_TAKE;
+            programs.set_wish(tap_->index, kept);
         }
-        again_ = now;
-    } catch (const Error &error) {
-        tap_problem_ = error.what();
-        again_ = now + tap_gap;
+        wish_handed_over_.reset();
+        give_ = kept == HL_TAP_WISH_NONE ? spec_.give : kept == HL_TAP_WISH_GIVE;
+        given_ = given_kept_ = programs.given(tap_->index);
+        known_ = false;
+        look_at_ = now;
     }
+    again_ = now;
+}
+
+/// The tap came while no daemon ran, and what frames are led by may be a former guest's doing.
+void ManagedGuest::forget_former(Instant now) {
+    if (!delivery_->learns()) {
+        channel_.guest_reset();
+        inherited_ = false;
+        return;
+    }
+    delivery_->look(now);
+    if (delivery_->state().held && delivery_->state().path == DataPath::primary)
+        delivery_->release();
+}
+
+void ManagedGuest::retry() {
+    channel_.retry();
+    not_moved_.reset();
+    hold_at_ = Instant{0};
+    again_ = again_ ? std::min(*again_, hitless::now()) : hitless::now();
 }
 
 void ManagedGuest::hear(const Mac &source, const DecodedMessage &message, Instant now) {
@@ -103,6 +142,7 @@ void ManagedGuest::wish(bool give, Instant now) {
     take_ordered_ = !give;
     given_before_ = false;
     kept_ = false;
+    not_moved_.reset();
     again_ = now;
 }
 
@@ -119,6 +159,7 @@ void ManagedGuest::follow_device(Instant now) {
     if (!device_.take_reset(now)) return;
     channel_.guest_reset();
     inherited_ = false;
+    given_ = false;
     again_ = now;
 }
 
@@ -135,54 +176,106 @@ void ManagedGuest::has_kept_device(Instant now) {
 
 void ManagedGuest::step(Instant now) {
     follow_device(now);
+    if (!tap_problem_.empty()) {
+        if (now >= again_.value_or(now)) find_tap(now);
+        if (!tap_problem_.empty()) return complain(now);
+    }
     if (!tap_) {
         again_.reset(); // a link event wakes us
         return complain(now);
     }
-    if (!tap_problem_.empty()) {
-        if (now >= *again_) find_tap(now);
-        if (!tap_) again_.reset();
-        if (!tap_ || !tap_problem_.empty()) return complain(now);
-    }
     delivery_->process(now);
+    judge_move();
     for (unsigned i = 0; i < most_steps_at_once && step_once(now); i++)
         continue;
     complain(now);
 }
 
-/// True when something was moved, so that there is more to do.
-bool ManagedGuest::step_once(Instant now) {
-    if (!delivery_->busy() && now >= look_at_) {
-        delivery_->look(now);
-        look_at_ = now + look_gap;
+/// Others may change the bridge and the tap, too.
+void ManagedGuest::look(Instant now) {
+    if (delivery_->busy() || now < look_at_) return;
+    delivery_->look(now);
+    look_at_ = now + look_gap;
+    try {
+        look_at_programs(now);
+    } catch (const Error &error) {
+        tap_problem_ = error.what();
+        again_ = now + tap_gap;
     }
+}
+
+void ManagedGuest::look_at_programs(Instant now) {
+    TapPrograms &programs = shared_.channel.programs();
+    if (!programs.attached(tap_->index)) {
+        programs.attach(tap_->index, tap_->name);
+        shared_.log(fmt::format("{}: somebody took our programs off {}; they are there again",
+                                spec_.name, tap_->name));
+    }
+    if (now < programs_at_) return;
+    programs_at_ = now + order_gap;
+    std::string ahead = programs.ahead(tap_->index);
+    if (!ahead.empty() && ahead_ != ahead)
+        shared_.log(fmt::format("{}: {} of {} runs before ours: what it does not pass on is not "
+                                "heard, or not guarded; attach it behind ours",
+                                spec_.name, ahead, tap_->name));
+    ahead_ = ahead;
+}
+
+/// True when something was moved, or could not be, so that there is more to do and to say.
+bool ManagedGuest::step_once(Instant now) {
+    look(now);
+    if (!tap_problem_.empty()) return false;
     known_ |= !delivery_->busy();
     // Before the first look is over nothing is known, and nothing is said.
     if (!known_) {
         again_.reset();
         return false;
     }
-    DataPath path = delivery_->state().path;
+    const Delivery::State &state = delivery_->state();
     HostChannel::Actions actions =
-        channel_.step({give_, path, device_.plugged(), delivery_->state().elsewhere}, now);
+        channel_.step({give_, state.path, device_.plugged(), state.elsewhere, learnt()}, now);
     again_ = actions.again;
     if (device_.follow(actions, take_ordered_, now) == PrimaryDevice::Result::not_released)
         has_kept_device(now);
+    bool moves = actions.deliver && !delivery_->busy();
+    remember_given(moves && *actions.deliver == DataPath::primary);
     if (actions.send) {
         shared_.channel.send(*tap_, *actions.send); // not taken is as lost: it is said again
         sent_++;
     }
-    if (actions.deliver && !delivery_->busy()) {
+    if (moves) {
         deliver(*actions.deliver, now);
-        return !delivery_->busy() && delivery_->state().path != path;
+        return true;
     }
     note(now);
     hold_or_release(now);
     return false;
 }
 
-void ManagedGuest::deliver(DataPath to, Instant now) {
-    bool withdrawn = give_ && to == DataPath::standby && !running_ &&
+/// Frames go to its primary since the bridge heard it there, and may go elsewhere in a moment.
+bool ManagedGuest::learnt() const {
+    const Delivery::State &state = delivery_->state();
+    return delivery_->learns() && state.path == DataPath::primary && !state.held;
+}
+
+/// Before frames are led to its primary, and until it was heard to have left it: a daemon that
+/// begins then, and does not hear it, knows that it may still send there.
+void ManagedGuest::remember_given(bool moves_to_primary) {
+    if (channel_.guest())
+        given_ = channel_.has_primary() || delivery_->state().path == DataPath::primary;
+    given_ |= moves_to_primary;
+    TapPrograms &programs = shared_.channel.programs();
+    if (given_ == given_kept_) return;
+    try {
+        programs.set_given(tap_->index, given_);
+        given_kept_ = given_;
+    } catch (const Error &) { // the tap goes just now
+    }
+}
+
+/// What a move is told as later.
+void ManagedGuest::begin_event(DataPath to, Instant now) {
+    bool withdrawn = give_ && to == DataPath::standby && !running_ && !learnt() &&
                      delivery_->state().path == DataPath::primary;
     if (withdrawn) {
         running_ = HostEvent{.guest = spec_.name, .kind = HostEvent::Kind::fallback, .began = now};
@@ -196,12 +289,34 @@ void ManagedGuest::deliver(DataPath to, Instant now) {
         dropped_before_ = dropped();
     }
     if (running_ && !channel_.overdue()) running_->answered = now;
+}
+
+void ManagedGuest::deliver(DataPath to, Instant now) {
+    begin_event(to, now);
     if (to == DataPath::standby && is_elses_tap())
         delivery_->forget();
     else
-        delivery_->move(to, now);
+        move(to, now);
     moved_at_ = now;
     look_at_ = now + look_gap;
+}
+
+void ManagedGuest::move(DataPath to, Instant now) {
+    moving_ = to;
+    delivery_->move(to, now);
+    judge_move();
+}
+
+/// What keeps a move from being made is said until it is made, though it is tried but now and then.
+void ManagedGuest::judge_move() {
+    if (!moving_ || delivery_->busy()) return;
+    const DataPath to = *moving_;
+    const Delivery::State &state = delivery_->state();
+    moving_.reset();
+    if (state.path != to || (delivery_->learns() && !state.held))
+        not_moved_ = NotMoved{to, state.problem};
+    else if (not_moved_ && not_moved_->to == to)
+        not_moved_.reset();
 }
 
 /// Sticky entries stay while the guest may send by its primary: heard there, its address would
@@ -212,10 +327,9 @@ void ManagedGuest::hold_or_release(Instant now) {
     if (state.path == DataPath::unknown) return;
     bool heard = channel_.guest() != nullptr;
     inherited_ &= !heard;
-    if (heard && (channel_.has_primary() || state.path == DataPath::primary)) {
-        if (!state.held) delivery_->move(state.path, now);
-        return;
-    }
+    // To its primary it is the channel that orders.
+    if (heard && state.path == DataPath::primary) return;
+    if (heard && channel_.has_primary()) return hold(now);
     if (!heard && is_elses_tap() && state.held && state.path == DataPath::standby)
         return delivery_->forget();
     bool over =
@@ -223,8 +337,18 @@ void ManagedGuest::hold_or_release(Instant now) {
     if (over && state.held && state.path == DataPath::standby) delivery_->release();
 }
 
+void ManagedGuest::hold(Instant now) {
+    if (delivery_->state().held)
+        hold_gap_ = Instant{0};
+    else if (now >= hold_at_) {
+        move(DataPath::standby, now);
+        hold_gap_ = std::clamp(2 * hold_gap_, first_hold_gap, longest_hold_gap);
+        hold_at_ = now + hold_gap_;
+    }
+}
+
 bool ManagedGuest::silent(Instant now) const {
-    return channel_.last_heard() && now > *channel_.last_heard() + silence;
+    return channel_.last_heard() && now > *channel_.last_heard() + HostChannel::silence;
 }
 
 /// The tap appeared since we started, and another guest is heard there, or none: nothing of this
@@ -233,11 +357,12 @@ bool ManagedGuest::is_elses_tap() const {
     return !channel_.guest() && (stranger_ || (delivery_->learns() && !inherited_));
 }
 
-/// A take that was not answered. An earlier process that waited in vain left the entry held.
+/// A take that was not answered: by none of the daemons since it was given. An entry that is held
+/// says the same where a daemon of an earlier version has waited in vain.
 bool ManagedGuest::overdue() const {
-    bool unheard = inherited_ && !channel_.guest() && channel_.phase() == Phase::taken;
-    return channel_.overdue() ||
-           (unheard && !give_ && delivery_->learns() && delivery_->state().held);
+    bool unheard = !give_ && !channel_.guest() && channel_.phase() == Phase::taken;
+    bool held = inherited_ && delivery_->learns() && delivery_->state().held;
+    return channel_.overdue() || (unheard && (given_ || held));
 }
 
 bool ManagedGuest::gone() const {
@@ -253,7 +378,7 @@ void ManagedGuest::note(Instant now) {
     bool taken = channel_.phase() == Phase::absent ||
                  (path == DataPath::standby && channel_.phase() == Phase::taken);
     bool back = running_->kind == HostEvent::Kind::fallback && path == DataPath::standby;
-    if (running_->moved == Instant{0} && !delivery_->busy() &&
+    if (running_->moved == Instant{0} && !delivery_->busy() && !learnt() &&
         path == (give_ && !back ? DataPath::primary : DataPath::standby))
         running_->moved = hitless::now(); // it took a moment
     if (give_ ? on_primary || back : taken) finish(*running_, now);
@@ -287,15 +412,20 @@ void ManagedGuest::hand_over(ManagedGuest &next) {
     if (!delivery_->busy()) delivery_->release();
 }
 
+/// The programs stay as long as the tap: the guest goes on speaking for the length of its lease.
 void ManagedGuest::let_go() {
     if (!delivery_->busy()) delivery_->release();
-    if (!tap_) return;
-    shared_.channel.programs().let_go(tap_->index);
 }
 
 std::vector<std::string> ManagedGuest::problems(Instant now) const {
     std::vector<std::string> out;
-    if (!tap_)
+    const Delivery::State &state = delivery_->state();
+    // Who runs elsewhere is no problem, but one who speaks here is not served there.
+    bool quiet =
+        state.elsewhere && !channel_.has_primary() && (!give_ || !channel_.guest() || silent(now));
+    if (!tap_problem_.empty())
+        out.push_back(tap_problem_);
+    else if (!tap_)
         out.push_back(
             fmt::format("there is no device {}; start the guest, or mend `standby` of the "
                         "guest at {}",
@@ -304,11 +434,14 @@ std::vector<std::string> ManagedGuest::problems(Instant now) const {
         out.push_back(fmt::format(
             "{} is called {} now; `ip link set {} name {}`, or mend `standby` of the guest at {}",
             spec_.standby, tap_->name, tap_->name, spec_.standby, spec_.origin));
-    else if (!tap_problem_.empty())
-        out.push_back(tap_problem_);
-    else if (!(delivery_->state().elsewhere && !channel_.has_primary()) &&
-             !delivery_->state().problem.empty())
-        out.push_back(delivery_->state().problem);
+    else if (!quiet && !state.problem.empty())
+        out.push_back(state.problem);
+    else if (!quiet && not_moved_ && !not_moved_->why.empty())
+        out.push_back(not_moved_->why);
+    if (tap_ && !ahead_.empty() && (!channel_.guest() || silent(now)))
+        out.push_back(fmt::format("{} of {} runs before ours, and may keep the guest from being "
+                                  "heard; attach it behind ours",
+                                  ahead_, tap_->name));
     if (tap_ && stranger_ && (!channel_.guest() || silent(now)))
         out.push_back(fmt::format("{} is heard on {}, which is another guest's; mend `standby` or "
                                   "`mac` at {}",
@@ -347,6 +480,7 @@ GuestStatus ManagedGuest::status() const {
     out.downlink = known_ ? delivery_->state().path : DataPath::unknown;
     out.held = delivery_->state().held;
     out.overdue = overdue();
+    out.elsewhere = delivery_->state().elsewhere;
     out.since = channel_.since();
     out.last_heard = channel_.last_heard();
     if (const GuestStatement *said = channel_.guest()) out.said = *said;

@@ -39,6 +39,8 @@ class ManagedGuest {
     /// Another one, of the same guest as it is described now, comes in its place: it takes over
     /// what was wished, and nothing stays of what this one did by ports or an address that it had.
     void hand_over(ManagedGuest &next);
+    /// Something changed that may have kept it from being given its primary.
+    void retry();
     /// The same description has moved.
     void described_at(const std::string &origin) { spec_.origin = origin; }
     GuestStatus status() const;
@@ -46,11 +48,22 @@ class ManagedGuest {
   private:
     using Phase = HostChannel::Phase;
 
+    void locate_tap(Instant now);
+    void keep_tap(bool fresh, Instant now);
+    void forget_former(Instant now);
+    void look(Instant now);
+    void look_at_programs(Instant now);
     void follow_device(Instant now);
     void has_kept_device(Instant now);
     bool step_once(Instant now);
     void deliver(DataPath, Instant now);
+    void begin_event(DataPath to, Instant now);
+    void move(DataPath, Instant now);
+    void judge_move();
     void hold_or_release(Instant now);
+    void hold(Instant now);
+    bool learnt() const;
+    void remember_given(bool moves_to_primary);
     void note(Instant now);
     void finish(HostEvent &, Instant now);
     bool gone() const;
@@ -76,10 +89,21 @@ class ManagedGuest {
     bool known_ = false;        ///< where frames go was read at least once
     bool given_before_ = false; ///< since it was wished
     bool take_ordered_ = false; ///< by somebody, while this runs
+    bool given_ = false;        ///< it may send by its primary, as far as any daemon has heard
+    bool given_kept_ = false;   ///< and that is kept with its tap
     bool kept_ = false; ///< the last take ended because the guest did not release the device
     std::optional<Instant> again_;
     Instant look_at_{0}, moved_at_{0};
-    std::optional<HostEvent> running_; ///< what is under way
+    Instant programs_at_{0};           ///< when it is looked who stands before ours
+    std::string ahead_;                ///< who does
+    Instant hold_gap_{0}, hold_at_{0}; ///< of a hold that failed
+    std::optional<DataPath> moving_;   ///< what became of it is not known yet
+    struct NotMoved {
+        DataPath to;
+        std::string why;
+    };
+    std::optional<NotMoved> not_moved_; ///< the last move to there has failed
+    std::optional<HostEvent> running_;  ///< what is under way
     uint64_t dropped_before_ = 0;
     uint64_t sent_ = 0;
     std::string complained_, left_behind_;

@@ -62,6 +62,10 @@ void Poller::add_for_edges(int fd, uint64_t key) {
     add(fd, key, EPOLLIN | EPOLLET);
 }
 
+void Poller::add_for_writing(int fd, uint64_t key) {
+    add(fd, key, EPOLLOUT);
+}
+
 void Poller::add(int fd, uint64_t key, uint32_t events) {
     epoll_event event{};
     event.events = events;

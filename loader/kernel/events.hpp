@@ -22,6 +22,8 @@ class Poller {
     void add(int fd, uint64_t key);
     /// The key comes once each time that something new happens, not as long as it is so.
     void add_for_edges(int fd, uint64_t key);
+    /// The key comes while something can be written, or the other end is gone.
+    void add_for_writing(int fd, uint64_t key);
     void remove(int fd);
     /// Keys of what is ready now, at most `max` at a time. Never blocks.
     template <typename Visit>

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`hitless host`, as an administrator of a hypervisor uses it: a bridge, taps, nobody in the guests."""
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -39,6 +41,10 @@ MISTAKES = [
     (GUEST + GUEST.replace("web1", "web2").replace("02\"", "03\""), "7:8", "the port 'sby_far' is another"),
     ('guest = 7\n', "1:9", "'guest' is no list of tables"),
 ]
+
+# What a bridge of Open vSwitch takes: the same word more than once.
+COMMANDS = 'delivery = "exec"\nmove = ["true", "--", "set", "port", "a", "--", "set", "port", "b"]\n' \
+           'read = ["echo", "standby"]\n'
 
 
 class Configuration(Case):
@@ -175,6 +181,93 @@ class Daemon(HostCase):
         daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: "read again" in self.said(daemon), "it reads again")
         self.assertEqual(self.guests(3), [])
+
+    def test_a_mistake_in_one_file_is_no_other_guests(self):
+        folder = f"{self.config}.d"
+        os.mkdir(folder)
+        other = GUEST.replace("web1", "web2").replace('02"', '03"').replace("sby_far", "tap2").replace(
+            "pri_far", "port2")
+
+        def put(name, text):
+            with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                file.write(text)
+
+        def named():
+            done = json.loads(self.hitless("host", "status", "-j").stdout)
+            return [guest["name"] for guest in done["guests"]], done["problems"]
+        put("10-bad.toml", "[[guest]]\nname = 7\n")
+        put("20-web2.toml", other)
+        daemon = self.daemon()
+        guests, problems = named()
+        self.assertEqual(guests, ["web1", "web2"])
+        self.assertIn(f"read {folder}/10-bad.toml:2:8: 'name' is no string", problems[0])
+        self.assertIn("10-bad.toml:2:8", self.expect(2, "host", "status").stdout)
+        self.assertIn("this file is left out", self.said(daemon))
+        self.expect(1, "host", "check", "--config", self.config, says="10-bad.toml:2:8")
+
+        # One that was good stays what it was.
+        os.unlink(f"{folder}/10-bad.toml")
+        put("20-web2.toml", other + "want = 7\n")
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: "read again" in self.said(daemon), "it reads again")
+        guests, problems = named()
+        self.assertEqual(guests, ["web1", "web2"])
+        self.assertIn("20-web2.toml:6:8", problems[0])
+        put("30-web2.toml", other)
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.said(daemon).count("read again") == 2, "it reads again")
+        self.assertEqual(named()[0], ["web1", "web2"])
+
+    def test_a_deadline_is_of_the_guests_of_its_file(self):
+        folder = f"{self.config}.d"
+        os.mkdir(folder)
+        with open(f"{folder}/10-slow.toml", "w", encoding="utf-8") as file:
+            file.write("deadline_ms = 60000\n")
+        with open(f"{folder}/20-web1.toml", "w", encoding="utf-8") as file:
+            file.write(GUEST)
+        self.write("deadline_ms = 100\n")
+        self.daemon()
+        self.expect(2, "host", "give", "web1")
+        self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
+
+    def test_words_of_a_command_may_be_the_same(self):
+        self.write(GUEST.replace('primary = { port = "pri_far" }\n', "") + COMMANDS)
+        self.expect(0, "host", "check", "--config", self.config)
+
+    def test_waits_across_a_restart(self):
+        first = self.daemon()
+        self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
+        give = subprocess.Popen([HITLESS, "host", "give", "web1", "--wait", "--timeout", "60"], env=self.env,
+                                stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.end, give)
+        wait_until(lambda: self.guests(0, 2)[0]["want"] == "primary", "it was heard")
+        first.kill()
+        first.wait()
+        self.daemon()
+        self.assertEqual(self.guests(2)[0]["want"], "primary")
+        self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
+        self.assertIn("somebody has taken its primary since", give.communicate(timeout=30)[1])
+        self.assertEqual(give.returncode, 2)
+
+    def test_as_many_guests_as_there_may_be(self):
+        self.write("".join(f'[[guest]]\nname = "web-{n:04}.example"\nmac = "52:54:00:78:{n // 256:02x}:{n % 256:02x}"\n'
+                           f'standby = "t{n}"\nprimary = {{ port = "p{n}" }}\n' for n in range(1000)))
+        self.daemon("--metrics-socket", f"{self.state}/m")
+        self.assertEqual(len(self.guests(2)), 1000)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30)
+            client.connect(f"{self.state}/m")
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            reply = b"".join(iter(lambda: client.recv(65536), b""))
+        head, _, body = reply.partition(b"\r\n\r\n")
+        self.assertIn(f"Content-Length: {len(body)}".encode(), head)
+        self.assertIn(b"web-0999.example", body)
+        # Who does not take what he asked for costs the daemon neither its time nor its memory.
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                client = stack.enter_context(Client(f"{self.state}/host-control"))
+                client.send("io.hitless.Host.Status")
+            self.assertEqual(len(self.guests(2)), 1000)
 
     def test_a_take_outlives_its_description(self):
         """As when a hook takes a guest's file away and brings it back."""

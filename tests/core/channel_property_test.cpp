@@ -91,6 +91,33 @@ RC_GTEST_PROP(AnyConversation, RestsAtOneMessageASecond, ()) {
     RC_ASSERT(world.deliveries == moved);
 }
 
+/// Looking whether a primary may be given costs the host much; what the guest sends there meanwhile
+/// leads no frames to it, and nobody falls silent.
+RC_GTEST_PROP(AnyConversation, TriesSeldomWhatIsRefused, ()) {
+    ChannelWorld world = lived();
+    world.refuses = true;
+    world.apply({ChannelStep::take, milliseconds(0)});
+    world.settle();
+    world.apply({ChannelStep::give, milliseconds(0)});
+    world.run(world.now() + std::chrono::seconds(1));
+    if (*rc::gen::arbitrary<bool>()) world.learn_primary();
+    const unsigned refusals = world.refusals, said = world.host_messages;
+    for (int second = 0; second < 60; second++) {
+        world.run(world.now() + std::chrono::seconds(1));
+        RC_ASSERT(world.downlink() == DataPath::standby);
+        RC_ASSERT(world.host().phase() == HostChannel::Phase::readying);
+        RC_ASSERT(!world.uses_primary());
+        if (*rc::gen::weightedElement<bool>({{9, false}, {1, true}})) world.learn_primary();
+        world.run(world.now() + milliseconds(10));
+    }
+    RC_ASSERT(world.refusals - refusals <= 12u); // 0.8, 1.6, ... 10, 10 s
+    RC_ASSERT(world.host_messages - said >= 59u);
+    world.refuses = false;
+    world.run(world.now() + std::chrono::seconds(11));
+    RC_ASSERT(world.host().phase() == HostChannel::Phase::given);
+    RC_ASSERT(!world.learnt());
+}
+
 RC_GTEST_PROP(AnyConversation, IsNeverAFlood, ()) {
     ChannelWorld world = lived();
     auto ms = static_cast<unsigned>(world.now() / Instant(milliseconds(1)));

@@ -284,13 +284,32 @@ TEST(AHost, LeavesWhatRunsElsewhere) {
             host.hear(said, milliseconds(6000 + i));
         }
         ASSERT_TRUE(host.guest());
-        EXPECT_FALSE(host.step(input, milliseconds(8000)).deliver);
+        EXPECT_FALSE(host.step(input, milliseconds(8000)).deliver)
+            << "it may have left a moment ago";
+        EXPECT_NE(host.phase(), HostChannel::Phase::absent) << "and it was heard here";
+        EXPECT_FALSE(host.step(input, milliseconds(9100)).deliver);
+        EXPECT_EQ(host.phase(), HostChannel::Phase::absent) << "not any more";
         said.guest.primary = GuestPrimary::present;
         said.id.epoch++;
-        host.hear(said, milliseconds(8000));
-        auto actions = host.step(input, milliseconds(9000));
+        host.hear(said, milliseconds(9200));
+        auto actions = host.step(input, milliseconds(9300));
         EXPECT_EQ(actions.deliver, DataPath::standby) << "it is here, and may send by its primary";
     }
+}
+
+/// Wherever the bridge has heard its address: a take withdraws the device.
+TEST(AHost, UnplugsWhatRunsElsewhereForAllThatIsHeard) {
+    HostChannel host({}, 2);
+    const HostChannel::Input input{false, DataPath::unknown, true, true};
+    HostChannel::Actions actions = host.step(input, milliseconds(0));
+    EXPECT_FALSE(actions.unplug) << "it has its time to leave";
+    ASSERT_TRUE(actions.again);
+    actions = host.step(input, milliseconds(250));
+    EXPECT_TRUE(actions.unplug);
+    EXPECT_FALSE(actions.deliver);
+    EXPECT_EQ(host.phase(), HostChannel::Phase::unplugging);
+    host.step({false, DataPath::unknown, false, true}, milliseconds(300));
+    EXPECT_EQ(host.phase(), HostChannel::Phase::absent);
 }
 
 TEST(AGuest, SaysNothingUnasked) {

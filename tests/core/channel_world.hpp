@@ -101,6 +101,12 @@ class ChannelWorld {
         now_ = until;
     }
 
+    /// What the guest sends by its primary leads frames there, without that anybody moved them.
+    void learn_primary() {
+        downlink_ = DataPath::primary;
+        learnt_ = true;
+    }
+
     bool wish() const { return wish_; }
     bool sends_by_primary() const { return device_ && carrier_ && !(vetoed_ && drained()); }
     bool uses_primary() const { return device_ && carrier_ && !vetoed_; }
@@ -121,6 +127,9 @@ class ChannelWorld {
     unsigned host_messages = 0, guest_messages = 0, answers_wanted = 0;
     unsigned messages_unasked = 0; ///< from the guest before a host has spoken
     unsigned deliveries = 0;
+    bool refuses = false; ///< moves to the primary
+    unsigned refusals = 0;
+    bool learnt() const { return learnt_; }
 
   private:
     struct Flight {
@@ -257,8 +266,12 @@ class ChannelWorld {
         host_again_ = Instant::max();
         if (!host_) return;
         for (int i = 0; i < 4; i++) {
-            auto actions =
-                host_->step({.give = wish_, .downlink = downlink_, .plugged = device_}, now_);
+            auto actions = host_->step({.give = wish_,
+                                        .downlink = downlink_,
+                                        .plugged = device_,
+                                        .elsewhere = false,
+                                        .learnt = learnt_},
+                                       now_);
             if (wish_ != seen_wish_) {
                 seen_wish_ = wish_;
                 boot_changed_ = false;
@@ -282,6 +295,11 @@ class ChannelWorld {
 
     void deliver(DataPath to, bool over) {
         deliveries++;
+        if (to == DataPath::primary && refuses) {
+            refusals++;
+            return;
+        }
+        learnt_ = false;
         if (to == DataPath::primary && !usable() &&
             (!last_ready_ || now_ > *last_ready_ + worst_delay))
             early_downlinks++;
@@ -299,6 +317,7 @@ class ChannelWorld {
     bool wish_ = false, seen_wish_ = false;
     bool reset_told_ = false; ///< the host knows of a reset, and of nothing since
     DataPath downlink_ = DataPath::unknown;
+    bool learnt_ = false;
     Instant host_again_ = Instant::max();
     std::optional<Instant> plug_at_;
     bool plug_to_ = false;

@@ -38,7 +38,8 @@ std::unique_ptr<VarlinkService> host() {
                              [](const std::string &name, bool) {
                                  acted = true;
                                  if (name != "web1") throw Error(ENOENT, "guest " + name);
-                             }});
+                             },
+                             [] { return std::vector<std::string>{"a file is left out"}; }});
     service->add({});
     return service;
 }

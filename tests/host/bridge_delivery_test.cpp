@@ -85,6 +85,43 @@ TEST_F(BridgeDeliveryTest, ReleasedItGoesWhereTheGuestIsHeard) {
     EXPECT_TRUE(testbed::until([&] { return look().path == DataPath::primary; }));
 }
 
+/// As libvirt's macTableManager='libvirt' makes it: it does not age, and floods do not replace it.
+TEST_F(BridgeDeliveryTest, AnEntryThatSomebodyElseWroteIsWrittenAgain) {
+    const auto is_static = [&] {
+        const std::string now = fdb(guest_mac);
+        return now.find("dev tap1") != std::string::npos &&
+               now.find("static") != std::string::npos && now.find("sticky") == std::string::npos;
+    };
+    const auto give_and_take = [&] {
+        EXPECT_EQ(move(DataPath::primary), (Delivery::State{DataPath::primary, true, ""}));
+        move(DataPath::standby);
+    };
+    sh(fmt::format("bridge fdb replace {} dev tap1 master static", guest_mac));
+    ASSERT_TRUE(is_static());
+    give_and_take();
+    delivery_->release();
+    EXPECT_TRUE(is_static()) << fdb(guest_mac);
+    // Another daemon does not know; but what the bridge does not learn it must keep.
+    sh("bridge link set dev tap1 learning off flood off");
+    give_and_take();
+    delivery_ = deliver_by_bridge(rtnl_, spec());
+    delivery_->release();
+    EXPECT_TRUE(is_static()) << fdb(guest_mac);
+    EXPECT_EQ(arrives(), "standby");
+}
+
+TEST_F(BridgeDeliveryTest, ReleasedOnAPortThatIsDownItIsLearntAnew) {
+    move(DataPath::primary);
+    testbed::run({"ip", "-n", guest1().name(), "link", "set", "primary", "down"});
+    ASSERT_TRUE(testbed::until([&] {
+        return testbed::spawn({"bridge", "link", "show", "dev", "vf1"}).find("state disabled") !=
+               std::string::npos;
+    }));
+    delivery_->release();
+    EXPECT_EQ(fdb(guest_mac).find("sticky"), std::string::npos) << fdb(guest_mac);
+    EXPECT_EQ(look().path, DataPath::standby);
+}
+
 TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
     if (testbed::run({"ip", "link", "set", "br0", "type", "bridge", "vlan_filtering", "1"}).code)
         GTEST_SKIP() << "this kernel is built without CONFIG_BRIDGE_VLAN_FILTERING";
@@ -226,7 +263,10 @@ TEST_F(BridgeDeliveryTest, SaysWhatIsInTheWay) {
         EXPECT_NE(delivery_->state().path, DataPath::primary);
     };
     problem("ip link set vf1 nomaster", "ip link set vf1 master br0 up");
-    problem("ip link set tap1 nomaster", "tap1 is no port of a bridge");
+    problem("ip link set tap1 nomaster", "`ip link set tap1 master BRIDGE`");
+    sh("ip link set tap1 down; ip link set tap1 name other1; ip link add lower type veth");
+    problem("ip link add tap1 link lower type macvtap", "no port of a bridge; deliver by commands");
+    sh("ip link del tap1; ip link set other1 name tap1");
     problem("ip link del tap1", "find the tap tap1 of web1");
 }
 

@@ -40,7 +40,7 @@ class HostCase : public HostBed {
         return testbed::until(
             [&] {
                 if (host_) host_->process();
-                guest_->process();
+                if (guest_) guest_->process();
                 watch();
                 return predicate();
             },
@@ -48,7 +48,7 @@ class HostCase : public HostBed {
     }
     /// What must never be: frames sent to a primary that is not ready.
     void watch() {
-        if (!host_ || downlink() != DataPath::primary) return;
+        if (!host_ || !guest_ || downlink() != DataPath::primary) return;
         early_ += guest_->primary != GuestPrimary::ready;
     }
     DataPath downlink() {

@@ -293,6 +293,85 @@ TEST_F(HostTest, WhoIsNotHeardIsNotHeldHere) {
     ASSERT_TRUE(pump([&] { return given(); }));
 }
 
+/// Whoever else sends with its address, the guest speaks on its own tap.
+TEST_F(HostTest, ANeighbourWithItsAddressDoesNotMakeAGuestAbsent) {
+    auto neighbour = on(guest2(), "standby");
+    const auto frame =
+        testbed::from_hex("020000000009" + std::string(guest_mac) + "88b6" + std::string(100, '0'));
+    auto spoofed = [&] {
+        neighbour.send(frame);
+        auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
+        return entry && entry->port == link("tap2").index;
+    };
+    start();
+    ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::plugging; }));
+    unsigned absent = 0;
+    auto twice_heard = [&] {
+        return pump([&, heard = guest_->said] {
+            absent += spoofed() && status().phase == HostChannel::Phase::absent;
+            return guest_->said >= heard + 2 && status().downlink == DataPath::unknown;
+        });
+    };
+    ASSERT_TRUE(twice_heard());
+    EXPECT_EQ(status().phase, HostChannel::Phase::plugging);
+    EXPECT_NE(status().problems.at(0).find("tap2"), std::string::npos);
+    host_->wish("web1", false);
+    ASSERT_TRUE(twice_heard());
+    EXPECT_TRUE(taken()) << "it has none, and says so";
+    EXPECT_EQ(absent, 0u);
+    host_->wish("web1", true);
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] {
+        spoofed();
+        return given();
+    })) << "held, it moves no more";
+}
+
+TEST_F(HostTest, TwoGuestsWithOneAddressOnTwoTaps) {
+    SmallGuest other(on(guest2(), "standby", HL_CHANNEL_ETHERTYPE), mac());
+    other.primary = GuestPrimary::ready;
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] {
+        other.process();
+        return given() && guest_->sends_by_primary();
+    }));
+    EXPECT_EQ(other.heard, 0u) << "the host speaks on one's own tap alone";
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] {
+        other.process();
+        return taken();
+    }));
+}
+
+TEST_F(HostTest, ATakeAfterTheTapWasRenamed) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
+    sh("ip link set tap1 down; ip link set tap1 name else1; ip link set else1 up");
+    ASSERT_TRUE(pump([&] { return !status().problems.empty(); }));
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] { return guest_->vetoed(); })) << "it is told on the tap that it has";
+    EXPECT_FALSE(status().as_wished());
+    EXPECT_NE(status().problems.at(0).find("`ip link set else1 name tap1`"), std::string::npos);
+    sh("ip link set else1 down; ip link set else1 name tap1; ip link set tap1 up");
+    ASSERT_TRUE(pump([&] { return taken() && downlink() == DataPath::standby; }));
+}
+
+/// A description that cannot be followed changes nothing of the others.
+TEST_F(HostTest, ADescriptionThatIsRefusedLeavesAllAsItWas) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    GuestSpec wrong = spec_;
+    wrong.name = "web2";
+    wrong.plug = {.monitor = "/nowhere", .device = "e1000e"};
+    EXPECT_THROW(host_->reconfigure({spec_, wrong}), Error);
+    ASSERT_EQ(host_->status().size(), 1u);
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] { return taken(); }));
+}
+
 TEST_F(HostTest, WhatIsNamedNoMoreIsLetGo) {
     start();
     guest_->primary = GuestPrimary::ready;

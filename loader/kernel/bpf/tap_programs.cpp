@@ -2,6 +2,7 @@
 #include "loader/kernel/bpf/tap_programs.hpp"
 #include "loader/core/error.hpp"
 #include "loader/kernel/bpf/hook.hpp"
+#include "loader/kernel/bpf/hook_chain.hpp"
 #include "loader/kernel/bpf/libbpf_silence.hpp"
 
 #include <algorithm>
@@ -28,6 +29,11 @@ uint32_t device_of(int link_fd) {
     return bpf_obj_get_info_by_fd(link_fd, &info, &size) ? 0 : info.xdp.ifindex;
 }
 
+void make_dir(const std::string &dir) {
+    if (mkdir(dir.c_str(), 0700) < 0 && errno != EEXIST)
+        throw Error(errno, fmt::format("create {}", dir), "run as root");
+}
+
 [[noreturn]] void load_failed(int error) {
     throw Error(error, "load the programs for taps",
                 error == EPERM ? "run as root, or with CAP_BPF and CAP_NET_ADMIN"
@@ -48,13 +54,10 @@ TapPrograms::TapPrograms(std::string dir) : dir_(std::move(dir)) {
     LibbpfSilence silence; // what fails comes back as an Error
     skeleton_.reset(host_bpf__open());
     if (!skeleton_) throw Error(errno, "open the built-in BPF object");
-    if (mkdir(dir_.c_str(), 0700) < 0 && errno != EEXIST)
-        throw Error(errno, fmt::format("create {}", dir_), "run as root");
+    make_dir(dir_);
     share_taps();
     if (int error = host_bpf__load(skeleton_.get())) load_failed(-error);
-    std::string path = fmt::format("{}/taps_{}", dir_, HL_HOST_ABI_VERSION);
-    if (bpf_obj_pin(bpf_map__fd(skeleton_->maps.taps), path.c_str()) < 0 && errno != EEXIST)
-        throw Error(errno, fmt::format("pin {}", path));
+    pin_taps();
     ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.heard), hand_on, this, nullptr));
     if (!ring_) throw Error(errno, "map the ring of messages");
 }
@@ -68,6 +71,12 @@ void TapPrograms::share_taps() {
     if (!earlier) return;
     if (int error = bpf_map__reuse_fd(skeleton_->maps.taps, earlier.get()))
         throw Error(-error, fmt::format("take over {}", path), fmt::format("remove {}", path));
+}
+
+void TapPrograms::pin_taps() const {
+    std::string path = fmt::format("{}/taps_{}", dir_, HL_HOST_ABI_VERSION);
+    if (bpf_obj_pin(bpf_map__fd(skeleton_->maps.taps), path.c_str()) < 0 && errno != EEXIST)
+        throw Error(errno, fmt::format("pin {}", path));
 }
 
 int TapPrograms::fd() const {
@@ -95,13 +104,20 @@ std::string TapPrograms::pin(const char *side, Ifindex tap) const {
     return fmt::format("{}/{}_{}", dir_, side, number(tap));
 }
 
-void TapPrograms::attach(Ifindex tap, const std::string &shown) {
+bool TapPrograms::keep(Ifindex tap, const std::string &shown) {
     uint32_t key = number(tap);
     hl_tap fresh{};
-    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.taps), &key, &fresh, BPF_NOEXIST) < 0 &&
-        errno != EEXIST)
-        throw Error(errno, fmt::format("keep {}", shown),
-                    errno == E2BIG ? fmt::format("a daemon serves {} taps", HL_TAPS) : "");
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.taps), &key, &fresh, BPF_NOEXIST) == 0)
+        return true;
+    if (errno == EEXIST) return false;
+    throw Error(errno, fmt::format("keep {}", shown),
+                errno == E2BIG ? fmt::format("a daemon serves {} taps", HL_TAPS) : "");
+}
+
+void TapPrograms::attach(Ifindex tap, const std::string &shown) {
+    keep(tap, shown);
+    make_dir(dir_); // somebody may have removed it, with all that was pinned there
+    pin_taps();
     // The guard first: a guest is not answered before nobody else can speak to it.
     attach(tap, shown, true);
     attach(tap, shown, false);
@@ -120,7 +136,7 @@ void TapPrograms::attach(Ifindex tap, const std::string &shown, bool outward) {
     if (bpf_obj_pin(fresh.get(), path.c_str()) < 0) throw Error(errno, fmt::format("pin {}", path));
 }
 
-void TapPrograms::let_go(Ifindex tap) {
+void TapPrograms::detach(Ifindex tap) {
     for (const char *side : {from_guest, to_guest}) {
         // Detached first: the kernel frees an unpinned link by a work queue, and until then the
         // same program cannot be attached there again (EEXIST).
@@ -129,10 +145,6 @@ void TapPrograms::let_go(Ifindex tap) {
         if (unlink(pin(side, tap).c_str()) < 0 && errno != ENOENT)
             throw Error(errno, fmt::format("unpin {}", pin(side, tap)));
     }
-}
-
-void TapPrograms::detach(Ifindex tap) {
-    let_go(tap);
     uint32_t key = number(tap);
     bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.taps), &key);
 }
@@ -143,6 +155,23 @@ bool TapPrograms::attached(Ifindex tap) const {
         if (!link || device_of(link.get()) != number(tap)) return false;
     }
     return true;
+}
+
+std::string TapPrograms::ahead(Ifindex tap) const {
+    const std::pair<Direction, const bpf_program *> sides[] = {
+        {Direction::egress, skeleton_->progs.hl_to_guest},
+        {Direction::ingress, skeleton_->progs.hl_from_guest}};
+    for (const auto &[direction, program] : sides) {
+        hl_hook hook{};
+        hook.ifindex = number(tap);
+        hook.kind = HL_HOOK_TCX;
+        std::vector<OtherProgram> others =
+            programs_ahead(hook, direction, bpf_program__fd(program));
+        if (!others.empty())
+            return fmt::format("{} on its {}", others.front().text(),
+                               direction == Direction::ingress ? "ingress" : "egress");
+    }
+    return "";
 }
 
 std::vector<Ifindex> TapPrograms::kept() const {
@@ -182,15 +211,27 @@ hl_tap_wish TapPrograms::wish(Ifindex tap) const {
     return static_cast<hl_tap_wish>(counts(tap).wish);
 }
 
-void TapPrograms::set_wish(Ifindex tap, hl_tap_wish wish) {
+void TapPrograms::change(Ifindex tap, const std::function<void(hl_tap &)> &how) {
     uint32_t key = number(tap);
     hl_tap now{};
     int map = bpf_map__fd(skeleton_->maps.taps);
     // Counts that the programs add meanwhile may be lost; a wish is not.
     if (bpf_map_lookup_elem(map, &key, &now) < 0) throw Error(errno, "keep what is wished");
-    now.wish = wish;
+    how(now);
     if (bpf_map_update_elem(map, &key, &now, BPF_EXIST) < 0)
         throw Error(errno, "keep what is wished");
+}
+
+void TapPrograms::set_wish(Ifindex tap, hl_tap_wish wish) {
+    change(tap, [wish](hl_tap &kept) { kept.wish = wish; });
+}
+
+bool TapPrograms::given(Ifindex tap) const {
+    return counts(tap).given;
+}
+
+void TapPrograms::set_given(Ifindex tap, bool given) {
+    change(tap, [given](hl_tap &kept) { kept.given = given; });
 }
 
 } // namespace hitless

@@ -39,14 +39,18 @@ class TapPrograms {
     /// All that was said since; messages without their Ethernet header. Never blocks.
     void read(const Heard &);
 
-    /// Both directions of one tap, idempotent. `shown` names it in errors.
+    /// Begins to keep counts and what is wished of a tap. True when nothing was kept of it: it is a
+    /// new one, or what was kept is lost.
+    bool keep(Ifindex, const std::string &shown);
+    /// Both directions of one tap that is kept, idempotent. `shown` names it in errors.
     void attach(Ifindex, const std::string &shown);
     /// Takes the programs, the wish and the counts away. Quiet when there is nothing.
     void detach(Ifindex);
-    /// The programs go; what is wished stays as long as the tap.
-    void let_go(Ifindex);
     /// True while both programs run there.
     bool attached(Ifindex) const;
+    /// Other people's program that sees the guest's messages, or those to it, before ours does, and
+    /// may keep them from it; "" when there is none.
+    std::string ahead(Ifindex) const;
     /// Taps with pins of ours, whether the device is still there or not.
     std::vector<Ifindex> pinned() const;
     /// Taps of which something is kept: counts, and what is wished. Likewise.
@@ -55,6 +59,9 @@ class TapPrograms {
     /// As it was set for this tap, by whichever process. NONE: never, or the tap is a new one.
     hl_tap_wish wish(Ifindex) const;
     void set_wish(Ifindex, hl_tap_wish); ///< throws ENOENT for a tap without our programs
+    /// Whether the guest may send by its primary, as far as any process has heard.
+    bool given(Ifindex) const;
+    void set_given(Ifindex, bool); ///< likewise
     /// All zero for a tap without our programs.
     hl_tap counts(Ifindex) const;
 
@@ -65,6 +72,8 @@ class TapPrograms {
     };
     std::string pin(const char *side, Ifindex) const;
     void attach(Ifindex, const std::string &shown, bool to_guest);
+    void pin_taps() const;
+    void change(Ifindex, const std::function<void(hl_tap &)> &);
     void share_taps();
     static int hand_on(void *self, void *data, size_t size);
 

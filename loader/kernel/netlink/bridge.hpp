@@ -50,6 +50,7 @@ std::optional<uint16_t> port_pvid(Rtnl &, Ifindex port);
 /// What a port does not let through (ip-link(8), `bridge_slave`).
 struct PortFlags {
     bool isolated = false, locked = false, neigh_suppress = false;
+    bool learning = true; ///< the bridge learns from what comes in by it
 };
 PortFlags port_flags(Rtnl &, Ifindex port);
 
