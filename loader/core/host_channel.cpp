@@ -48,6 +48,12 @@ bool HostChannel::gone() const {
            (said->primary == GuestPrimary::none || said->primary == GuestPrimary::left);
 }
 
+/// The device is in the guest: who plugs knows best.
+bool HostChannel::there(const Input &input) const {
+    const GuestStatement *said = guest();
+    return input.plugged.value_or(said && said->primary != GuestPrimary::none);
+}
+
 bool HostChannel::has_primary() const {
     const GuestStatement *said = guest();
     return said && said->primary != GuestPrimary::none && said->primary != GuestPrimary::left;
@@ -63,6 +69,7 @@ HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
     back_off(input, now);
 
     Actions actions;
+    if (guest() && !there(input)) actions.prepare = input.give;
     std::optional<DataPath> target =
         input.give ? give(input, now, actions) : take(input, now, actions);
     if (target && *target != input.downlink)
@@ -101,9 +108,8 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
         if (pauses) wake(actions, given_again_);
         return pauses ? DataPath::standby : DataPath::primary;
     }
-    bool there = input.plugged.value_or(said && said->primary != GuestPrimary::none);
-    phase_ = !able ? Phase::waiting : there ? Phase::readying : Phase::plugging;
-    actions.plug = able && !there && input.downlink == DataPath::standby;
+    phase_ = !able ? Phase::waiting : there(input) ? Phase::readying : Phase::plugging;
+    actions.plug = able && !there(input) && input.downlink == DataPath::standby;
     // What runs after a reset may know nothing of two NICs: it sees the primary when it is able.
     actions.unplug =
         voided_ && !able && input.plugged.value_or(false) && input.downlink == DataPath::standby;

@@ -37,6 +37,9 @@ class HostChannel {
         std::optional<DataPath>
             deliver; ///< move the downlink, now; ordered again after a while if it did not
         bool plug = false, unplug = false; ///< the device shall be there, or shall not: levels
+        /// The guest has no primary, and may get one (true) or shall get none: for NICs that must
+        /// know before it is plugged. To be carried out before `plug`. A level.
+        std::optional<bool> prepare;
         std::optional<ChannelMessage> send;
         std::optional<Instant> again; ///< when step() is due though nothing happened
     };
@@ -77,6 +80,7 @@ class HostChannel {
     std::optional<DataPath> give(const Input &, Instant now, Actions &);
     std::optional<DataPath> take(const Input &, Instant now, Actions &);
     bool ready() const;
+    bool there(const Input &) const;
     bool gone() const;
     void order(DataPath, Instant now, Actions &);
     void back_off(const Input &, Instant now);
