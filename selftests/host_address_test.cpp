@@ -69,6 +69,8 @@ TEST_P(HostAddressRules, IsNobodysUntilAHostSpeaks) {
     EXPECT_TRUE(pair().veto().contains("absent"));
     ASSERT_TRUE(Traffic(bed()).pass(500));
     EXPECT_EQ(pair().active(), "standby");
+    bed().primary().mac(Testbed::mac); // as the words say
+    EXPECT_TRUE(pair().becomes("primary"));
 }
 
 TEST_P(HostAddressRules, AHostThatFallsSilentWhileItDeliversThereChangesNothing) {
