@@ -149,12 +149,20 @@ class VfDelivery : public Delivery {
     }
 
     void set_address(const Mac &mac) {
+        write_address(mac);
+        read_back(mac);
+    }
+
+    void write_address(const Mac &mac) {
         if (int error = pf_->set_mac(*spec_.vf, mac))
             throw Error(error,
                         fmt::format("give the VF {} of {} the address {}", *spec_.vf, spec_.primary,
                                     mac.text()),
                         fmt::format("`ip link set {} vf {} mac {}` says more", spec_.primary,
                                     *spec_.vf, mac.text()));
+    }
+
+    void read_back(const Mac &mac) {
         std::optional<VirtualFunction> now = find();
         if (!now || now->mac != mac)
             throw Error(EIO,
@@ -172,17 +180,18 @@ class VfDelivery : public Delivery {
                                     "has",
                                     vf.mac.text()),
                         "unplug it; it gets the guest's address before it is plugged again");
-        if (vf.mac != spec_.mac) set_address(spec_.mac);
-        // Both are filtered for until then: twice at worst, and never lost.
+        if (vf.mac != spec_.mac) write_address(spec_.mac);
+        // Both are filtered for until then: what comes meanwhile comes twice, and is never lost.
         let_through(false);
+        read_back(spec_.mac);
         return move_bridge(DataPath::primary, now);
     }
 
     std::string take(Instant now) {
         if (std::string failure = move_bridge(DataPath::standby, now); !failure.empty())
             return failure;
-        let_through(true);
         std::optional<VirtualFunction> vf = find();
+        let_through(true); // likewise
         if (vf && vf->mac == spec_.mac && kind() == VfKind::late)
             set_address(placeholder_of(spec_.mac));
         return {};
