@@ -24,9 +24,21 @@ int check(const std::string &config, bool json, Env &env) {
     if (std::string lack = what_host_lacks(); !lack.empty()) find("", lack);
     for (const GuestSpec &guest : guests)
         if (std::string obstacle = what_bars(guest); !obstacle.empty()) find(guest.name, obstacle);
+    auto functions = nlohmann::ordered_json::array();
+    for (const PhysicalFunctionReport &pf : physical_functions()) {
+        functions.push_back({{"name", pf.name},
+                             {"driver", pf.driver},
+                             {"functions", pf.functions},
+                             {"kind", name(pf.kind)},
+                             {"served", !pf.refused()}});
+        if (!json)
+            env.out << fmt::format("{}: {} VFs of the kind {}{}: {}\n", pf.name, pf.functions,
+                                   name(pf.kind), pf.refused() ? ", not served" : "", pf.why);
+    }
     if (json)
         env.out << to_text({{"version", json_version},
                             {"guests", guests.size()},
+                            {"physical_functions", functions},
                             {"findings", findings}})
                 << '\n';
     else

@@ -15,6 +15,7 @@ namespace hitless::cli {
 namespace {
 
 constexpr int64_t longest_ms = 60'000;
+constexpr int64_t most_vfs = 65'536; // PCI Express has 16 bits for their number
 constexpr size_t longest_ifname = 15;
 
 const toml::node &needed(const toml::table &table, std::string_view key, std::string_view what) {
@@ -52,14 +53,47 @@ Mac read_mac(const toml::table &table) {
     return *mac;
 }
 
-/// { port = "ens1f0_3" }, or the name alone.
-std::string read_primary(const toml::table &table) {
+/// { port = "ens1f0_3" }, the name alone, or { pf = "ens1f0", vf = 3 }.
+void read_primary(const toml::table &table, GuestSpec &guest) {
     const toml::node *node = table.get("primary");
-    if (!node) return "";
+    if (!node) return;
     const toml::table *more = node->as_table();
-    if (!more) return interface_name(table, "primary", node->source());
-    only_keys(*more, {"port"});
-    return interface_name(*more, "port", node->source());
+    if (!more) {
+        guest.primary = interface_name(table, "primary", node->source());
+        return;
+    }
+    only_keys(*more, {"port", "pf", "vf"});
+    if (!more->get("pf") && !more->get("vf")) {
+        guest.primary = interface_name(*more, "port", node->source());
+        return;
+    }
+    if (more->get("port") || !more->get("pf") || !more->get("vf"))
+        refuse(node->source(), "'primary' is neither a port nor a VF",
+               "write { port = \"PORT\" }, or { pf = \"PF\", vf = NUMBER }");
+    guest.primary = interface_name(*more, "pf", node->source());
+    int64_t number = get<int64_t>(*more, "vf", "whole number").value_or(-1);
+    if (number < 0 || number >= most_vfs)
+        refuse(more->get("vf")->source(), "'vf' is no number of a VF",
+               "they are counted from 0, as `ip link show PF` does");
+    guest.vf = static_cast<uint32_t>(number);
+}
+
+/// `delivery`; left out, what fits the primary is meant. True: by commands.
+bool read_mechanism(const toml::table &table, const GuestSpec &guest) {
+    const toml::node *node = table.get("delivery");
+    const std::string fits = guest.vf ? "vf" : "bridge";
+    const std::string word = get<std::string>(table, "delivery", "string").value_or(fits);
+    if (word != "bridge" && word != "vf" && word != "exec")
+        refuse(node->source(), fmt::format("'delivery' cannot be '{}'", word),
+               "use bridge, vf, exec");
+    if (word != "exec" && word != fits)
+        refuse(node->source(),
+               fmt::format("'delivery' cannot be '{}' where the primary is {}", word,
+                           guest.vf ? "a VF" : "no VF"),
+               guest.vf ? "use vf, exec"
+                        : "use bridge, exec, or write primary = { pf = \"PF\", vf "
+                          "= NUMBER }");
+    return word == "exec";
 }
 
 /// One of two words; true for the second. The first is meant where the key is missing.
@@ -73,18 +107,17 @@ bool read_choice(const toml::table &table, const char *key, std::string_view usu
 }
 
 void read_delivery(const toml::table &table, GuestSpec &guest) {
-    bool by_commands = read_choice(table, "delivery", "bridge", "exec");
     auto at = [&](const char *key) {
         return table.get(key) ? table.get(key)->source() : table.source();
     };
-    guest.primary = read_primary(table);
-    if (!by_commands) {
+    read_primary(table, guest);
+    if (!read_mechanism(table, guest)) {
         for (const char *key : {"move", "read", "command_ms"})
             if (table.get(key))
                 refuse(at(key), fmt::format("'{}' is of the delivery exec", key),
                        "write delivery = \"exec\", or leave it out");
         if (guest.primary.empty())
-            needed(table, "primary", "the port of its primary in the bridge");
+            needed(table, "primary", "the port of its primary in the bridge, or its PF and VF");
         return;
     }
     guest.move = get_words(table, "move");
@@ -156,7 +189,10 @@ class Claims {
         claim("name", guest.name, guest);
         claim("MAC", guest.mac.text(), guest);
         claim("port", guest.standby, guest);
-        if (!guest.primary.empty()) claim("port", guest.primary, guest);
+        if (guest.vf)
+            claim("VF", fmt::format("{} of {}", *guest.vf, guest.primary), guest);
+        else if (!guest.primary.empty())
+            claim("port", guest.primary, guest);
         if (!guest.plug.monitor.empty()) claim("monitor", guest.plug.monitor, guest);
     }
     /// What was taken since stays, or is given up.

@@ -37,7 +37,10 @@ Json to_json(const GuestStatus &status) {
             {"mac", status.spec.mac.text()},
             {"standby", status.spec.standby},
             {"primary", status.spec.primary},
-            {"delivery", status.spec.move.empty() ? "bridge" : "exec"},
+            {"vf", status.spec.vf ? Json(*status.spec.vf) : Json()},
+            {"delivery", !status.spec.move.empty() ? "exec"
+                         : status.spec.vf          ? "vf"
+                                                   : "bridge"},
             {"want", name(status.give ? DataPath::primary : DataPath::standby)},
             {"phase", name(status.phase)},
             {"downlink", name(status.downlink)},

@@ -45,6 +45,13 @@ std::string primary_of(const Json &guest) {
     return said.is_null() ? "not heard" : word(said, "primary");
 }
 
+/// "ens1f0_3", or "ens1f0 vf 3".
+std::string primary_name(const Json &guest) {
+    const Json &vf = guest.at("vf");
+    return vf.is_null() ? word(guest, "primary")
+                        : fmt::format("{} vf {}", word(guest, "primary"), vf.get<uint32_t>());
+}
+
 } // namespace
 
 std::string guests_table(const Json &guests) {
@@ -52,7 +59,7 @@ std::string guests_table(const Json &guests) {
     for (const Json &guest : guests)
         rows.push_back({word(guest, "name"), word(guest, "want"), health(guest),
                         word(guest, "phase"), word(guest, "downlink"), primary_of(guest),
-                        word(guest, "standby"), word(guest, "primary")});
+                        word(guest, "standby"), primary_name(guest)});
     return table_text(
         {"GUEST", "WANT", "STATE", "PHASE", "DOWNLINK", "ITS PRIMARY", "STANDBY", "PRIMARY"}, rows);
 }
@@ -65,7 +72,7 @@ std::string guest_text(const Json &guest) {
         fmt::format("  phase    {}, downlink {}{}\n", word(guest, "phase"), word(guest, "downlink"),
                     guest.at("held").get<bool>() ? ", held there" : "") +
         fmt::format("  ports    standby {}, primary {}, by {}\n", word(guest, "standby"),
-                    word(guest, "primary").empty() ? "unnamed" : word(guest, "primary"),
+                    word(guest, "primary").empty() ? "unnamed" : primary_name(guest),
                     word(guest, "delivery"));
     out += said.is_null()
                ? "  guest    not heard: no hitless runs in it, or it is not up\n"

@@ -57,6 +57,12 @@ bool HostChannel::gone() const {
            (said->primary == GuestPrimary::none || said->primary == GuestPrimary::left);
 }
 
+/// The device is in the guest: who plugs knows best.
+bool HostChannel::there(const Input &input) const {
+    const GuestStatement *said = guest();
+    return input.plugged.value_or(said && said->primary != GuestPrimary::none);
+}
+
 bool HostChannel::has_primary() const {
     const GuestStatement *said = guest();
     return said && said->primary != GuestPrimary::none && said->primary != GuestPrimary::left;
@@ -72,6 +78,7 @@ HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
     back_off(input, now);
 
     Actions actions;
+    if (guest() && !there(input)) actions.prepare = input.give;
     std::optional<DataPath> target =
         input.give ? give(input, now, actions) : take(input, now, actions);
     if (input.downlink == DataPath::standby) to_standby_ = {};
@@ -113,11 +120,10 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
         if (pauses) wake(actions, given_again_);
         return pauses ? DataPath::standby : DataPath::primary;
     }
-    bool there = input.plugged.value_or(said && said->primary != GuestPrimary::none);
-    phase_ = !able ? Phase::waiting : there ? Phase::readying : Phase::plugging;
+    phase_ = !able ? Phase::waiting : there(input) ? Phase::readying : Phase::plugging;
     // A neighbour that sends with the guest's address does not keep it from having a device.
     bool here = input.downlink == DataPath::standby || (elsewhere && heard_lately(now));
-    actions.plug = able && !there && here;
+    actions.plug = able && !there(input) && here;
     // What boots after a reset may be without hitless: no primary until the guest says "able".
     actions.unplug =
         voided_ && !able && input.plugged.value_or(false) && input.downlink == DataPath::standby;

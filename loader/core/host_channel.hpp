@@ -40,6 +40,9 @@ class HostChannel {
         std::optional<DataPath>
             deliver; ///< move the downlink, now; ordered again if it did not, less and less often
         bool plug = false, unplug = false; ///< the device shall be there, or shall not: levels
+        /// The guest has no primary, and may get one (true) or shall get none: for NICs that must
+        /// know before it is plugged. To be carried out before `plug`. A level.
+        std::optional<bool> prepare;
         std::optional<ChannelMessage> send;
         std::optional<Instant> again; ///< when step() is due though nothing happened
     };
@@ -86,6 +89,7 @@ class HostChannel {
     std::optional<DataPath> give(const Input &, Instant now, Actions &);
     std::optional<DataPath> take(const Input &, Instant now, Actions &);
     bool ready(Instant now) const;
+    bool there(const Input &) const;
     bool gone() const;
     bool heard_lately(Instant now) const;
     void order(DataPath, const Input &, Instant now, Actions &);

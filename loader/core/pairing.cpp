@@ -241,6 +241,10 @@ bool lacks_mac(const Link &link) {
     return link.mac.empty() || (link.on_pci() && drawn);
 }
 
+bool fits_by_mac(const Link &standby, const Link &primary) {
+    return same_mac(standby, primary) || lacks_mac(primary);
+}
+
 std::string describe_master(const Link &link) {
     static constexpr std::pair<std::string_view, std::string_view> known[] = {
         {"", "another device, of the kernel's own failover (net_failover or netvsc)"},
@@ -314,7 +318,15 @@ void check_roles(const Link &standby, const Choice &choice, std::span<const Link
         if (is_paravirtual(link) && same_mac(link, standby)) reversed(standby, link);
 }
 
-void check_pair(const Link &standby, const Link &primary) {
+bool may_be_placeholder(const Selector &want, const Link &primary) {
+    auto by_mac = [](const Selector &one) {
+        return one.kind == HL_SELECT_AUTO || one.kind == HL_SELECT_MAC;
+    };
+    return !std::ranges::all_of(want.ranked(), by_mac) &&
+           (primary.perm_mac.empty() || primary.mac == primary.perm_mac);
+}
+
+void check_pair(const Link &standby, const Link &primary, bool other_mac) {
     std::string action = fmt::format("pair {} with {}", standby.name, primary.name);
     if (standby.index == primary.index)
         throw Error(EINVAL, action, "standby and primary are one device", "name two");
@@ -330,7 +342,7 @@ void check_pair(const Link &standby, const Link &primary) {
         throw Error(EBUSY, action,
                     fmt::format("{} belongs to {}", primary.name, describe_master(primary)),
                     leave_master(primary));
-    if (!same_mac(standby, primary) && !lacks_mac(primary))
+    if (!other_mac && !fits_by_mac(standby, primary))
         throw Error(
             EINVAL, action,
             fmt::format("their MACs differ ({} and {})", standby.mac.text(), primary.mac.text()),

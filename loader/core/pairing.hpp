@@ -57,6 +57,9 @@ bool is_paravirtual(const Link &);
 /// A passthrough NIC that was given no MAC (empty, or drawn by its driver): it takes the standby's.
 bool lacks_mac(const Link &);
 
+/// It has the standby's MAC, or takes it.
+bool fits_by_mac(const Link &standby, const Link &primary);
+
 /// Why zero configuration makes no pair of this paravirtual NIC; empty when it does.
 std::string why_unpaired(const Link &standby, std::span<const Link> links);
 
@@ -72,7 +75,12 @@ std::vector<Proposal> propose_pairs(std::span<const Link> links);
 /// where it is the master itself: a VRF takes no frames from a device, it routes what the device
 /// has received.
 void check_standby(const Link &standby, bool is_master = true);
-void check_pair(const Link &standby, const Link &primary);
+/// `other_mac`: a host speaks, and may deliver to a NIC that has another MAC
+/// (may_be_placeholder()).
+void check_pair(const Link &standby, const Link &primary, bool other_mac = false);
+/// Chosen by something else than its MAC, and as its host gave it: the MAC may stand in for the
+/// guest's until the host delivers there (docs/host.md).
+bool may_be_placeholder(const Selector &, const Link &primary);
 /// Refuses to wait for a primary when the standby is the passthrough NIC of a paravirtual one.
 void check_roles(const Link &standby, const Choice &, std::span<const Link> links);
 

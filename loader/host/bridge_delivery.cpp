@@ -2,6 +2,7 @@
 #include "loader/core/error.hpp"
 #include "loader/host/bypass.hpp"
 #include "loader/host/delivery.hpp"
+#include "loader/host/physical_function.hpp"
 #include "loader/kernel/netlink/bridge.hpp"
 
 #include <algorithm>
@@ -132,7 +133,7 @@ class BridgeDelivery : public Delivery {
                         fmt::format("`ip link set {} master {} up`, or mend `primary`",
                                     spec_.primary, bridge ? bridge->name : "BRIDGE"));
         check_vlans(at, action);
-        if (!spec_.may_bypass) check_bypass(action);
+        if (!spec_.may_bypass && !spec_.vf) check_bypass(action); // a VF's delivery compares more
     }
 
     void check_vlans(const Places &at, const std::string &action) {
@@ -208,19 +209,24 @@ class BridgeDelivery : public Delivery {
         entries.resize(most);
     }
 
+    void put_all(const std::vector<uint16_t> &vlans, Ifindex target) {
+        for (uint16_t vlan : vlans)
+            put({spec_.mac, vlan, target, true, true});
+    }
+
     void move(const Places &at, DataPath to) {
         Ifindex target = to == DataPath::primary ? at.primary : at.standby,
                 source = to == DataPath::primary ? at.standby : at.primary;
         left_behind_.clear();
+        remember_others(at);
+        if (spec_.vf) return put_all(at.vlans, target); // the PF's port leads to others, too
         // Groups first and away last: for a moment both ports get them, and the guest drops twins.
         std::vector<MdbEntry> groups =
             number(source) ? mdb_entries(rtnl_, at.bridge, source) : std::vector<MdbEntry>{};
         cap(groups, most_groups, "groups");
         for (const MdbEntry &group : groups)
             change_mdb_entry(rtnl_, at.bridge, group.at(target), true);
-        remember_others(at);
-        for (uint16_t vlan : at.vlans)
-            put({spec_.mac, vlan, target, true, true});
+        put_all(at.vlans, target);
         // What the guest has besides may live elsewhere tomorrow: as it was, never sticky by us.
         std::vector<FdbEntry> others =
             number(source) ? fdb_entries(rtnl_, source) : std::vector<FdbEntry>{};
@@ -266,6 +272,11 @@ class BridgeDelivery : public Delivery {
 
 std::unique_ptr<Delivery> deliver_by_bridge(Rtnl &rtnl, const GuestSpec &spec) {
     return std::make_unique<BridgeDelivery>(rtnl, spec);
+}
+
+std::unique_ptr<Delivery> deliver_as_described(Rtnl &rtnl, const GuestSpec &spec) {
+    if (!spec.move.empty()) return deliver_by_commands(spec);
+    return spec.vf ? deliver_by_vf(rtnl, spec) : deliver_by_bridge(rtnl, spec);
 }
 
 } // namespace hitless

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <tuple>
 
 namespace hitless {
 namespace {
@@ -25,30 +24,58 @@ std::string untagged(std::optional<uint16_t> vlan) {
 
 } // namespace
 
-std::vector<std::string> bypassed_by(Rtnl &rtnl, const Link &tap, const Link &primary) {
+namespace {
+
+/// What one of its ports does to a guest's frames, each sort in words that name it; "" where it
+/// does nothing of the sort.
+std::vector<std::string> done_at(Rtnl &rtnl, const Link &port) {
     std::vector<std::string> out;
-    auto add = [&](const std::string &text) { out.push_back(text); };
     for (Direction direction : {Direction::ingress, Direction::egress}) {
-        std::vector<OtherProgram> here = filters_at(tap, direction);
-        if (!here.empty() && filters_at(primary, direction).empty())
-            add(fmt::format("{} on its {}", here.front().text(),
-                            direction == Direction::ingress ? "ingress" : "egress"));
+        std::vector<OtherProgram> here = filters_at(port, direction);
+        out.push_back(here.empty()
+                          ? ""
+                          : fmt::format("{} on its {}", here.front().text(),
+                                        direction == Direction::ingress ? "ingress" : "egress"));
     }
-    if (std::string kind = shaping_qdisc(rtnl, tap.index);
-        !kind.empty() && shaping_qdisc(rtnl, primary.index).empty())
-        add("qdisc " + kind);
-    if (nftables_name(tap.name) && !nftables_name(primary.name)) add("rules of nftables");
-    const PortFlags here = port_flags(rtnl, tap.index), there = port_flags(rtnl, primary.index);
-    for (const auto &[name, on, as_well] :
-         {std::tuple{"isolated", here.isolated, there.isolated},
-          {"locked", here.locked, there.locked},
-          {"neigh_suppress", here.neigh_suppress, there.neigh_suppress}})
-        if (on && !as_well) add(fmt::format("its port is {}", name));
-    if (!vlan_filtering(rtnl, tap.master)) return out;
-    std::optional<uint16_t> vlan = port_pvid(rtnl, tap.index),
-                            other = port_pvid(rtnl, primary.index);
+    std::string kind = shaping_qdisc(rtnl, port.index);
+    out.push_back(kind.empty() ? "" : "qdisc " + kind);
+    out.emplace_back(nftables_name(port.name) ? "rules of nftables" : "");
+    const PortFlags flags = port_flags(rtnl, port.index);
+    out.emplace_back(flags.isolated ? "its port is isolated" : "");
+    out.emplace_back(flags.locked ? "its port is locked" : "");
+    out.emplace_back(flags.neigh_suppress ? "its port is neigh_suppress" : "");
+    return out;
+}
+
+void compare_vlans(Rtnl &rtnl, const Link &tap, std::optional<uint16_t> other,
+                   std::vector<std::string> &out) {
+    std::optional<uint16_t> vlan = port_pvid(rtnl, tap.index);
     if (vlan != other)
-        add(fmt::format("frames without a tag are {}, not {}", untagged(vlan), untagged(other)));
+        out.push_back(
+            fmt::format("frames without a tag are {}, not {}", untagged(vlan), untagged(other)));
+}
+
+} // namespace
+
+std::vector<std::string> bypassed_by(Rtnl &rtnl, const Link &tap, const Link &primary) {
+    std::vector<std::string> out = done_at(rtnl, tap), there = done_at(rtnl, primary);
+    for (size_t sort = 0; sort < out.size(); sort++)
+        if (!there[sort].empty()) out[sort].clear();
+    std::erase(out, "");
+    if (vlan_filtering(rtnl, tap.master))
+        compare_vlans(rtnl, tap, port_pvid(rtnl, primary.index), out);
+    return out;
+}
+
+std::vector<std::string> bypassed_by_vf(Rtnl &rtnl, const Link &tap, const Link &pf,
+                                        uint16_t vlan) {
+    std::vector<std::string> out = done_at(rtnl, tap);
+    std::erase(out, "");
+    const bool filtering = vlan_filtering(rtnl, tap.master);
+    if (filtering)
+        compare_vlans(rtnl, tap, vlan ? std::optional(vlan) : port_pvid(rtnl, pf.index), out);
+    else if (vlan)
+        out.push_back(fmt::format("its bridge knows no VLANs, and the VF is in VLAN {}", vlan));
     return out;
 }
 

@@ -15,4 +15,8 @@ namespace hitless {
 /// without a tag. What the primary's port has of the same sort is taken for the same. Throws Error.
 std::vector<std::string> bypassed_by(Rtnl &, const Link &tap, const Link &primary);
 
+/// The same of a VF: the port of its PF does nothing to its frames. `vlan`: that the PF puts them
+/// into; 0: none, and they are in the network as the bridge's without a tag are.
+std::vector<std::string> bypassed_by_vf(Rtnl &, const Link &tap, const Link &pf, uint16_t vlan);
+
 } // namespace hitless

@@ -30,8 +30,9 @@ struct PlugSpec {
 struct GuestSpec {
     std::string name;
     Mac mac;
-    std::string standby;                 ///< the tap's name
-    std::string primary;                 ///< the port's name; may be empty where commands deliver
+    std::string standby; ///< the tap's name
+    std::string primary; ///< the port's name, or the PF's; may be empty where commands deliver
+    std::optional<uint32_t> vf;          ///< of that PF, if it is one
     std::vector<std::string> move, read; ///< commands (exec); empty: the bridge delivers
     std::chrono::milliseconds command_limit{2000};
     bool give = true;        ///< what is wished until somebody says otherwise
@@ -47,8 +48,11 @@ struct GuestSpec {
     }
     /// Frames for it go by the same ports, by the same means.
     bool same_paths(const GuestSpec &other) const {
-        return mac == other.mac && standby == other.standby && primary == other.primary &&
+        return mac == other.mac && standby == other.standby && same_primary(other) &&
                move == other.move && read == other.read;
+    }
+    bool same_primary(const GuestSpec &other) const {
+        return primary == other.primary && vf == other.vf;
     }
 };
 
@@ -71,12 +75,18 @@ class Delivery {
     virtual void release() = 0;
     /// The guest is not behind either port, as far as is known: what leads to them goes.
     virtual void forget() { release(); }
+    /// The guest is nobody's to keep any more. Frames go where they went.
+    virtual void let_go() { release(); }
+    /// The guest has no primary; `wanted`: it is to get one. For mechanisms that must know before
+    /// it is plugged. Quiet when all is as it should be.
+    virtual void prepare(bool /*wanted*/) {}
 
     /// What would keep a move to the primary from succeeding, with its way out; empty: nothing is
     /// known to. Changes nothing. For no loop: it may wait for a command.
     virtual std::string obstacle() { return {}; }
 
-    /// What did not go along with the last move, in words: a guest may have too much of it.
+    /// What did not go along with the last move, in words: a guest may have too much of it, or the
+    /// mechanism no room.
     const std::string &left_behind() const { return left_behind_; }
 
     /// Frames follow the guest to where it is heard, unless they are held.
@@ -100,6 +110,15 @@ class Delivery {
 /// VLAN. What else the bridge has learnt of the guest, its other addresses and its groups, goes
 /// along. `rtnl` must outlive it.
 std::unique_ptr<Delivery> deliver_by_bridge(Rtnl &rtnl, const GuestSpec &);
+
+class PhysicalFunction;
+/// By the filter of a legacy SR-IOV NIC, and that of the bridge of its PF and the tap. `pf`: the
+/// kernel's, if none is given. `rtnl` must outlive it.
+std::unique_ptr<Delivery> deliver_by_vf(Rtnl &rtnl, const GuestSpec &,
+                                        std::unique_ptr<PhysicalFunction> pf = {});
+
+/// As a guest's description says.
+std::unique_ptr<Delivery> deliver_as_described(Rtnl &rtnl, const GuestSpec &);
 
 /// By the administrator's commands, with HITLESS_GUEST, HITLESS_MAC, HITLESS_STANDBY,
 /// HITLESS_PRIMARY and, to move, HITLESS_PATH in their environment. `read` prints `standby` or

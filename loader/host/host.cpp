@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/host/host.hpp"
 #include "loader/host/managed_guest.hpp"
+#include "loader/host/physical_function.hpp"
 #include "loader/kernel/bpf/capability.hpp"
 #include "loader/kernel/bpf/hook.hpp"
 #include "loader/kernel/bpf/live_namespaces.hpp"
@@ -259,14 +260,28 @@ bool host_runs_here() {
     return access(lock_path(StateDir()).c_str(), F_OK) == 0;
 }
 
+std::vector<PhysicalFunctionReport> physical_functions() {
+    Rtnl rtnl;
+    std::vector<PhysicalFunctionReport> out;
+    for (const Link &link : rtnl.links()) {
+        if (!link.on_pci()) continue;
+        std::unique_ptr<PhysicalFunction> pf = kernel_function(rtnl, link.name);
+        const size_t functions = pf->functions().size();
+        if (!functions) continue;
+        const std::string driver = pf->driver();
+        const VfKind kind = vf_kind(driver);
+        out.push_back({link.name, driver, functions, kind, why(kind, driver)});
+    }
+    return out;
+}
+
 std::string what_bars(const GuestSpec &guest) {
     Rtnl rtnl;
     if (!rtnl.link(guest.standby))
         return fmt::format("there is no device {}; start the guest, or mend `standby` of the guest "
                            "at {}",
                            guest.standby, guest.origin);
-    return (guest.move.empty() ? deliver_by_bridge(rtnl, guest) : deliver_by_commands(guest))
-        ->obstacle();
+    return deliver_as_described(rtnl, guest)->obstacle();
 }
 
 } // namespace hitless

@@ -13,6 +13,7 @@
 
 #include "loader/core/error.hpp"
 #include "loader/host/guest_status.hpp"
+#include "loader/host/vf_kind.hpp"
 
 #include <functional>
 
@@ -64,6 +65,16 @@ class Host {
 std::string what_host_lacks();
 /// A daemon keeps the guests of this network namespace, or was killed a moment ago.
 bool host_runs_here();
+/// A NIC with VFs, and how its driver has them filtered for.
+struct PhysicalFunctionReport {
+    std::string name, driver;
+    size_t functions = 0;
+    VfKind kind = VfKind::unknown;
+    std::string why; ///< it is of that kind
+    bool refused() const { return kind == VfKind::by_guest || kind == VfKind::unknown; }
+};
+/// Of every NIC here that has VFs.
+std::vector<PhysicalFunctionReport> physical_functions();
 /// What would keep a guest's primary from being given; "" when nothing is known to.
 std::string what_bars(const GuestSpec &);
 

@@ -33,9 +33,7 @@ uint64_t random_nonce() {
 } // namespace
 
 ManagedGuest::ManagedGuest(Shared &shared, const GuestSpec &spec)
-    : shared_(shared), spec_(spec),
-      delivery_(spec.move.empty() ? deliver_by_bridge(shared.rtnl, spec)
-                                  : deliver_by_commands(spec)),
+    : shared_(shared), spec_(spec), delivery_(deliver_as_described(shared.rtnl, spec)),
       device_(spec), channel_({.deadline = spec.deadline}, random_nonce()), give_(spec.give) {}
 
 void ManagedGuest::find_tap(Instant now) {
@@ -235,6 +233,7 @@ bool ManagedGuest::step_once(Instant now) {
     HostChannel::Actions actions =
         channel_.step({give_, state.path, device_.plugged(), state.elsewhere, learnt()}, now);
     again_ = actions.again;
+    if (actions.prepare && !delivery_->busy()) delivery_->prepare(*actions.prepare);
     if (device_.follow(actions, take_ordered_, now) == PrimaryDevice::Result::not_released)
         has_kept_device(now);
     bool moves = actions.deliver && !delivery_->busy();
@@ -394,10 +393,10 @@ void ManagedGuest::finish(HostEvent &event, Instant now) {
     running_.reset();
 }
 
-/// By both ports, as they count.
+/// By both ports, as they count. A PF's port counts for all.
 uint64_t ManagedGuest::dropped() const {
     uint64_t out = 0;
-    for (const std::string &port : {spec_.standby, spec_.primary})
+    for (const std::string &port : {spec_.standby, spec_.vf ? std::string() : spec_.primary})
         if (std::optional<Link> link = shared_.rtnl.link(port)) out += link->tx_dropped;
     return out;
 }
@@ -407,14 +406,15 @@ void ManagedGuest::hand_over(ManagedGuest &next) {
     bool otherwise = give_ != spec_.give && spec_.give == after.give;
     if (otherwise) next.wish_handed_over_ = give_;
     if (spec_.same_paths(after)) return;
-    if (spec_.mac != after.mac && !delivery_->busy()) delivery_->forget();
+    const bool other_vf = (spec_.vf || after.vf) && !spec_.same_primary(after);
+    if ((spec_.mac != after.mac || other_vf) && !delivery_->busy()) delivery_->forget();
     if (spec_.standby != after.standby) return let_go();
     if (!delivery_->busy()) delivery_->release();
 }
 
 /// The programs stay as long as the tap: the guest goes on speaking for the length of its lease.
 void ManagedGuest::let_go() {
-    if (!delivery_->busy()) delivery_->release();
+    if (!delivery_->busy()) delivery_->let_go();
 }
 
 std::vector<std::string> ManagedGuest::problems(Instant now) const {

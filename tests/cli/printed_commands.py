@@ -61,6 +61,7 @@ SHOWN = {
 }
 HOST = "tests/cli/test_host.py"
 LAB = "selftests/lab/scenarios/remedies.py"
+VFS = "the lab's case vf_delivery types it, on an emulated igb"
 UPGRADE = "selftests/upgrade_test.cpp"
 REFUSED = "selftests/upgrade_dies_test.cpp"
 DISTRO = "selftests/distro/test_networkmanager.py"
@@ -76,6 +77,12 @@ ELSEWHERE = {
     "nmcli device set {} managed no": DISTRO,
     "the controller holds it: `kill {}`, and it is gone": "tests/cli/test_lifetimes.py",
     "`hitless host status` lists them": HOST, "`ip link set {} master {} up`, or mend `primary`": HOST,
+    "`ip link set {} vf {} mac {}` says more": VFS,
+    'take it off (a VLAN: `ip link set {} vf {} vlan NUMBER`), or say bypass = \\"allow\\" for this guest':
+        "the lab's igb is in no VLAN; NUMBER is for people to choose",
+    "they are counted from 0, as `ip link show PF` does": VFS,
+    "{}: {} has another MAC ({}) and is taken when a host says that it delivers there; else `ip link set {} address {}`":
+        "selftests/host_address_test.cpp",
     "`systemctl start hitless-host`, or `hitless host run`": "tests/cli/test_host.py runs it by the second form",
     '`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands (delivery = \\"exec\\")':
         "BRIDGE is for people to choose; tests/host/bridge_delivery_test.cpp",

@@ -20,6 +20,8 @@ standby = "sby_far"
 primary = { port = "pri_far" }
 """
 
+VF = GUEST.replace('{ port = "pri_far" }', '{ pf = "pri_far", vf = 3 }')
+
 # A configuration, and what is said of it: the line and column, and words.
 MISTAKES = [
     ('[[guest]\n', "1:", ""),
@@ -33,7 +35,18 @@ MISTAKES = [
     (GUEST.replace("pri_far", "sby_far"), "5:11", "'primary' is the standby"),
     (GUEST + 'want = "both"\n', "6:8", "'want' cannot be 'both'; use primary, standby"),
     (GUEST + 'deadline_ms = 0\n', "6:15", "'deadline_ms' is out of range"),
-    (GUEST + 'delivery = "magic"\n', "6:12", "'delivery' cannot be 'magic'; use bridge, exec"),
+    (GUEST + 'delivery = "magic"\n', "6:12", "'delivery' cannot be 'magic'; use bridge, vf, exec"),
+    (GUEST + 'delivery = "vf"\n', "6:12", "'delivery' cannot be 'vf' where the primary is no VF; use bridge"),
+    (VF + 'delivery = "bridge"\n', "6:12", "'delivery' cannot be 'bridge' where the primary is a VF; use vf"),
+    (VF.replace(", vf = 3", ""), "5:11", "'primary' is neither a port nor a VF; write { port = "),
+    (VF.replace('pf = "pri_far", ', ""), "5:11", "'primary' is neither a port nor a VF"),
+    (VF.replace("vf = 3", 'vf = 3, port = "x"'), "5:11", "'primary' is neither a port nor a VF"),
+    (VF.replace("vf = 3", "vf = -1"), "5:34", "'vf' is no number of a VF; they are counted from 0"),
+    (VF.replace("vf = 3", "vf = 65536"), "5:34", "'vf' is no number of a VF"),
+    (VF.replace("vf = 3", 'vf = "3"'), "5:34", "'vf' is no whole number"),
+    (VF.replace("vf = 3", "vf = 3, fv = 3"), "5:", "unknown key 'fv'"),
+    (VF + VF.replace("web1", "web2").replace('02"', '03"').replace("sby_far", "tap2"), "7:8",
+     "the VF '3 of pri_far' is another guest's"),
     (GUEST + 'delivery = "exec"\n', "1:1", "needs the key 'move'"),
     (GUEST + 'read = ["cat"]\n', "6:8", "'read' is of the delivery exec"),
     (GUEST + GUEST, "7:8", "the name 'web1' is another guest's, at "),
@@ -404,6 +417,19 @@ class Check(HostCase):
         sh("ip link del sby_far")
         finds("there is no device sby_far")
 
+
+    def test_a_vf_of_a_nic_that_has_none(self):
+        self.write(VF)
+        says = ["deliver to the VF 3 of pri_far for web1: ", "pri_far has no VFs", "/device/sriov_numvfs"]
+        self.expect(2, "host", "check", "--config", self.config, says=["web1: ", *says])
+        self.daemon()
+        [guest] = self.guests(2)
+        self.assertEqual((guest["primary"], guest["vf"], guest["delivery"], guest["downlink"]),
+                         ("pri_far", 3, "vf", "standby"))
+        self.assertIn("pri_far has no VFs", guest["problems"][0])
+        self.expect(2, "host", "status", "web1", says="primary pri_far vf 3, by vf")
+        report = json.loads(self.expect(2, "host", "check", "-j", "--config", self.config).stdout)
+        self.assertEqual(report["physical_functions"], [])
 
     def test_commands_too(self):
         def guest(move, read):

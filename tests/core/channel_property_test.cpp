@@ -56,6 +56,13 @@ RC_GTEST_PROP(AnyConversation, KeepsTheOrderOfGiveAndTake, ()) {
     RC_ASSERT(world.early_unplugs == 0u);
 }
 
+/// For a NIC that filters for an address once a driver is there: never changed under that driver.
+RC_GTEST_PROP(AnyConversation, PreparesTheNicBeforeItIsPlugged, ()) {
+    ChannelWorld world = lived();
+    RC_ASSERT(world.unprepared_plugs == 0u);
+    RC_ASSERT(world.late_changes == 0u);
+}
+
 RC_GTEST_PROP(AnyConversation, WaitsForNoGuestLongerThanTheDeadline, ()) {
     ChannelWorld world = lived();
     RC_ASSERT(world.late_takes == 0u);

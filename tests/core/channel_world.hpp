@@ -121,6 +121,8 @@ class ChannelWorld {
     unsigned early_takes =
         0; ///< moved though the guest still sent by the primary, before the deadline
     unsigned early_unplugs = 0;
+    unsigned unprepared_plugs = 0; ///< the NIC was not told before
+    unsigned late_changes = 0;     ///< it was told otherwise while the device was in the guest
     unsigned lies_obeyed = 0;
     unsigned late_takes = 0; ///< the deadline is over and the downlink has not moved
     // What was sent.
@@ -279,6 +281,8 @@ class ChannelWorld {
             bool over = now_ >= host_->since() + deadline;
             if (actions.deliver) deliver(*actions.deliver, over);
             if (!wish_ && over && downlink_ != DataPath::standby) late_takes++;
+            if (actions.prepare) prepare(*actions.prepare);
+            if (actions.plug && !prepared_) unprepared_plugs++;
             if (actions.plug != device_ && (actions.plug || actions.unplug) && !plug_at_) {
                 // What was reset and has not spoken since has nothing to lose.
                 reset_told_ &= !host_->guest();
@@ -291,6 +295,11 @@ class ChannelWorld {
             host_again_ = actions.again.value_or(Instant::max());
             if (!actions.deliver) break;
         }
+    }
+
+    void prepare(bool wanted) {
+        if (prepared_ != wanted && device_) late_changes++;
+        prepared_ = wanted;
     }
 
     void deliver(DataPath to, bool over) {
@@ -320,7 +329,7 @@ class ChannelWorld {
     bool learnt_ = false;
     Instant host_again_ = Instant::max();
     std::optional<Instant> plug_at_;
-    bool plug_to_ = false;
+    bool plug_to_ = false, prepared_ = false;
     // The guest.
     std::unique_ptr<GuestChannel> guest_, snapshot_;
     unsigned boots_ = 0, snapshot_boots_ = 0;

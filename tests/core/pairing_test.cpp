@@ -293,6 +293,19 @@ TEST(CheckPair, ANicWithoutAMacTakesTheStandbys) {
     EXPECT_EQ(refused([&] { check_pair(standby, drawn); }, text), 0);
 }
 
+/// Until its host delivers there, a VF may have an address that stands in for the guest's.
+TEST(CheckPair, AHostMayHaveGivenItAnotherMac) {
+    std::string text;
+    const Link other = vf(3, "eth1", mac_b), changed = with_mac(other, mac_a, mac_b);
+    EXPECT_EQ(refused([&] { check_pair(standby, other, true); }, text), 0);
+    EXPECT_EQ(refused([&] { check_pair(standby, enslaved(other, 7, "bond"), true); }, text), EBUSY);
+    for (const char *by : {"slot:3", "driver:igbvf", "eth1", "mac,slot:3"})
+        EXPECT_TRUE(may_be_placeholder(Selector::parse(by), other)) << by;
+    for (const char *by : {"auto", "mac"})
+        EXPECT_FALSE(may_be_placeholder(Selector::parse(by), other)) << "chosen for its MAC";
+    EXPECT_FALSE(may_be_placeholder(Selector::parse("slot:3"), changed)) << "by hand";
+}
+
 TEST(CheckStandby, LeavesTheKernelsOwnFailoverAlone) {
     std::string text;
     Link taken = enslaved(standby, 9);

@@ -24,6 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         hitless::decode_qdisc(message);
         hitless::decode_address(message, hitless::Ifindex{1});
         hitless::decode_gateway(message);
+        hitless::decode_virtual_functions(message);
     }
     return 0;
 }

@@ -41,7 +41,9 @@ void release_primary(ManagedPair &managed, const Link &standby, bool better, con
 bool may_take(ManagedPair &managed, const Link &standby, const Link &primary, const Note &note) {
     std::string before = std::exchange(managed.refusal, "");
     try {
-        check_pair(standby, primary);
+        const bool other_mac = managed.host_link && managed.host_link->speaks() &&
+                               may_be_placeholder(selector_of(managed.pair.state()), primary);
+        check_pair(standby, primary, other_mac);
         check_own_traffic(managed.namespaces.rtnl(PairNetns::guest), standby, primary);
         return true;
     } catch (const Error &error) {

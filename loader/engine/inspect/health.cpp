@@ -31,7 +31,9 @@ void find_unfit(Problems &out, const PairStatus &status, const Link &master, con
         out.push_back({fmt::format("{} carries frames up to {}, and {} sends up to {}", nic.name,
                                    nic.mtu, master.name, master.mtu),
                        fmt::format("ip link set {} mtu {}", shell_quoted(nic.name), master.mtu)});
-    if (nic.mac != master.mac && !(primary && status.veto & HL_VETO(MAC)))
+    bool known = primary && (status.veto & (HL_VETO(MAC) | HL_VETO(HOST)) ||
+                             (status.host && status.host->downlink == DataPath::primary));
+    if (nic.mac != master.mac && !known)
         out.push_back(
             {fmt::format("{} has another MAC than {}: frames for it get lost there", nic.name,
                          master.name),

@@ -149,7 +149,7 @@ void exclude_failover_devices(const StateDir &dir, std::vector<Link> &links) {
 
 /// A primary named outright must be there and fit; one found by a rule may come later.
 const Link *find_primary(const Link &standby, const Selector &selector,
-                         const std::vector<Link> &links) {
+                         const std::vector<Link> &links, const Note &note) {
     if (selector.kind == HL_SELECT_IFNAME) {
         auto named = std::ranges::find(links, selector.arg, &Link::name);
         if (named == links.end())
@@ -164,8 +164,16 @@ const Link *find_primary(const Link &standby, const Selector &selector,
         throw Error(EINVAL, fmt::format("pair {}", standby.name), choice.why_not,
                     "choose one by name: --primary NAME");
     check_roles(standby, choice, links);
-    if (choice.primary) check_pair(standby, *choice.primary);
-    return choice.primary;
+    if (!choice.primary) return nullptr;
+    const bool may_come = may_be_placeholder(selector, *choice.primary);
+    check_pair(standby, *choice.primary, may_come);
+    if (!may_come || fits_by_mac(standby, *choice.primary)) return choice.primary;
+    if (note)
+        note(fmt::format("{}: {} has another MAC ({}) and is taken when a host says that it "
+                         "delivers there; else `ip link set {} address {}`",
+                         standby.name, choice.primary->name, choice.primary->mac.text(),
+                         shell_quoted(choice.primary->name), standby.mac.text()));
+    return nullptr;
 }
 
 bool in_doubt(const Pair &pair) {
@@ -301,7 +309,8 @@ NewPair create_in(StateDir &dir, const AttachRequest &request, Rtnl &rtnl) {
     exclude_failover_devices(dir, others);
     bool by_name =
         request.primary.kind == HL_SELECT_IFNAME; // and then check_free() says whose it is
-    const Link *primary = find_primary(standby, request.primary, by_name ? links : others);
+    const Link *primary =
+        find_primary(standby, request.primary, by_name ? links : others, request.note);
     if (primary) check_free(dir, *primary);
     if (primary) check_own_traffic(rtnl, standby, *primary);
     check_datapath(request, standby, primary);

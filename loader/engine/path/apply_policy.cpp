@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/path/apply_policy.hpp"
+#include "loader/core/pairing.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/kernel/netns/netns.hpp"
@@ -17,7 +18,9 @@ std::optional<Instant> apply_policy(Pair &pair, PairNamespaces &namespaces,
         seen.usable = primary.usable();
         seen.configured = state.primary_saved.valid;
         seen.mtu_fits = primary.mtu >= master.mtu;
-        seen.mac_matches = primary.mac == master.mac;
+        seen.mac_matches =
+            primary.mac == master.mac ||
+            (host && host->knows_address(pair) && may_be_placeholder(selector_of(state), primary));
         copy_text(state.primary_id.ifname, primary.name);
         copy_text(state.standby_id.ifname, members.standby->name);
         path_monitor.observe(pair, namespaces, members, seen);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/engine/path/host_link.hpp"
 #include "loader/core/error.hpp"
+#include "loader/core/pairing.hpp"
 #include "loader/core/siphash.hpp"
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
@@ -83,9 +84,10 @@ void HostLink::observe(const Pair &pair, const Members &members) {
     if (!primary) slot_ = 0;
     primary_ = primary;
     receives_ = primary && members.master && primary->usable() &&
-                primary->mac == members.master->mac && primary->mtu >= members.master->mtu &&
-                pair.state().primary_saved.valid && pair.resolved(HL_ROLE_PRIMARY) &&
-                pair.attached(HL_HOOK_INGRESS_PRIMARY);
+                (primary->mac == members.master->mac ||
+                 may_be_placeholder(selector_of(pair.state()), *primary)) &&
+                primary->mtu >= members.master->mtu && pair.state().primary_saved.valid &&
+                pair.resolved(HL_ROLE_PRIMARY) && pair.attached(HL_HOOK_INGRESS_PRIMARY);
     again_ = Instant{0};
 }
 
@@ -180,7 +182,7 @@ void HostLink::hear(hl_host &told, Instant now) {
 }
 
 /// For those who look at the pair; and as a line of the log where it is new.
-void HostLink::write_down(hl_host &told, Instant now) {
+bool HostLink::write_down(hl_host &told, Instant now) {
     const GuestStatement &said = channel_.said();
     told.able = said.able;
     told.primary = static_cast<uint8_t>(said.primary);
@@ -190,15 +192,23 @@ void HostLink::write_down(hl_host &told, Instant now) {
         told.lease_end_ns = stamp(now);
         news_ = "the host has fallen silent";
     }
-    if (!host) return;
+    if (!host) return false;
     told.lease_end_ns = stamp(*channel_.lease_end());
     auto want = static_cast<uint8_t>(host->want), downlink = static_cast<uint8_t>(host->downlink);
-    if (told.since_ns && told.want == want && told.downlink == downlink) return;
+    if (told.since_ns && told.want == want && told.downlink == downlink) return false;
+    const bool moved = told.downlink != downlink;
     told.want = want;
     told.downlink = downlink;
     told.since_ns = stamp(now);
     news_ = fmt::format("the host wants the {} and delivers by the {}", name(host->want),
                         name(host->downlink));
+    return moved;
+}
+
+bool HostLink::knows_address(const Pair &pair) const {
+    const hl_host &told = pair.state().host;
+    bool delivered = told.since_ns && told.downlink == HL_CHANNEL_PATH_PRIMARY;
+    return delivered || pair.view().veto() & HL_VETO(HOST);
 }
 
 bool HostLink::step(Pair &pair, PairNamespaces &namespaces) {
@@ -212,7 +222,7 @@ bool HostLink::step(Pair &pair, PairNamespaces &namespaces) {
         again = follow(pair, actions, at) && !changed;
         if (actions.send) told.sent += send(pair, *actions.send);
     }
-    write_down(told, at);
+    changed |= write_down(told, at);
     again_ = actions.again;
     if (channel_.host() && leaving_ && !leaving_->done)
         again_ = std::min(again_.value_or(at + look_gap), at + look_gap);

@@ -46,6 +46,11 @@ class HostLink {
     void observe(const Pair &, const Members &);
     /// Hears, writes the veto, answers. True when the veto word was changed, or a doubt is over.
     bool step(Pair &, PairNamespaces &);
+    /// The host delivers to the primary, by what it last said; or it does not, and its veto stands.
+    /// Until it does, a NIC's address may be a placeholder.
+    bool knows_address(const Pair &) const;
+    /// It speaks now.
+    bool speaks() const { return channel_.host() != nullptr; }
     /// The host fell silent while it delivered to the standby, and nothing has come by the primary
     /// since: it must not count as proved.
     bool doubts_primary() const { return doubt_.has_value(); }
@@ -70,7 +75,8 @@ class HostLink {
     bool drained(const Pair &, PairNamespaces &, Instant now);
     bool follow(Pair &, const GuestChannel::Actions &, Instant now);
     bool resolve_doubt(const Pair &, bool wanted);
-    void write_down(hl_host &, Instant now);
+    /// True when it delivers elsewhere than before.
+    bool write_down(hl_host &, Instant now);
 
     bool send(const Pair &, const ChannelMessage &) const;
 

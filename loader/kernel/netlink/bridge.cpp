@@ -24,14 +24,6 @@ Header *start(nlmsghdr *&request, char *buffer, int type, int flags) {
     return static_cast<Header *>(mnl_nlmsg_put_extra_header(request, sizeof(Header)));
 }
 
-template <typename T>
-std::optional<T> whole(const nlattr *attr) {
-    T out;
-    if (mnl_attr_get_payload_len(attr) < sizeof(T)) return std::nullopt;
-    memcpy(&out, mnl_attr_get_payload(attr), sizeof(T));
-    return out;
-}
-
 /// Those of one type.
 template <typename Visit>
 void nested(const nlattr *nest, uint16_t type, Visit visit) {

@@ -345,4 +345,38 @@ void decode_links(const char *data, size_t size, const std::function<void(const 
     }
 }
 
+namespace {
+
+/// One IFLA_VF_INFO; nothing without its number.
+std::optional<VirtualFunction> decode_one(const nlattr *info) {
+    std::optional<VirtualFunction> out;
+    uint16_t vlan = 0;
+    each_nested(info, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) == IFLA_VF_MAC)
+            if (auto told = whole<ifla_vf_mac>(attr)) {
+                out = VirtualFunction{.number = told->vf, .mac = {}, .vlan = 0};
+                std::copy_n(told->mac, out->mac.bytes.size(), out->mac.bytes.begin());
+            }
+        if (mnl_attr_get_type(attr) == IFLA_VF_VLAN)
+            if (auto told = whole<ifla_vf_vlan>(attr)) vlan = static_cast<uint16_t>(told->vlan);
+    });
+    if (out) out->vlan = vlan;
+    return out;
+}
+
+} // namespace
+
+std::vector<VirtualFunction> decode_virtual_functions(const nlmsghdr *message) {
+    std::vector<VirtualFunction> out;
+    if (message->nlmsg_type != RTM_NEWLINK || !header<ifinfomsg>(message)) return out;
+    each_of<ifinfomsg>(message, [&](const nlattr *attr) {
+        if (mnl_attr_get_type(attr) != IFLA_VFINFO_LIST) return;
+        each_nested(attr, [&](const nlattr *info) {
+            if (mnl_attr_get_type(info) != IFLA_VF_INFO) return;
+            if (std::optional<VirtualFunction> one = decode_one(info)) out.push_back(*one);
+        });
+    });
+    return out;
+}
+
 } // namespace hitless

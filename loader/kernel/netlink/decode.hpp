@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 struct nlmsghdr;
 
@@ -54,6 +55,16 @@ struct Qdisc {
 };
 /// An RTM_NEWQDISC message.
 std::optional<Qdisc> decode_qdisc(const nlmsghdr *);
+
+/// A virtual function (VF) of an SR-IOV NIC, as the driver of its physical function (PF) tells it.
+struct VirtualFunction {
+    uint32_t number = 0;
+    Mac mac;           ///< that the PF filters for; empty: the VF chooses
+    uint16_t vlan = 0; ///< that the PF puts its frames into; 0: none
+    bool operator==(const VirtualFunction &) const = default;
+};
+/// Those of an RTM_NEWLINK message that was asked for with them, in the driver's order.
+std::vector<VirtualFunction> decode_virtual_functions(const nlmsghdr *);
 
 /// What a datagram of the groups of links, of traffic control and of forwarding tells; `tc`: of the
 /// device whose qdiscs or filters changed, `Ifindex::none` where several share them; `forwarding`:

@@ -5,8 +5,10 @@
 
 #include "loader/core/types.hpp"
 
+#include <cstring>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
+#include <optional>
 
 namespace hitless {
 
@@ -37,6 +39,15 @@ template <typename T>
 const T *header(const nlmsghdr *message) {
     bool whole = message->nlmsg_len >= NLMSG_LENGTH(sizeof(T));
     return whole ? static_cast<const T *>(mnl_nlmsg_get_payload(message)) : nullptr;
+}
+
+/// What an attribute holds, as it is; nothing when it is too short for that.
+template <typename T>
+std::optional<T> whole(const nlattr *attr) {
+    T out;
+    if (mnl_attr_get_payload_len(attr) < sizeof(T)) return std::nullopt;
+    memcpy(&out, mnl_attr_get_payload(attr), sizeof(T));
+    return out;
 }
 
 /// A request about one link, without attributes.

@@ -18,6 +18,7 @@ WANTED = (
     ("failover_migration", {"peer": ("hitless",)}),
     ("host_monitor", {}),
     ("host_reset", {}),
+    ("vf_delivery", {}),
 )
 
 

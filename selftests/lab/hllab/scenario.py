@@ -116,9 +116,9 @@ class Trial:
     open: list[str] = field(default_factory=list)  # figures to reach one day, not reached today
 
     @contextlib.contextmanager
-    def flow(self, rate: int, silent: bool = False):
+    def flow(self, rate: int, silent: bool = False, **where):
         """Numbered frames both ways, or only to the guest, for the length of the block."""
-        with Traffic(self.guest, self.programs["hl-traffic"], rate, silent) as self.traffic:
+        with Traffic(self.guest, self.programs["hl-traffic"], rate, silent, **where) as self.traffic:
             yield
         self.traffic = None
 

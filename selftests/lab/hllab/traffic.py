@@ -50,16 +50,18 @@ class Traffic:
             ... the event ...
             up, down = traffic.since(mark)
 
-    A silent receiver is a guest that says nothing: only the far end sends.
+    A silent receiver is a guest that says nothing: only the far end sends. `inside`: words before the
+    command in the guest, which lead to whoever has the address `ip`.
     """
 
-    def __init__(self, guest: Machine, binary: Path, rate: int = 1000, silent: bool = False):
+    def __init__(self, guest: Machine, binary: Path, rate: int = 1000, silent: bool = False,
+                 inside: tuple[str, ...] = (), ip: str = network.GUEST_IP):
         common = ["flow", "--rate", str(rate)]
-        guest_end = ["--local", network.GUEST_IP, "--remote", network.FAR_IP]
-        far_end = ["--local", network.FAR_IP, "--remote", network.GUEST_IP]
+        guest_end = ["--local", ip, "--remote", network.FAR_IP]
+        far_end = ["--local", network.FAR_IP, "--remote", ip]
         self.silent = silent
         self._far = FarEnd([str(binary), *common, *far_end, *(["--send"] if silent else [])])
-        self._guest = guest.agent.start("hl-traffic", *common, *guest_end, *(["--recv"] if silent else []))
+        self._guest = guest.agent.start(*inside, "hl-traffic", *common, *guest_end, *(["--recv"] if silent else []))
 
     def __enter__(self) -> "Traffic":
         deadline = time.monotonic() + 20
