@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <linux/capability.h>
+#include <map>
 #include <set>
 #include <unistd.h>
 
