@@ -9,7 +9,7 @@ static __always_inline enum hl_counter sent_by(enum hl_role role) {
 	return role == HL_ROLE_PRIMARY ? HL_COUNT_TX_PRIMARY : HL_COUNT_TX_STANDBY;
 }
 
-/* Where the failover device has left its namespace, the NICs' ifindexes are those of other devices. */
+/* In a namespace to which the failover device was moved, the NICs' ifindexes may be other devices'. */
 static __always_inline int ends_in_own_netns(enum hl_role beside, enum hl_liveness by) {
 #ifdef HL_BOTH_ENDS_HERE
 	if (!port_in_own_netns(HL_PORT_INNER, beside, by)) return 0;
@@ -17,7 +17,7 @@ static __always_inline int ends_in_own_netns(enum hl_role beside, enum hl_livene
 	return port_in_own_netns(HL_PORT_MASTER, beside, by);
 }
 
-/* A standby that is not the master may be gone, and its ifindex that of another device. */
+/* A standby that is not the master may be gone, and its ifindex be another device's. */
 static __always_inline int outward(struct __sk_buff *skb, enum hl_liveness by) {
 	struct path path = choose_path(by);
 

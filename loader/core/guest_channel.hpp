@@ -16,10 +16,10 @@
 //   heard, call step() again at once if the veto was changed, else at actions.again.
 //
 // What the caller must do:
-// - It hears frames on the standby's own NIC only, before they reach a bridge or a failover
+// - Hear frames on the standby's own NIC only, before they reach a bridge or a failover
 //   device. What comes in by the primary is never given to hear().
-// - The veto is a level: what the word should have as long as nobody overrules the host. It
-//   changes the word only where the level changes, so that `hitless switch primary` holds until
+// - The veto is a level: what the word should have as long as nobody overrules the host.
+//   Change the word only where the level changes, so that `hitless switch primary` holds until
 //   the host says something new.
 // - Input::drained is true when nothing that the guest sent is queued in the primary, or the
 //   deadline for that is over. It is asked for only while Input::vetoed.

@@ -181,7 +181,7 @@ Instant Prover::unasked(const Probing &how) const {
     return how.interval.count() ? how.timeout : milliseconds(0);
 }
 
-/// The time between two rounds without an answer: the more there were, the longer.
+/// The time between two rounds without an answer: the longer there was none, the longer.
 Instant Prover::vain_pace(const Context &context, const Proving &phase) const {
     Instant least = refuted_ ? least_rest : (phase.against ? 5 : 1) * context.how.interval;
     return std::clamp<Instant>((context.now - phase.since) / 8, least, most_rest);

@@ -20,7 +20,7 @@ class Figures(NetCase):
         bare, full = in_turns(RUNS, self.cost("--version"), self.cost(*args))
         end = time.monotonic() + PATIENCE
         while least(full, "waits") > least(bare, "waits") and time.monotonic() < end:
-            full += in_turns(1, self.cost(*args))[0]  # whoever else has the rtnl lock lets go of it one day
+            full += in_turns(1, self.cost(*args))[0]  # while another process has the rtnl lock, every run waits
         figure(" ".join(args), [cost.ms for cost in full])
         figure("a bare start of the program", [cost.ms for cost in bare])
         self.assertLessEqual(least(full, "cpu"), MOST * least(bare, "cpu"))
