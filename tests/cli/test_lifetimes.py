@@ -163,7 +163,7 @@ class Lifetimes(NetCase):
         process = self.controller()
         sh(f"umount -l {self.state}/bpf")
         self.expect(1, "attach", "sby", "--primary", "pri",
-                    says=["attach sby: programs of a pair are on it",
+                    says=["attach sby: programs of hitless run on it",
                           f"the controller holds it: `kill {process.pid}`, and it is gone"])
         self.end(process)
         self.expect(0, "attach", "sby", "--primary", "pri")
