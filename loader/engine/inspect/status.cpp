@@ -216,7 +216,7 @@ std::vector<PairStatus> status(std::vector<UnreadablePair> *unreadable) {
         }
     }
     for (const UnrecordedPair &pair : pairs_without_record(dir, rtnl)) {
-        if (unreadable) unreadable->push_back(record_is_gone(pair));
+        if (unreadable) unreadable->push_back({pair.name(), pair.name(), record_is_gone(pair)});
         if (!first) first = record_is_gone(pair);
     }
     if (first && out.empty() && !unreadable) throw *first;
