@@ -57,6 +57,7 @@ CALLS = {
     "enter_netns": "- setns(2): calls act in the namespace of the thread",
     "Poller::Poller": "- epoll of the control socket's own descriptors",
     "Poller::add": "- the same",
+    "Poller::add_for_writing": "- the same",
     "Poller::remove": "- the same",
     "Poller::take": "- the same",
     "Timer::Timer": "- when metrics are written next",
