@@ -22,8 +22,6 @@ extern char **environ;
 namespace hitless::selftest {
 namespace {
 
-constexpr auto guest_name = "web1";
-
 Fd connect_to_host() {
     Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
@@ -142,23 +140,27 @@ void HostBed::start_host() {
         throw Error(ETIMEDOUT, "start the host's daemon", "it does not answer", "");
 }
 
-bool HostBed::wish(bool give) const {
+void HostBed::describe(const std::string &guest) const {
+    std::ofstream(config_, std::ios::app) << guest;
+}
+
+bool HostBed::wish(bool give, const std::string &guest) const {
     Json reply;
     return until([&] { // it takes so many a second
-               reply = ask_host(give ? "Give" : "Take", {{"guest", guest_name}});
+               reply = ask_host(give ? "Give" : "Take", {{"guest", guest}});
                return !reply.is_object() || reply.value("error", "") != "io.hitless.Host.TooMany";
            }) &&
            reply.is_object() && !reply.contains("error");
 }
 
-Json HostBed::guest() const {
-    const Json reply = ask_host("Status", {{"guest", guest_name}});
+Json HostBed::guest(const std::string &guest) const {
+    const Json reply = ask_host("Status", {{"guest", guest}});
     return reply.is_object() && reply.contains("parameters") ? reply["parameters"]["guests"][0]
                                                              : Json();
 }
 
-bool HostBed::settled(bool give) const {
-    const Json guest = this->guest();
+bool HostBed::settled(bool give, const std::string &name) const {
+    const Json guest = this->guest(name);
     return guest.is_object() && guest["want"] == (give ? "primary" : "standby") &&
            guest["as_wished"] == true && guest["guest"].is_object() &&
            guest["guest"]["primary"] == (give ? "in-use" : "left");

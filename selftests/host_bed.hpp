@@ -46,12 +46,17 @@ class HostBed {
     HostDaemon &host() { return *host_; }
     void stop_host() { host_.reset(); }
 
-    bool wish(bool give) const; ///< false when it was not taken
-    Json guest() const;         ///< as `host status` tells
-    bool settled(bool give) const;
+    /// One more that the daemon serves, by a table of its configuration; before start_host().
+    void describe(const std::string &guest) const;
+
+    static constexpr auto guest_name = "web1";
+    /// False when it was not taken.
+    bool wish(bool give, const std::string &guest = guest_name) const;
+    Json guest(const std::string &guest = guest_name) const; ///< as `host status` tells
+    bool settled(bool give, const std::string &guest = guest_name) const;
     /// `host give` or `take --wait`, without a process.
-    bool carry_out(bool give) const {
-        return wish(give) && until([&] { return settled(give); });
+    bool carry_out(bool give, const std::string &guest = guest_name) const {
+        return wish(give, guest) && until([&] { return settled(give, guest); });
     }
     /// The guest hears and says nothing from now on: its controller stands still.
     void mute(bool on);

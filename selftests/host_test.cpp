@@ -3,9 +3,12 @@
 // The hypervisor's half under traffic: gives and takes lose nothing, whoever dies or is silent.
 #include "selftests/figure.hpp"
 #include "selftests/host_bed.hpp"
+#include "selftests/programs.hpp"
 #include "selftests/steps.hpp"
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 namespace hitless::selftest {
 namespace {
@@ -29,6 +32,7 @@ class HostTest : public testing::TestWithParam<Guest> {
     }
     HostBed &bed() { return *bed_; }
     Testbed &net() { return bed_->pair().bed(); }
+    void give_and_take(unsigned rounds);
     /// The wrong order, by hand.
     void deliver_to(const char *port) {
         spawn({"bridge", "-n", net().switch_ns().name(), "fdb", "replace", Testbed::mac, "dev",
@@ -55,9 +59,7 @@ class HostTest : public testing::TestWithParam<Guest> {
     std::unique_ptr<HostBed> bed_;
 };
 
-TEST_P(HostTest, GivesAndTakesLoseNothing) {
-    const unsigned rounds =
-        getenv("HITLESS_SELFTEST_MOVES") ? atoi(getenv("HITLESS_SELFTEST_MOVES")) / 2 : 100;
+void HostTest::give_and_take(unsigned rounds) {
     bed().start_host();
     ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
     Traffic traffic(net());
@@ -93,6 +95,18 @@ TEST_P(HostTest, GivesAndTakesLoseNothing) {
     fmt::print("  {} frames came by the primary after {} takes\n", by_the_primary, rounds);
     EXPECT_LT(by_the_primary, rounds) << "no more than somebody's broadcast";
     figures_of_events();
+}
+
+TEST_P(HostTest, GivesAndTakesLoseNothing) {
+    const char *moves = getenv("HITLESS_SELFTEST_MOVES");
+    give_and_take(moves ? atoi(moves) / 2 : 100);
+}
+
+/// The other models, where the guest's NICs are out of sight or the standby has become the pair's.
+class HostModel : public HostTest {};
+
+TEST_P(HostModel, GivesAndTakesLoseNothing) {
+    give_and_take(20);
 }
 
 /// The control: the same moves in the other order.
@@ -133,10 +147,11 @@ TEST_P(HostTest, ASilentGuestIsLeftAtTheDeadline) {
     ASSERT_TRUE(until([&] { return bed().settled(false); }));
 }
 
-/// What the host says is lost on its way out of the tap, behind our own program.
-TEST_P(HostTest, AThirdOfTheHostsWordsLostItIsReachedAllTheSame) {
+/// Lost on the tap: what the host says behind our own program, what the guest says before it.
+TEST_P(HostTest, AThirdOfTheMessagesEachWayLostItIsReachedAllTheSame) {
     bed().start_host();
     ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+    Traffic traffic(net());
     const auto sent = [&] { return bed().guest()["counters"]["sent"].get<std::uint64_t>(); };
     constexpr unsigned moves = 20;
     const auto move_often = [&] {
@@ -146,11 +161,21 @@ TEST_P(HostTest, AThirdOfTheHostsWordsLostItIsReachedAllTheSame) {
         return sent() - before;
     };
     const std::uint64_t whole = move_often();
-    net().standby().lose(Direction::rx, 30);
+    const Fd loser = tc_loser(HL_CHANNEL_ETHERTYPE, 30, "loser");
+    const std::string &tap = net().standby().port();
+    const Netns &host = net().switch_ns();
+    const Fd down = attach_tcx(host, tap, TcxSide::egress, loser.get()),
+             up = attach_tcx(host, tap, TcxSide::ingress, loser.get(), TcxOrder::first);
+    ASSERT_TRUE(loser && down && up) << strerror(errno);
+    const Marks from = traffic.mark();
     const std::uint64_t lossy = move_often();
-    fmt::print("  messages of the host for {} moves: {}, and {} with 30 % lost\n", moves, whole,
-               lossy);
+    ASSERT_TRUE(traffic.pass(500));
+    const Both got = traffic.since(from);
+    fmt::print("  messages of the host for {} moves: {}, and {} with 30 % lost each way\n", moves,
+               whole, lossy);
     EXPECT_GT(lossy, whole) << "some were said again";
+    traffic.report("30 % of the messages lost each way", got);
+    expect_nothing_lost("30 % of the messages lost each way", got);
 }
 
 INSTANTIATE_TEST_SUITE_P(Guest, HostTest,
@@ -162,6 +187,59 @@ INSTANTIATE_TEST_SUITE_P(Guest, HostTest,
                                                {"--datapath", "xdp", "--checksums-complete",
                                                 "--hold-down", "20"}}),
                          [](const auto &guest) { return std::string(guest.param.name); });
+
+INSTANTIATE_TEST_SUITE_P(Guest, HostModel,
+                         testing::Values(Guest{"hiddenTap", {NicKind::tap, HL_MODEL_HIDDEN}},
+                                         Guest{"oneVeth", {NicKind::veth, HL_MODEL_ONE}}),
+                         [](const auto &guest) { return std::string(guest.param.name); });
+
+/// Each speaks by its own standby: what is wished of one pair moves the guest's other one not at
+/// all.
+TEST(HostTwoPairs, OfOneGuestAreGivenAndTakenEachForItself) {
+    HL_NEEDS_KERNEL(6, 6, "tcx");
+    constexpr auto other = "web2", mac = "52:54:00:77:00:12";
+    HostBed bed(NicKind::veth, true);
+    Pair &pair = bed.pair();
+    const std::string &guest = pair.guest().name(), &host = pair.bed().switch_ns().name();
+    for (const std::string nic : {"standby2", "primary2"}) {
+        spawn({"ip", "-n", host, "link", "add", "sw-" + nic, "type", "veth", "peer", "name", nic,
+               "address", mac, "netns", guest});
+        spawn({"ip", "-n", host, "link", "set", "sw-" + nic, "master", "br0", "up"});
+        spawn({"ip", "-n", guest, "link", "set", nic, "up"});
+    }
+    bed.describe(fmt::format("[[guest]]\nname = \"{}\"\nmac = \"{}\"\nstandby = \"sw-standby2\"\n"
+                             "primary = {{ port = \"sw-primary2\" }}\n",
+                             other, mac));
+    const Outcome made = pair.cli({"attach", "standby2", "--primary", "mac", "--hold-down", "20"});
+    ASSERT_EQ(made.code, 0) << made.shown();
+    const auto of_other = [&] {
+        return Json::parse(pair.cli({"status", "standby2", "-j"}).out)["pairs"][0];
+    };
+    bed.start_host();
+    for (const char *name : {HostBed::guest_name, other})
+        ASSERT_TRUE(bed.carry_out(true, name)) << bed.guest(name).dump();
+    Traffic traffic(pair.bed());
+    const auto flips = pair.status()["flips"];
+    const Marks from = traffic.mark();
+    for (int i = 0; i < 10; i++) {
+        ASSERT_TRUE(bed.carry_out(i % 2 != 0, other)) << bed.guest(other).dump();
+        EXPECT_EQ(of_other()["active"], i % 2 ? "primary" : "standby");
+        EXPECT_EQ(pair.active(), "primary");
+        EXPECT_TRUE(bed.settled(true));
+    }
+    EXPECT_EQ(pair.status()["flips"], flips);
+    const auto flips_of_other = of_other()["flips"];
+    for (const bool give : {false, true}) {
+        ASSERT_TRUE(bed.carry_out(give)) << bed.guest().dump();
+        ASSERT_TRUE(traffic.pass(500));
+        EXPECT_EQ(pair.active(), give ? "primary" : "standby");
+        EXPECT_EQ(of_other()["active"], "primary");
+    }
+    EXPECT_EQ(of_other()["flips"], flips_of_other);
+    const Both got = traffic.since(from);
+    traffic.report("two pairs, moved in turn", got);
+    expect_nothing_lost("two pairs, moved in turn", got);
+}
 
 /// As many system calls as a give and a take make are counted, and one of the two who carry it out
 /// dies at each (or, here, at a share of them; HITLESS_SELFTEST_EVERY_CALL=1 is thorough).

@@ -53,6 +53,21 @@ Fd tc_program_for(std::uint16_t ethertype, int verdict, const std::string &name)
         name);
 }
 
+Fd tc_loser(std::uint16_t ethertype, int percent, const std::string &name) {
+    return load_tc(
+        {{BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, BPF_REG_1, offsetof(__sk_buff, protocol), 0},
+         set_result(tcx_next),
+         {BPF_JMP | BPF_JNE | BPF_K, BPF_REG_2, 0, 6, __builtin_bswap16(ethertype)},
+         {BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_prandom_u32},
+         {BPF_ALU64 | BPF_MOD | BPF_K, BPF_REG_0, 0, 0, 100},
+         {BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_0, 0, 0},
+         set_result(tcx_drop),
+         {BPF_JMP | BPF_JLT | BPF_K, BPF_REG_2, 0, 1, percent},
+         set_result(tcx_next),
+         leave},
+        name);
+}
+
 Fd tc_index_writer(const std::string &name) {
     return load_tc(
         {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, 7},

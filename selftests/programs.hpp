@@ -23,6 +23,8 @@ enum class TcxOrder : std::uint32_t { last = 0, first = 1u << 3 };
 Fd tc_program(int verdict, std::uint16_t port = 0, const std::string &name = "others");
 /// The same of frames of one EtherType alone.
 Fd tc_program_for(std::uint16_t ethertype, int verdict, const std::string &name);
+/// One that drops this part of the frames of one EtherType, chosen at random, and of no other.
+Fd tc_loser(std::uint16_t ethertype, int percent, const std::string &name);
 /// One that passes every frame on, with a mark of its own in tc_index.
 Fd tc_index_writer(const std::string &name);
 /// The link is the program's owner; nothing, and errno, where the kernel refuses.

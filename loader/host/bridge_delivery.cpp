@@ -18,6 +18,8 @@ namespace {
 /// What a guest has besides its own address: each costs a message in a move, and the daemon serves
 /// others.
 constexpr size_t most_addresses = 256, most_groups = 256;
+/// An entry for each is read once a second, too.
+constexpr size_t most_vlans = 256;
 
 class BridgeDelivery : public Delivery {
   public:
@@ -107,6 +109,13 @@ class BridgeDelivery : public Delivery {
             throw Error(EINVAL, fmt::format("deliver to {}", spec_.name),
                         fmt::format("{} is in no VLAN of its bridge", spec_.standby),
                         fmt::format("`bridge vlan add dev {} vid VLAN`", spec_.standby));
+        if (out.vlans.size() > most_vlans)
+            throw Error(E2BIG, fmt::format("deliver to {}", spec_.name),
+                        fmt::format("{} is in {} VLANs of its bridge, and each needs an entry",
+                                    spec_.standby, out.vlans.size()),
+                        fmt::format("leave it those that its guest uses, {} at most: `bridge vlan "
+                                    "del dev {} vid FIRST-LAST`",
+                                    most_vlans, spec_.standby));
         return out;
     }
 

@@ -20,6 +20,9 @@
 namespace hitless {
 namespace {
 
+constexpr uint32_t loopback = 1; // every network namespace has it
+constexpr auto no_tcx = "this kernel has no tcx", newer_kernel = "boot Linux 6.6 or later";
+
 enum Wake : uint64_t { wake_messages, wake_links, wake_timer, wake_commands };
 
 /// Our pins, on the bpffs that pairs have, too. What is left of namespaces that are gone is
@@ -220,7 +223,11 @@ struct Host::Impl {
     }
 };
 
-Host::Host(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Host::Host(Options options) {
+    if (!has_tcx(loopback)) // before anything is made
+        throw Error(EOPNOTSUPP, "keep the guests of this network namespace", no_tcx, newer_kernel);
+    impl_ = std::make_unique<Impl>(std::move(options));
+}
 Host::~Host() = default;
 
 int Host::fd() const {
@@ -253,8 +260,7 @@ std::string what_host_lacks() {
     if (!has_capability(CAP_NET_ADMIN) || !has_capability(CAP_BPF) || !has_capability(CAP_NET_RAW))
         throw Error(EPERM, "look at this host",
                     "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW");
-    constexpr uint32_t loopback = 1; // every network namespace has it
-    return has_tcx(loopback) ? "" : "this kernel has no tcx; boot Linux 6.6 or later";
+    return has_tcx(loopback) ? "" : fmt::format("{}; {}", no_tcx, newer_kernel);
 }
 
 bool host_runs_here() {

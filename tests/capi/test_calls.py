@@ -13,7 +13,7 @@ import time
 import unittest
 
 import abi
-from bed import HITLESS, Case, NetCase, sh, wait_until
+from bed import HITLESS, MAC, Case, NetCase, sh, wait_until
 
 
 def process_state():
@@ -142,6 +142,40 @@ class Calls(NetCase):
         veto = pair.veto[0]
         self.assertEqual((veto.meaning, veto.actor), (b"an operator chose the standby", b"operator"))
         self.assertLess(time.clock_gettime_ns(time.CLOCK_BOOTTIME) - veto.since_ns, 60e9)
+
+    def test_the_host_s_word_is_what_the_command_says(self):
+        """A hypervisor's daemon at the other ends of the same cables."""
+        sh("ip link add br0 type bridge && ip link set br0 up && "
+           "for port in sby_far pri_far; do ip link set $port master br0; done")
+        config = f"{self.state}/host.toml"
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(f'[[guest]]\nname = "web1"\nmac = "{MAC}"\nstandby = "sby_far"\n'
+                       'primary = { port = "pri_far" }\n')
+        self.must("attach", c.byref(abi.attach(b"sby")))
+        self.controller()
+        daemon = subprocess.Popen([HITLESS, "host", "run", "--config", config], env=self.env,
+                                  stdout=subprocess.DEVNULL)
+        self.addCleanup(self.end, daemon)
+
+        def by_both():
+            """It speaks once a second, and may between the two questions."""
+            (pair,) = self.lib.each(abi.Pair, "status", b"sby")
+            if not pair.host:
+                return None
+            host = pair.host.contents
+            (told,) = self.status(0, 2)
+            return told["host"] and {
+                "speaks": bool(host.speaks), "able": bool(host.able), "slot": host.slot, "heard": host.heard,
+                "ignored": host.ignored, "sent": host.sent,
+                **{name: getattr(host, name).decode() for name in ("want", "downlink", "told")}} == told["host"] and host
+
+        for verb, path, said in (("give", b"primary", b"in-use"), ("take", b"standby", b"left")):
+            wait_until(lambda: self.hitless("host", verb, "web1", "--wait", "--timeout", "30").returncode == 0,
+                       f"the daemon answers, {verb}")
+            host = wait_until(by_both, "both say the same")
+            self.assertEqual((host.speaks, host.want, host.downlink, host.told), (1, path, path, said))
+            self.assertGreater(host.heard, 0)
+            self.assertGreater(host.sent, 0)
 
     def test_flips_say_what_the_command_says(self):
         self.must("attach", c.byref(abi.attach(b"sby")))

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from bed import HITLESS, Case, NetCase, sh, wait_until
+from bed import HITLESS, MAC, Case, NetCase, sh, wait_until
 from varlink import Client
 
 GUEST = """[[guest]]
@@ -394,6 +394,48 @@ class Daemon(HostCase):
             self.end(self.daemon())
             return not left(self.state)
         wait_until(begin_and_end, "the lock is gone with its namespace")
+
+
+class WithItsGuest(HostCase):
+    """The daemon and the guest's controller in one namespace, each at its end of the cables."""
+
+    def setUp(self):
+        super().setUp()
+        self.write(GUEST.replace("52:54:00:77:01:02", MAC))
+        self.attach("--hold-down", "20")
+        self.controller()
+        self.daemon()
+
+    def told(self):
+        [pair] = self.status(0, 2)
+        return pair["host"]
+
+    def metric(self, name, **labels):
+        text = self.expect(0, "metrics").stdout
+        wanted = ",".join(f'{key}="{value}"' for key, value in {"pair": "sby", **labels}.items())
+        [value] = re.findall(rf"(?m)^{name}\{{[^}}]*{re.escape(wanted)}\}} (\d+)$", text)
+        return int(value)
+
+    def test_what_the_host_does_is_told_in_the_guest(self):
+        for verb, path, said in (("give", "primary", "in-use"), ("take", "standby", "left"),
+                                 ("give", "primary", "in-use")):
+            self.expect(0, "host", verb, "web1", "--wait", "--timeout", "30")
+            told = self.told()
+            self.assertEqual({key: told[key] for key in ("speaks", "want", "downlink", "able", "told")},
+                             {"speaks": True, "want": path, "downlink": path, "able": True, "told": said})
+            [guest] = self.guests(0)
+            self.assertEqual(guest["guest"], {key: told[of] for key, of in
+                                              (("able", "able"), ("primary", "told"), ("slot", "slot"))})
+            self.assertEqual(self.metric("hitless_channel_host_speaks"), 1)
+            for other in ("standby", "primary"):
+                for name in ("hitless_channel_wanted", "hitless_channel_downlink"):
+                    self.assertEqual(self.metric(name, path=other), int(other == path), f"{name} {other}")
+            self.assertGreater(self.metric("hitless_channel_messages_total", fate="heard"), 0)
+            flip = json.loads(self.expect(0, "events", "-j").stdout.splitlines()[-1])
+            self.assertEqual((flip["to"], flip["actor"]), (path, "controller"), flip)
+            self.assertEqual(flip["reason"], ["host"], flip)
+            self.expect(0, "explain", "sby", says=f"The host wants the {path}")
+        self.assertEqual(self.status()[0]["veto"], [])
 
 
 class Check(HostCase):

@@ -150,6 +150,13 @@ TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
     EXPECT_EQ(refused.path, DataPath::standby);
     EXPECT_NE(refused.problem.find("bridge vlan add dev vf1 vid 30"), std::string::npos)
         << refused.problem;
+    // A trunk to everywhere would cost other guests their time.
+    sh("bridge vlan add dev tap1 vid 2-4094");
+    EXPECT_NE(look().problem.find("is in 4094 VLANs of its bridge"), std::string::npos)
+        << look().problem;
+    EXPECT_EQ(look().path, DataPath::unknown);
+    sh("bridge vlan del dev tap1 vid 257-4094");
+    EXPECT_EQ(look().path, DataPath::standby);
 }
 
 /// What holds for a guest at its tap holds for it by its primary, or the primary is not given.

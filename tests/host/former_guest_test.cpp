@@ -5,7 +5,9 @@
 #include "tests/host/host_case.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 namespace hitless::test {
 namespace {
@@ -25,8 +27,12 @@ class FormerGuest : public HostCase {
             if (dir.path().filename().string().starts_with("host-"))
                 std::filesystem::remove_all(dir.path());
     }
-    static std::string frame_to(const std::string &mac) {
-        return mac + "020000000009" + "88b6" + std::string(100, '0');
+    /// A bridge set as badly as it can be.
+    static void forward_everything() {
+        sh("ip link set br0 type bridge group_fwd_mask 65528");
+        for (const char *port : {"tap1", "uplink"})
+            testbed::run(
+                {"ip", "link", "set", port, "type", "bridge_slave", "group_fwd_mask", "65528"});
     }
     static std::string frame_from(const std::string &mac) {
         return "020000000009" + mac + "88b6" + std::string(100, '0');
@@ -83,10 +89,7 @@ TEST_F(FormerGuest, LeavesNothingToWhoComesWhileNoDaemonRuns) {
 
 /// It goes on speaking for the length of its lease.
 TEST_F(FormerGuest, IsHeardByNobodyElseWhenItIsNamedNoMore) {
-    sh("ip link set br0 type bridge group_fwd_mask 65528");
-    for (const char *port : {"tap1", "uplink"})
-        testbed::run(
-            {"ip", "link", "set", port, "type", "bridge_slave", "group_fwd_mask", "65528"});
+    forward_everything();
     auto lan = on(far(), "lan", HL_CHANNEL_ETHERTYPE);
     start();
     guest_->primary = GuestPrimary::ready;
@@ -98,6 +101,76 @@ TEST_F(FormerGuest, IsHeardByNobodyElseWhenItIsNamedNoMore) {
     guest_.reset();
     sh("ip link del tap1");
     EXPECT_TRUE(pump([&] { return programs() == 0; })) << "with the tap the programs go";
+}
+
+/// Daemons and descriptions come and go, and taps are renamed: the programs are replaced in place,
+/// so that at no moment a frame of the channel gets out of its own wire.
+TEST_F(FormerGuest, IsHeardByNobodyElseWhileDaemonsComeAndGo) {
+    forward_everything();
+    auto lan = on(far(), "lan", HL_CHANNEL_ETHERTYPE);
+    auto wire = on(guest1(), "standby");
+    wire.bypass_tc();
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    std::atomic<unsigned> sent{0};
+    std::jthread speaks([&, frame = guest_->last_said](const std::stop_token &stop) {
+        for (; !stop.stop_requested(); std::this_thread::sleep_for(100us)) {
+            wire.send(frame);
+            sent++;
+        }
+    });
+    for (int i = 0; i < 3; i++) {
+        host_.reset();
+        start();
+        host_->reconfigure({});
+        host_->reconfigure({spec_});
+        sh("ip link set tap1 name else1 && ip link set else1 name tap1");
+        const unsigned before = sent;
+        ASSERT_TRUE(pump([&] { return status().tap && sent > before + 20; }));
+    }
+    speaks.request_stop();
+    speaks.join();
+    EXPECT_EQ(waiting(lan, 300ms), 0u) << "of " << sent;
+}
+
+/// Taken, gone to another machine and back: what is kept meanwhile is what was wished, whichever
+/// daemon is asked, and frames go where the guest is.
+TEST_F(FormerGuest, WhoRanElsewhereComesBackToWhatIsWished) {
+    start();
+    guest_->primary = GuestPrimary::ready;
+    ASSERT_TRUE(pump([&] { return given(); }));
+    host_->wish("web1", false);
+    ASSERT_TRUE(pump([&] { return taken() && !status().held; }));
+    guest_->silent = true;
+    auto elsewhere = on(guest2(), "standby");
+    auto absent = [&] {
+        return pump([&] {
+            elsewhere.send(testbed::from_hex(frame_from(guest_mac)));
+            return status().phase == HostChannel::Phase::absent;
+        });
+    };
+    auto led_elsewhere = [&] {
+        auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
+        return entry && entry->port == link("tap2").index && !entry->sticky;
+    };
+    for (bool give : {false, true}) {
+        if (give) host_->wish("web1", true);
+        for (int daemon = 0; daemon < 2; daemon++) {
+            ASSERT_TRUE(absent()) << give << daemon;
+            EXPECT_EQ(status().give, give) << daemon;
+            EXPECT_EQ(status().as_wished(), !give) << daemon;
+            EXPECT_FALSE(status().overdue) << "it has said that it left";
+            EXPECT_TRUE(led_elsewhere()) << give << daemon;
+            host_.reset();
+            start();
+        }
+    }
+    guest_->silent = false;
+    on(guest1(), "standby")
+        .send(testbed::from_hex(frame_from(guest_mac))); // as it announces itself
+    ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
+    EXPECT_EQ(early_, 0u);
 }
 
 TEST_F(FormerGuest, ProgramsThatSomebodyTookAwayComeBack) {

@@ -18,6 +18,8 @@ WANTED = (
     ("failover_migration", {"peer": ("hitless",)}),
     ("host_monitor", {}),
     ("host_reset", {}),
+    ("host_port", {}),
+    ("host_kernel", {}),
     ("vf_delivery", {}),
 )
 
