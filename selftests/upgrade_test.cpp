@@ -155,26 +155,6 @@ TEST_P(UpgradeTwins, ATableThatForgetsLetsBothThrough) {
     EXPECT_GT(got.duplicated, got.frames / 2) << got.frames;
 }
 
-/// What dpkg runs when it has put the new command in place of the old one, with the new command in
-/// its place. The rest of a package's life is for distro/.
-TEST_P(Upgrade, ThePackageDoesIt) {
-    attach_older();
-    move_addresses();
-    Flows flows(bed(), way().with.kind);
-    const std::string sbin = PrivateState::dir() + "/sbin";
-    std::filesystem::create_directory(sbin);
-    std::filesystem::copy_file(hitless_binary(), sbin + "/hitless",
-                               std::filesystem::copy_options::overwrite_existing);
-    const Outcome o =
-        run({"nsenter", "--net=/run/netns/" + bed().guest().name(), "unshare", "-m", "sh", "-ec",
-             fmt::format("mount --bind {} /usr/sbin; exec sh {} configure 0.1.0", sbin,
-                         HITLESS_POSTINST)});
-    EXPECT_EQ(o.code, 0) << o.shown();
-    EXPECT_EQ(o.out, "standby: taken over from ABI 6\n") << o.shown();
-    flows.expect_exactly_once("the package's upgrade");
-    expect_ours();
-}
-
 /// What libxdp or the kernel does not tell is not taken for nothing: the old program would go on.
 TEST_P(UpgradeXdp, RefusedWhereItCannotBeRead) {
     attach_older();
