@@ -73,6 +73,26 @@ TEST_P(UpgradeChecked, WithoutARight) {
     EXPECT_GT(refused_, 2U);
 }
 
+/// From far too few to enough: both say no until both say yes.
+TEST_P(UpgradeChecked, WithFewDescriptors) {
+    make_older();
+    Flows flows(bed(), way().with.kind);
+    unsigned refused = 0;
+    for (unsigned limit = 12;; limit += 13) {
+        ASSERT_LT(limit, 200U);
+        SCOPED_TRACE(fmt::format("{} descriptors", limit));
+        const std::vector<std::string> few{"prlimit", fmt::format("--nofile={}:1024", limit)};
+        const Outcome asked = with(few, {"upgrade", "--check"}), done = with(few, {"upgrade"});
+        EXPECT_EQ(asked.code, done.code) << asked.shown() << done.shown();
+        if (done.code == 0) break;
+        expect_older(before_);
+        refused++;
+    }
+    EXPECT_GT(refused, 2U);
+    flows.expect_exactly_once(fmt::format("refused {} times, then done", refused));
+    expect_ours();
+}
+
 /// The kernel does not take the new programs, or has no memory for their maps.
 TEST_P(UpgradeChecked, WhatTheKernelRefuses) {
     if (!can_refuse) GTEST_SKIP() << "not on this machine";
