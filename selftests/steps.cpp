@@ -40,10 +40,10 @@ std::string name_of(const Call &call) {
         default: return "";
         }
 #ifdef SYS_mkdir
-    case SYS_mkdir:
+    case SYS_mkdir: return "mkdir";
     case SYS_unlink:
-    case SYS_rmdir:
-    case SYS_rename: return call.number == SYS_mkdir ? "mkdir" : "remove or rename";
+    case SYS_rmdir: return "remove";
+    case SYS_rename: return "rename";
 #endif
     case SYS_mkdirat: return "mkdir";
     case SYS_unlinkat: return "remove";
@@ -68,9 +68,6 @@ std::string path_of(pid_t pid, const Call &call) {
 std::string refusable(const Call &call) {
     if (call.number == SYS_bpf && call.arguments[0] == BPF_PROG_LOAD) return "program";
     if (call.number == SYS_bpf && call.arguments[0] == BPF_MAP_CREATE) return "map";
-#ifdef SYS_rename
-    if (call.number == SYS_rename) return "rename";
-#endif
     const std::string name = name_of(call);
     return name.starts_with("remove") || name == "link detach" ? "" : name;
 }
@@ -176,6 +173,27 @@ std::string end_before(const Stop &at) {
     return at.step;
 }
 
+/// And lets it go on to its end.
+Refusal refuse_at(Stop at, int error, const Fd &err) {
+    const std::string step = at.step;
+    const bool from_then_on = step == "program" || step == "map";
+    const auto alike = [&](const Call &call) { return refusable(call) == step ? step : ""; };
+    while (!at.step.empty()) {
+        refuse(at.pid, error);
+        if (from_then_on) {
+            at = stop_before(at.pid, "", 1, alike);
+            continue;
+        }
+        ptrace(PTRACE_DETACH, at.pid, nullptr, 0);
+        waitpid(at.pid, &at.state, 0);
+        break;
+    }
+    std::string said(4096, '\0');
+    const ssize_t size = pread(err.get(), said.data(), said.size(), 0);
+    said.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return {step, WIFEXITED(at.state) ? WEXITSTATUS(at.state) : -1, said};
+}
+
 bool maps_a_record(const Call &call) {
     return call.number == SYS_mmap && call.arguments[1] == sizeof(hl_pair) &&
            call.arguments[2] == (PROT_READ | PROT_WRITE) && call.arguments[3] == MAP_SHARED;
@@ -261,24 +279,13 @@ const bool can_refuse = false;
 Refusal refuse_step(const std::vector<std::string> &command, const std::string &from, unsigned n,
                     int error) {
     const Fd err(memfd_create("stderr", MFD_CLOEXEC));
-    Stop at = stop_before(start_traced(command, err.get()), from, n, refusable);
-    const std::string step = at.step;
-    const bool from_then_on = step == "program" || step == "map";
-    const auto alike = [&](const Call &call) { return refusable(call) == step ? step : ""; };
-    while (!at.step.empty()) {
-        refuse(at.pid, error);
-        if (from_then_on) {
-            at = stop_before(at.pid, "", 1, alike);
-            continue;
-        }
-        ptrace(PTRACE_DETACH, at.pid, nullptr, 0);
-        waitpid(at.pid, &at.state, 0);
-        break;
-    }
-    std::string said(4096, '\0');
-    const ssize_t size = pread(err.get(), said.data(), said.size(), 0);
-    said.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-    return {step, WIFEXITED(at.state) ? WEXITSTATUS(at.state) : -1, said};
+    return refuse_at(stop_before(start_traced(command, err.get()), from, n, refusable), error, err);
+}
+
+Refusal refuse_first(const std::vector<std::string> &command, const std::string &step, int error) {
+    const Fd err(memfd_create("stderr", MFD_CLOEXEC));
+    const auto named = [&](const Call &call) { return refusable(call) == step ? step : ""; };
+    return refuse_at(stop_before(start_traced(command, err.get()), "", 1, named), error, err);
 }
 
 } // namespace hitless::selftest

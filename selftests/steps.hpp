@@ -32,6 +32,8 @@ struct Refusal {
 };
 Refusal refuse_step(const std::vector<std::string> &command, const std::string &from, unsigned n,
                     int error);
+/// The same from the first step of that name on, wherever that is: "program", "map".
+Refusal refuse_first(const std::vector<std::string> &command, const std::string &step, int error);
 extern const bool can_refuse;
 
 /// Lets a child go on until the `calls`th time from now on that it enters or leaves a system call,

@@ -3,6 +3,7 @@
 // Who else is there while a pair is taken over, and what may be lacking
 // (docs/adr/0011-upgrade-in-place.md).
 #include "loader/kernel/fd.hpp"
+#include "maps/hitless_abi.h"
 #include "selftests/programs.hpp"
 #include "selftests/steps.hpp"
 #include "selftests/upgrading.hpp"
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <sys/mman.h>
 #include <sys/mount.h>
 
 namespace hitless::selftest {
@@ -21,6 +23,26 @@ namespace {
 
 class UpgradeBeside : public Upgrading {};
 class UpgradeShort : public Upgrading {};
+
+class UpgradeFlooded : public Upgrading {
+  protected:
+    /// Ours, whose takeover is half way.
+    static void believe_there_are_no_strays() {
+        for (const std::filesystem::path &pin : pins()) {
+            if (pin.filename() != "pair" ||
+                !pin.parent_path().filename().string().starts_with("up"))
+                continue;
+            const Fd map(bpf_obj_get(pin.c_str()));
+            void *at =
+                mmap(nullptr, sizeof(hl_pair), PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
+            ASSERT_NE(at, MAP_FAILED);
+            auto *ours = static_cast<hl_pair *>(at);
+            EXPECT_EQ(ours->standby.stray, HL_STRAY_ASSUMED);
+            ours->primary.stray = ours->standby.stray = 0;
+            munmap(at, sizeof(hl_pair));
+        }
+    }
+};
 
 class UpgradeHalfWay : public Upgrading {
   protected:
@@ -72,6 +94,24 @@ TEST_P(UpgradeHalfWay, TheOlderOneSteers) {
     EXPECT_EQ(pair().cli({"upgrade"}).code, 0);
     flows.expect_exactly_once("taken over");
     expect_ours();
+}
+
+/// The control of the floods that UpgradeDies has: where the new program on the path's NIC is not
+/// told that strays may come by the other, whose program is the older one, both copies come.
+TEST_P(UpgradeFlooded, UndoubtedComesTwice) {
+    attach_older();
+    Flows flows(bed(), way().with.kind);
+    flows.flood();
+    ASSERT_EQ(die_before(newer_command({"upgrade"}), "upgrade-", "link update", 2), "link update");
+    forget_strays();
+    flows.expect_exactly_once("one NIC with the older program");
+    believe_there_are_no_strays();
+    EXPECT_TRUE(flows.pass(2000));
+    const Tally got = flows.unicast_down();
+    EXPECT_GT(got.duplicated, got.frames / 2) << got.frames;
+    EXPECT_EQ(pair().cli({"attach", "nobody"}).code, 1);
+    flows.settle();
+    flows.expect_exactly_once("undone");
 }
 
 /// As a newer version leaves them that was killed half way: another program stands in each link of
@@ -299,6 +339,8 @@ TEST_P(UpgradeShort, OfDescriptors) {
 INSTANTIATE_TEST_SUITE_P(
     Way, UpgradeHalfWay,
     testing::ValuesIn(upgrade_ways_named({"two_veth", "three", "hidden", "one"})), name_of_way);
+INSTANTIATE_TEST_SUITE_P(Way, UpgradeFlooded, testing::ValuesIn(upgrade_ways_named({"two_veth"})),
+                         name_of_way);
 INSTANTIATE_TEST_SUITE_P(Way, UpgradeShort,
                          testing::ValuesIn(upgrade_ways_named({"two_veth", "two_clsact", "three"})),
                          name_of_way);

@@ -14,6 +14,11 @@
 namespace hitless::selftest {
 namespace {
 
+/// Not only what CI has time for.
+bool every_order() {
+    return getenv("HITLESS_SELFTEST_EVERY_ORDER");
+}
+
 class UpgradeDies : public Upgrading {
   protected:
     /// What is set before it, and with it what it saves, is set once.
@@ -59,11 +64,6 @@ class UpgradeDies : public Upgrading {
         make_older();
         flows.settle();
     }
-    /// Longer than programs remember a stray.
-    static void forget_strays() {
-        until([] { return false; }, 1200ms);
-    }
-
     /// Before the steps `first`, `first` + `every` ... of a takeover. Returns how often, by kinds.
     std::map<std::string, unsigned> die(Flows &flows, unsigned first, unsigned every) {
         std::map<std::string, unsigned> died;
@@ -92,6 +92,35 @@ class UpgradeDies : public Upgrading {
 };
 
 class UpgradeDiesAtSome : public UpgradeDies {};
+
+/// Where the takeover was killed before.
+struct Left {
+    const char *step; ///< the last before the exchange, or the first after it
+    bool ours;        ///< what is in force then
+};
+
+class UpgradeRecovers : public UpgradeDies {
+  protected:
+    static constexpr Left undone{"rename", false}, finished{"remove", true};
+    /// Whoever ends an interrupted takeover is killed at its step n, and the next one ends it all
+    /// the same. Returns that step; "" when it had ended before.
+    std::string die_again(const Left &left, unsigned n, Flows &flows) {
+        flows.mark();
+        EXPECT_EQ(die_before(newer_command({"upgrade"}), "upgrade-", left.step, 1), left.step);
+        const std::string step = die_before(newer_command({"attach", "nobody"}), "", n);
+        SCOPED_TRACE(fmt::format("step {}, {}, of ending it before {}", n, step, left.step));
+        EXPECT_TRUE(flows.pass(200));
+        EXPECT_EQ(pair().cli({"attach", "nobody"}).code, 1);
+        flows.expect_exactly_once(fmt::format("killed before step {}, {}", n, step));
+        EXPECT_EQ(is_ours(), left.ours);
+        if (left.ours)
+            expect_ours();
+        else
+            expect_older(before_);
+        if (left.ours) back_to_the_older(flows, step);
+        return step;
+    }
+};
 
 class UpgradeRefused : public UpgradeDies {
   protected:
@@ -151,12 +180,29 @@ TEST_P(UpgradeDies, AtEachStep) {
 
 /// Of the orders that take minutes, each some of the steps; and each others than its neighbours.
 TEST_P(UpgradeDiesAtSome, Steps) {
-    const unsigned every = 16, first = 1 + GetParam().with.model % every;
+    const unsigned every = 16, by_filter = way().place == Place::clsact ? every - 1 : 0;
+    const unsigned first = 1 + (way().with.model + by_filter) % every;
     make_older();
     Flows flows(bed(), way().with.kind);
     std::map<std::string, unsigned> died = die(flows, first, every);
     fmt::print("  died before {}\n", fmt::join(died, ", "));
     EXPECT_GT(died.size(), 1U);
+}
+
+TEST_P(UpgradeRecovers, AlsoWhereThatIsKilled) {
+    make_older();
+    Flows flows(bed(), way().with.kind);
+    const unsigned every = every_order() ? 1 : 11;
+    for (const Left &left : {undone, finished}) {
+        std::map<std::string, unsigned> died;
+        for (unsigned n = 1; !HasFailure(); n += every) {
+            const std::string step = die_again(left, n, flows);
+            if (step.empty()) break;
+            died[step]++;
+        }
+        EXPECT_GE(died["remove"], 1U);
+        fmt::print("  before {}: died again before {}\n", left.step, fmt::join(died, ", "));
+    }
 }
 
 /// The kernel refuses one step: no room, no memory, a program that its verifier does not take.
@@ -182,19 +228,22 @@ TEST_P(UpgradeRefused, AtEachStep) {
                not_taken["program"]);
 }
 
-/// Each order of steps takes minutes, so the others than the first are for whoever changes one.
-/// Where a kernel has libxdp's dispatcher, it has the most of them.
+/// Each order of steps takes a minute or more, so all the steps of the others than the first are
+/// for whoever changes one. Where a kernel has libxdp's dispatcher, it has the most of them.
 std::vector<Way> orders(std::set<std::string> first, const std::set<std::string> &others) {
-    if (getenv("HITLESS_SELFTEST_EVERY_ORDER")) first.insert(others.begin(), others.end());
+    if (every_order()) first.insert(others.begin(), others.end());
     return upgrade_ways_named(first);
 }
+const std::set<std::string> some{"two_tap", "two_clsact", "two_gate", "three",
+                                 "hidden",  "one",        "xdp"};
+const std::set<std::string> few{"two_clsact", "three", "hidden", "one", "xdp_alone"};
 INSTANTIATE_TEST_SUITE_P(Way, UpgradeDies,
-                         testing::ValuesIn(orders({"two_veth", "two_clsact"},
-                                                  {"two_gate", "three", "hidden", "one", "xdp"})),
+                         testing::ValuesIn(every_order() ? upgrade_ways()
+                                                         : upgrade_ways_named({"two_veth"})),
                          name_of_way);
-INSTANTIATE_TEST_SUITE_P(Way, UpgradeDiesAtSome,
-                         testing::ValuesIn(upgrade_ways_named({"two_gate", "three", "hidden", "one",
-                                                               "xdp"})),
+INSTANTIATE_TEST_SUITE_P(Way, UpgradeDiesAtSome, testing::ValuesIn(upgrade_ways_named(some)),
+                         name_of_way);
+INSTANTIATE_TEST_SUITE_P(Way, UpgradeRecovers, testing::ValuesIn(orders({"two_veth"}, few)),
                          name_of_way);
 INSTANTIATE_TEST_SUITE_P(Way, UpgradeRefused,
                          testing::ValuesIn(orders({"two_veth"}, {"two_clsact", "xdp"})),

@@ -19,6 +19,7 @@ class UpgradeXdp : public Upgrading {};
 class UpgradeTwins : public Upgrading {};
 class UpgradePart : public Upgrading {};
 class UpgradeHidden : public Upgrading {};
+class UpgradeOnStandby : public Upgrading {};
 
 TEST_P(Upgrade, LosesNoFrameAndNoSetting) {
     const std::string before = snapshot();
@@ -131,6 +132,46 @@ TEST_P(Upgrade, TheOlderOneIsRefusedByOurs) {
     expect_ours();
 }
 
+/// The path is the standby, because somebody chose it.
+TEST_P(UpgradeOnStandby, StaysThere) {
+    attach_older();
+    move_addresses();
+    ASSERT_EQ(older({"switch", "standby", "standby"}).code, 0);
+    Flows flows(bed(), way().with.kind);
+    const Outcome o = pair().cli({"upgrade"});
+    ASSERT_EQ(o.code, 0) << o.shown();
+    flows.expect_exactly_once("upgrade by the standby");
+    EXPECT_EQ(pair().active(), "standby");
+    EXPECT_EQ(pair().veto(), std::set<std::string>{"operator"});
+    ASSERT_EQ(pair().cli({"switch", "standby", "auto"}).code, 0);
+    flows.expect_exactly_once("taken back");
+    expect_ours();
+}
+
+/// There is no primary, and the hooks that it had are gone with it.
+TEST_P(UpgradeOnStandby, WithoutAPrimary) {
+    attach_older();
+    move_addresses();
+    const bool hides = pair().model_row().nics == PairNetns::hidden;
+    bed().primary().may_hide([netns = hides ? private_netns() : ""] { return netns; });
+    bed().primary().remove();
+    ASSERT_TRUE(until([&] { return older_status()["active"] == "standby"; }));
+    Flows flows(bed(), way().with.kind);
+    const Outcome could = pair().cli({"upgrade", "--check"});
+    EXPECT_EQ(could.code, 0) << could.shown();
+    const Outcome o = pair().cli({"upgrade"});
+    ASSERT_EQ(o.code, 0) << o.shown();
+    EXPECT_EQ(o.err, "");
+    flows.expect_exactly_once("upgrade without a primary");
+    EXPECT_EQ(pair().active(), "standby");
+    EXPECT_FALSE(upgrade_is_left());
+    bed().primary().add();
+    pair().start_controller();
+    EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
+    flows.expect_exactly_once("a primary came");
+    expect_ours();
+}
+
 /// The control of every "exactly once" here: each broadcast does come twice, and the table of twins
 /// is what keeps the second copy away. Where it forgets between two copies, both are delivered.
 TEST_P(UpgradeTwins, ATableThatForgetsLetsBothThrough) {
@@ -153,26 +194,6 @@ TEST_P(UpgradeTwins, ATableThatForgetsLetsBothThrough) {
     done = true;
     forgetful.join();
     EXPECT_GT(got.duplicated, got.frames / 2) << got.frames;
-}
-
-/// What dpkg runs when it has put the new command in place of the old one, with the new command in
-/// its place. The rest of a package's life is for distro/.
-TEST_P(Upgrade, ThePackageDoesIt) {
-    attach_older();
-    move_addresses();
-    Flows flows(bed(), way().with.kind);
-    const std::string sbin = PrivateState::dir() + "/sbin";
-    std::filesystem::create_directory(sbin);
-    std::filesystem::copy_file(hitless_binary(), sbin + "/hitless",
-                               std::filesystem::copy_options::overwrite_existing);
-    const Outcome o =
-        run({"nsenter", "--net=/run/netns/" + bed().guest().name(), "unshare", "-m", "sh", "-ec",
-             fmt::format("mount --bind {} /usr/sbin; exec sh {} configure 0.1.0", sbin,
-                         HITLESS_POSTINST)});
-    EXPECT_EQ(o.code, 0) << o.shown();
-    EXPECT_EQ(o.out, "standby: taken over from ABI 6\n") << o.shown();
-    flows.expect_exactly_once("the package's upgrade");
-    expect_ours();
 }
 
 /// What libxdp or the kernel does not tell is not taken for nothing: the old program would go on.
@@ -237,6 +258,10 @@ TEST_P(UpgradeHidden, AnotherPairTakesNoDeviceOfTheOlderOne) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Way, Upgrade, testing::ValuesIn(upgrade_ways()), name_of_way);
+INSTANTIATE_TEST_SUITE_P(Way, UpgradeOnStandby,
+                         testing::ValuesIn(upgrade_ways_named({"two_tap", "two_clsact", "three",
+                                                               "one", "xdp_alone"})),
+                         name_of_way);
 INSTANTIATE_TEST_SUITE_P(Way, UpgradeXdp, testing::ValuesIn(upgrade_ways_by_xdp()), name_of_way);
 INSTANTIATE_TEST_SUITE_P(Way, UpgradeTwins, testing::ValuesIn(upgrade_ways_named({"two_tap"})),
                          name_of_way);

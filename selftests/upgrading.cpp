@@ -82,6 +82,10 @@ std::vector<Way> upgrade_ways_named(const std::set<std::string> &names) {
     return all;
 }
 
+void forget_strays() {
+    until([] { return false; }, 1200ms);
+}
+
 Flows::Flows(Testbed &bed, NicKind kind)
     : bed_(bed), traffic_(bed), up_(bed.guest(), bed.far(), broadcasts(1)),
       down_(bed.far(), bed.guest(), broadcasts(2)), excuses_late_(kind == NicKind::tap) {
@@ -151,6 +155,10 @@ void Flows::measure_alone(unsigned frames) {
 
 Tally Flows::broadcasts_down() const {
     return down_.since(down_from_, default_patience);
+}
+
+Tally Flows::unicast_down() const {
+    return traffic_.since(from_).down;
 }
 
 void Flows::expect_exactly_once(const std::string &event) {

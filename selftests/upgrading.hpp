@@ -31,6 +31,9 @@ std::vector<Way> upgrade_ways();
 std::vector<Way> upgrade_ways_by_xdp();
 std::vector<Way> upgrade_ways_named(const std::set<std::string> &names);
 
+/// Longer than programs remember a stray.
+void forget_strays();
+
 /// Numbered frames of every kind, both ways.
 class Flows {
   public:
@@ -45,6 +48,7 @@ class Flows {
     /// The control: what comes twice, and late, while nothing happens to the pair.
     void measure_alone(unsigned frames);
     Tally broadcasts_down() const; ///< since the mark
+    Tally unicast_down() const;    ///< the same
     void expect_exactly_once(const std::string &event);
 
   private:

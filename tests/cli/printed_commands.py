@@ -22,7 +22,7 @@ MENDED = {
     "`hitless switch {} {}`", "`ip link set {} address {}`", "`ip link set {} up`, then {} takes it back",
     "`ip link set {} mtu {}`: {} refuses to carry longer frames", "`kill {}` ends it without touching the pairs",
     "`ulimit -n 1024` raises the limit", "a controller (`hitless run`; none runs now)", "ethtool -K {} gro on",
-    "hitless convert {} --model {} --gap", "hitless detach --all", "hitless detach {}", "hitless run",
+    "hitless convert {} --model {} --gap", "hitless detach {}", "hitless run",
     "{}bpftool net attach {} id {} dev {}", ", or `hitless convert {} --model {} --gap{}`",
     "`tc qdisc del dev {} {}`, and make them on the device that takes its place; or use the model two",
     "bpftool prog pin id {0} /sys/fs/bpf/xdp-{0} && ip link set {1} xdpdrv off && "

@@ -475,6 +475,27 @@ class Remedies(NetCase):
             self.expect(3, "status")
             self.assertIn("192.0.2.2/24", sh("ip addr show dev sby"))
 
+    def test_a_filter_without_its_record(self):
+        """Its pins are gone one by one, or with the file system that they were in. A pair beside it stays."""
+        sh(f"ip link add oth address 02:00:00:00:00:0a type veth peer name oth_far && "
+           f"ip link add odd address 02:00:00:00:00:0a type veth peer name odd_far && "
+           "for i in oth oth_far odd odd_far; do ip link set $i up; done")
+        for lose, living in ((f"rm -r {self.state}/bpf/", True), (f"umount -l {self.state}/bpf #", False)):
+            self.filtered("sby")
+            self.attach()
+            (name,) = self.pins()
+            if living:
+                self.expect(0, "attach", "oth", "--primary", "mac")
+            sh(lose + name)
+            self.mends("hitless detach {}", "sby")
+            filters = sh("tc filter show dev sby egress; tc filter show dev sby ingress")
+            self.assertNotIn("hl_", filters)
+            self.assertIn("pref", filters, "somebody else's is there still")
+            if living:
+                self.assertTrue(self.status()[0]["healthy"])
+                self.expect(0, "detach", "oth")
+            sh("tc qdisc del dev sby clsact")
+
     def test_another_version(self):
         """Strange, or of the version before and with a part missing: nobody else knows more of it."""
         for spoil in (lambda: self.set_word(MAGIC, 0x12345678), self.spoil_an_older_one):

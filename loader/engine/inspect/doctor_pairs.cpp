@@ -135,7 +135,7 @@ void examine_leftovers(Findings &out) {
         std::optional<Link> link = rtnl.link(Ifindex{filter.ifindex});
         if (link)
             out.push_back(degraded(link->name, "a filter of ours is left, whose pair has no record",
-                                   "hitless detach --all"));
+                                   fmt::format("hitless detach {}", shell_quoted(link->name))));
     }
 }
 

@@ -158,11 +158,17 @@ std::string finish(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     return remark;
 }
 
+/// What a takeover and a check of it look at first, in this order: so the two say the same.
+void try_hooks(const Pair &former, Rtnl &rtnl) {
+    refuse_unreachable(former, rtnl);
+    each_hook(former.state(), rtnl, takeover_order(former.state()),
+              [&](hl_hook_id hook) { former.try_to_follow(hook); });
+}
+
 /// Up to the step after which ours is the pair.
 void publish_follower(StateDir &dir, Rtnl &rtnl, const Pair &former, const std::string &name) {
-    refuse_unreachable(former, rtnl);
+    try_hooks(former, rtnl);
     const std::vector<HookRow> order = takeover_order(former.state());
-    each_hook(former.state(), rtnl, order, [&](hl_hook_id hook) { former.try_to_follow(hook); });
     former.check_room();
     Pair ours = Pair::follow(former, dir.make_upgrade(name));
     ours.doubt_unicast(true);
@@ -229,10 +235,8 @@ std::string take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
 void check_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     try {
         Pair former = Pair::open_former(dir.path(name));
-        refuse_unreachable(former, rtnl);
+        try_hooks(former, rtnl);
         Pair::try_to_follow(former);
-        each_hook(former.state(), rtnl, takeover_order(former.state()),
-                  [&](hl_hook_id hook) { former.try_to_follow(hook); });
     } catch (const Error &error) {
         throw refusal(error, name, error.what());
     }

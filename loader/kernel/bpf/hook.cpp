@@ -228,6 +228,8 @@ void replace_program(const hl_hook &hook, Direction direction, int program_fd,
             if (error == -ENOENT || error == -EINVAL || error == -ENODEV) return;
             throw Error(-error, action);
         }
+        // Nothing is asked of the kernel that it might refuse, where nothing was changed.
+        if (opts.prog_id == program_id(program_fd)) return;
         opts = clsact_opts(direction);
         opts.prog_fd = program_fd;
         opts.flags = BPF_TC_F_REPLACE;
