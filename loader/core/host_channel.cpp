@@ -113,7 +113,7 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
     bool able = said && said->able;
     bool given = input.downlink == DataPath::primary && !input.learnt;
     bool elsewhere = input.elsewhere && !has_primary();
-    if (able && ready(now)) {
+    if (able && ready(now) && !input.dead) {
         voided_ = false;
         phase_ = given ? Phase::given : Phase::readying;
         bool pauses = phase_ == Phase::readying && now < given_again_;
@@ -127,9 +127,10 @@ std::optional<DataPath> HostChannel::give(const Input &input, Instant now, Actio
     // What boots after a reset may be without hitless: no primary until the guest says "able".
     actions.unplug =
         voided_ && !able && input.plugged.value_or(false) && input.downlink == DataPath::standby;
-    // Found on the primary, or given to a guest that has not answered since: left as it is.
-    bool lost = said && (!able || said->primary == GuestPrimary::none ||
-                         said->primary == GuestPrimary::present);
+    // Found on the primary, or given to a guest that has not answered since: left as it is, unless
+    // nothing gets through there, whatever the guest says or does not say.
+    bool lost = input.dead || (said && (!able || said->primary == GuestPrimary::none ||
+                                        said->primary == GuestPrimary::present));
     if (input.downlink == DataPath::primary && !lost && !voided_) {
         if (given) phase_ = Phase::given;
         return std::nullopt;
@@ -163,8 +164,9 @@ std::optional<DataPath> HostChannel::take(const Input &input, Instant now, Actio
     }
     if (input.downlink != DataPath::standby || (!left && !over)) {
         phase_ = Phase::leaving;
-        if (!left && !over && !reset) return std::nullopt;
-        overdue_ |= !left && !reset;
+        // What does not get through there is not worth waiting for the guest's word.
+        if (!left && !over && !reset && !input.dead) return std::nullopt;
+        overdue_ |= over && !left && !reset;
         return DataPath::standby;
     }
     Instant lingered = *standby_since_ + settings_.linger;

@@ -35,6 +35,8 @@ class HostChannel {
         bool elsewhere = false;      ///< the kernel heard it last where neither of its paths is
         bool learnt = false; ///< it delivers to the primary since it heard the guest there, and not
                              ///< because it was told to: that may be refused
+        bool dead = false;   ///< nothing gets through the primary's port: it is down, or has no
+                             ///< carrier
     };
     struct Actions {
         std::optional<DataPath>

@@ -18,8 +18,6 @@ namespace {
 /// What a guest has besides its own address: each costs a message in a move, and the daemon serves
 /// others.
 constexpr size_t most_addresses = 256, most_groups = 256;
-/// An entry for each is read once a second, too.
-constexpr size_t most_vlans = 256;
 
 class BridgeDelivery : public Delivery {
   public:
@@ -27,7 +25,9 @@ class BridgeDelivery : public Delivery {
 
     void look(Instant) override {
         try {
-            state_ = read(places());
+            Places at = places();
+            renew(at);
+            state_ = read(at);
         } catch (const Error &error) {
             state_ = {.problem = error.what()};
         }
@@ -38,6 +38,7 @@ class BridgeDelivery : public Delivery {
         try {
             Places at = places();
             if (to == DataPath::primary) check(at);
+            led_ = to == DataPath::primary;
             move(at, to);
         } catch (const Error &error) {
             failure = error.what();
@@ -53,6 +54,7 @@ class BridgeDelivery : public Delivery {
     /// As if the bridge had learnt them: they age, and move to where the guest is heard; or static
     /// ones, as somebody else had made them. Asks each port for itself: either may be gone.
     void release() override {
+        led_ = false;
         try {
             for (const std::string &port : {spec_.standby, spec_.primary})
                 if (std::optional<Link> link = rtnl_.link(port)) release(link->index);
@@ -63,6 +65,7 @@ class BridgeDelivery : public Delivery {
     }
 
     void forget() override {
+        led_ = false;
         try {
             for (const std::string &port : {spec_.standby, spec_.primary})
                 if (std::optional<Link> link = rtnl_.link(port)) forget(link->index);
@@ -87,6 +90,7 @@ class BridgeDelivery : public Delivery {
     struct Places {
         Ifindex bridge, standby, primary; ///< primary: none where it is not there
         std::vector<uint16_t> vlans;
+        bool dead = false; ///< the primary's port
     };
 
     Places places() {
@@ -102,20 +106,16 @@ class BridgeDelivery : public Delivery {
         Places out{standby->master,
                    standby->index,
                    primary && primary->master == standby->master ? primary->index : Ifindex::none,
-                   {}};
+                   {},
+                   false};
+        // A PF's port may be without a carrier while its VFs reach each other.
+        out.dead = number(out.primary) && !spec_.vf && !primary->usable();
         out.vlans = vlan_filtering(rtnl_, out.bridge) ? port_vlans(rtnl_, out.standby)
                                                       : std::vector<uint16_t>{0};
         if (out.vlans.empty())
             throw Error(EINVAL, fmt::format("deliver to {}", spec_.name),
                         fmt::format("{} is in no VLAN of its bridge", spec_.standby),
                         fmt::format("`bridge vlan add dev {} vid VLAN`", spec_.standby));
-        if (out.vlans.size() > most_vlans)
-            throw Error(E2BIG, fmt::format("deliver to {}", spec_.name),
-                        fmt::format("{} is in {} VLANs of its bridge, and each needs an entry",
-                                    spec_.standby, out.vlans.size()),
-                        fmt::format("leave it those that its guest uses, {} at most: `bridge vlan "
-                                    "del dev {} vid FIRST-LAST`",
-                                    most_vlans, spec_.standby));
         return out;
     }
 
@@ -218,9 +218,28 @@ class BridgeDelivery : public Delivery {
         entries.resize(most);
     }
 
-    void put_all(const std::vector<uint16_t> &vlans, Ifindex target) {
-        for (uint16_t vlan : vlans)
-            put({spec_.mac, vlan, target, true, true});
+    void put_all(const Places &at, Ifindex target) {
+        const bool may_end = target == at.primary && may_flood(at);
+        for (uint16_t vlan : at.vlans)
+            put({spec_.mac, vlan, target, !may_end || others_.contains(vlan), true});
+    }
+
+    /// Frames that no entry leads reach the guest by its tap. Then the entry to the primary need
+    /// not be static: the kernel removes it when the primary's port loses its carrier, whether or
+    /// not a daemon runs.
+    bool may_flood(const Places &at) {
+        const PortFlags tap = port_flags(rtnl_, at.standby);
+        return !spec_.vf && tap.learning && tap.flood;
+    }
+
+    /// What is not static ages while the guest is quiet, and goes with a flush: it is made again,
+    /// as long as its port carries frames. What cannot be made is seen by who reads.
+    void renew(const Places &at) {
+        if (!led_ || at.dead || !number(at.primary)) return;
+        for (uint16_t vlan : at.vlans)
+            if (!fdb_entry(rtnl_, at.bridge, spec_.mac, vlan))
+                put_fdb_entry(rtnl_, {spec_.mac, vlan, at.primary,
+                                      !may_flood(at) || others_.contains(vlan), true});
     }
 
     void move(const Places &at, DataPath to) {
@@ -228,14 +247,14 @@ class BridgeDelivery : public Delivery {
                 source = to == DataPath::primary ? at.standby : at.primary;
         left_behind_.clear();
         remember_others(at);
-        if (spec_.vf) return put_all(at.vlans, target); // the PF's port leads to others, too
+        if (spec_.vf) return put_all(at, target); // the PF's port leads to others, too
         // Groups first and away last: for a moment both ports get them, and the guest drops twins.
         std::vector<MdbEntry> groups =
             number(source) ? mdb_entries(rtnl_, at.bridge, source) : std::vector<MdbEntry>{};
         cap(groups, most_groups, "groups");
         for (const MdbEntry &group : groups)
             change_mdb_entry(rtnl_, at.bridge, group.at(target), true);
-        put_all(at.vlans, target);
+        put_all(at, target);
         // What the guest has besides may live elsewhere tomorrow: as it was, never sticky by us.
         std::vector<FdbEntry> others =
             number(source) ? fdb_entries(rtnl_, source) : std::vector<FdbEntry>{};
@@ -251,29 +270,32 @@ class BridgeDelivery : public Delivery {
 
     State read(const Places &at) {
         size_t primary = 0, held = 0;
-        State elsewhere{.elsewhere = true};
+        State elsewhere{.elsewhere = true, .dead = at.dead};
         for (uint16_t vlan : at.vlans) {
             std::optional<FdbEntry> entry = fdb_entry(rtnl_, at.bridge, spec_.mac, vlan);
             if (!entry) continue; // to all ports, so to the standby too
-            held += entry->fixed && entry->sticky;
+            held += entry->sticky;
             bool there = number(at.primary) && entry->port == at.primary;
             primary += there;
             if (there || entry->port == at.standby) continue;
             std::optional<Link> port = rtnl_.link(entry->port);
-            elsewhere.elsewhere &= !entry->fixed;
+            elsewhere.elsewhere &= !entry->fixed && !entry->sticky;
             elsewhere.problem = fmt::format("the bridge sends {} to {}", spec_.mac.text(),
                                             port ? port->name : "a device that is gone");
         }
         bool all = primary == at.vlans.size();
         if (primary && !all)
-            return {.problem = "some VLANs are delivered to the primary and some are not"};
+            return {.problem = "some VLANs are delivered to the primary and some are not",
+                    .dead = at.dead};
         if (!elsewhere.problem.empty()) return elsewhere;
         return {.path = all ? DataPath::primary : DataPath::standby,
-                .held = held == at.vlans.size()};
+                .held = held == at.vlans.size(),
+                .dead = at.dead};
     }
 
     Rtnl &rtnl_;
     GuestSpec spec_;
+    bool led_ = false;          ///< to the primary, by the last move
     std::set<uint16_t> others_; ///< VLANs of which somebody else had written a static entry
 };
 

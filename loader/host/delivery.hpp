@@ -63,6 +63,7 @@ class Delivery {
         bool held = false;        ///< frames go there whatever is heard elsewhere
         std::string problem = {}; ///< why the path is unknown, or the last move failed; else empty
         bool elsewhere = false; ///< they go where the guest was heard last, by neither of its ports
+        bool dead = false;      ///< the primary's port is there, and down or without a carrier
         bool operator==(const State &) const = default;
     };
     virtual ~Delivery() = default;
@@ -106,9 +107,10 @@ class Delivery {
     std::string left_behind_;
 };
 
-/// By the forwarding database of the bridge that both ports are in: one static, sticky entry a
-/// VLAN. What else the bridge has learnt of the guest, its other addresses and its groups, goes
-/// along. `rtnl` must outlive it.
+/// By the forwarding database of the bridge that both ports are in: one sticky entry a VLAN. That
+/// to the primary is not static, so that the kernel removes it when the primary's port loses its
+/// carrier, also while no daemon runs: frames go to all ports then. What else the bridge has learnt
+/// of the guest, its other addresses and its groups, goes along. `rtnl` must outlive it.
 std::unique_ptr<Delivery> deliver_by_bridge(Rtnl &rtnl, const GuestSpec &);
 
 class PhysicalFunction;

@@ -109,7 +109,7 @@ void ManagedGuest::forget_former(Instant now) {
 void ManagedGuest::retry() {
     channel_.retry();
     not_moved_.reset();
-    hold_at_ = Instant{0};
+    hold_at_ = look_at_ = Instant{0}; // what was read of it is old
     again_ = again_ ? std::min(*again_, hitless::now()) : hitless::now();
 }
 
@@ -230,9 +230,11 @@ bool ManagedGuest::step_once(Instant now) {
         return false;
     }
     const Delivery::State &state = delivery_->state();
-    HostChannel::Actions actions =
-        channel_.step({give_, state.path, device_.plugged(), state.elsewhere, learnt()}, now);
+    const bool was_given = channel_.phase() == Phase::given;
+    HostChannel::Actions actions = channel_.step(
+        {give_, state.path, device_.plugged(), state.elsewhere, learnt(), state.dead}, now);
     again_ = actions.again;
+    if (was_given) note_lost_entry(now);
     if (actions.prepare && !delivery_->busy()) delivery_->prepare(*actions.prepare);
     if (device_.follow(actions, take_ordered_, now) == PrimaryDevice::Result::not_released)
         has_kept_device(now);
@@ -249,6 +251,14 @@ bool ManagedGuest::step_once(Instant now) {
     note(now);
     hold_or_release(now);
     return false;
+}
+
+/// The kernel itself has taken back what led to a port without a carrier.
+void ManagedGuest::note_lost_entry(Instant now) {
+    const Delivery::State &state = delivery_->state();
+    if (!give_ || running_ || !state.dead || state.path != DataPath::standby) return;
+    running_ = HostEvent{.guest = spec_.name, .kind = HostEvent::Kind::fallback, .began = now};
+    dropped_before_ = dropped();
 }
 
 /// Frames go to its primary since the bridge heard it there, and may go elsewhere in a moment.

@@ -63,6 +63,7 @@ class ManagedGuest {
     void hold_or_release(Instant now);
     void hold(Instant now);
     bool learnt() const;
+    void note_lost_entry(Instant now);
     void remember_given(bool moves_to_primary);
     void note(Instant now);
     void finish(HostEvent &, Instant now);

@@ -88,8 +88,6 @@ ELSEWHERE = {
     '`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands (delivery = \\"exec\\")':
         "BRIDGE is for people to choose; tests/host/bridge_delivery_test.cpp",
     "`bridge vlan add dev {} vid VLAN`": "VLAN is for people to choose",
-    "leave it those that its guest uses, {} at most: `bridge vlan del dev {} vid FIRST-LAST`":
-        "tests/host/bridge_delivery_test.cpp; which VLANs is for people to choose",
     "`bridge vlan add dev {} vid {}`": "tests/host/bridge_delivery_test.cpp, where bridges tell VLANs apart",
     "{} is called {} now; `ip link set {} name {}`, or mend `standby` of the guest at {}": "tests/host/host_test.cpp",
     "{}: the guest did not release its primary in {} ms and has it back; see whether it runs, then "

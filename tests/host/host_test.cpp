@@ -161,6 +161,34 @@ TEST_F(HostTest, ALostPrimaryIsLeftAtOnce) {
     ASSERT_TRUE(pump([&] { return given(); }));
 }
 
+/// Nobody in the guest says so: its controller was killed. With floods to the tap it is the kernel
+/// that leaves the port, without them the daemon.
+TEST_F(HostTest, APortWithoutACarrierIsLeftThoughTheGuestIsSilent) {
+    for (const char *floods : {"on", "off"})
+        for (bool give : {true, false}) {
+            sh(fmt::format("bridge link set dev tap1 flood {}", floods));
+            start();
+            guest_->silent = false;
+            guest_->primary = GuestPrimary::ready;
+            host_->wish("web1", true);
+            ASSERT_TRUE(pump([&] { return given() && downlink() == DataPath::primary; }));
+            events_.clear();
+            guest_->silent = true;
+            testbed::run({"ip", "-n", guest1().name(), "link", "set", "primary", "down"});
+            if (!give) host_->wish("web1", false);
+            // Led there, and not only to all ports.
+            ASSERT_TRUE(pump([&] {
+                auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
+                return entry && entry->port == link("tap1").index && !events_.empty();
+            })) << floods;
+            EXPECT_EQ(events_[0].kind, give ? HostEvent::Kind::fallback : HostEvent::Kind::take);
+            EXPECT_EQ(status().downlink, DataPath::standby);
+            testbed::run({"ip", "-n", guest1().name(), "link", "set", "primary", "up"});
+            ASSERT_TRUE(pump([&] { return link("vf1").usable(); }));
+            host_.reset();
+        }
+}
+
 /// The next daemon reads back and goes on; nothing moves meanwhile, nor when it starts.
 TEST_F(HostTest, ARestartMovesNothingAndKeepsTheWish) {
     start();

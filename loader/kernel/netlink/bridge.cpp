@@ -237,6 +237,7 @@ PortFlags port_flags(Rtnl &rtnl, Ifindex port) {
         case IFLA_BRPORT_LOCKED: out.locked = on; break;
         case IFLA_BRPORT_NEIGH_SUPPRESS: out.neigh_suppress = on; break;
         case IFLA_BRPORT_LEARNING: out.learning = on; break;
+        case IFLA_BRPORT_UNICAST_FLOOD: out.flood = on; break;
         default: break;
         }
     };

@@ -51,6 +51,7 @@ std::optional<uint16_t> port_pvid(Rtnl &, Ifindex port);
 struct PortFlags {
     bool isolated = false, locked = false, neigh_suppress = false;
     bool learning = true; ///< the bridge learns from what comes in by it
+    bool flood = true;    ///< it gets frames for addresses that the bridge does not know
 };
 PortFlags port_flags(Rtnl &, Ifindex port);
 
