@@ -5,6 +5,7 @@
 // run.
 #include "selftests/pair_test.hpp"
 #include "selftests/ping.hpp"
+#include "selftests/pins.hpp"
 
 #include <csignal>
 
@@ -204,6 +205,27 @@ TEST_P(Healthy, AGuestThatStartsBehindAHoleLeavesItByIpv6) {
     expect_hole_left_from_the_start(Testbed::far6);
 }
 
+/// What proved it is dead, and the guest sees for itself that nobody answers.
+TEST_P(Healthy, APathThatWasProvedAndHasNoControllerIsNoProof) {
+    start();
+    pair().start_controller();
+    ASSERT_TRUE(until([&] { return pair().status().at("proved").get<bool>(); })) << shown();
+    pair().kill_controller();
+    pair().primary().blackhole(Direction::both, true);
+    EXPECT_FALSE(ping(bed().guest(), Testbed::far4, 300ms)) << "there is no hole";
+    guest("ip neigh flush dev standby"); // as the kernel does by itself some seconds later
+    EXPECT_TRUE(until([&] {
+        ping(bed().guest(), Testbed::far4, 100ms);
+        return !healthy();
+    })) << shown();
+    EXPECT_NE(problems().find("no controller asks"), std::string::npos) << problems();
+    pair().primary().blackhole(Direction::both, false);
+    EXPECT_TRUE(until([&] {
+        ping(bed().guest(), Testbed::far4, 100ms);
+        return healthy();
+    })) << shown();
+}
+
 TEST_P(Healthy, ANeighbourThatIsNotThereIsNoFaultOfThePrimary) {
     start();
     pair().start_controller();
@@ -220,7 +242,17 @@ TEST_P(Healthy, ANeighbourThatIsNotThereIsNoFaultOfThePrimary) {
 HL_INSTANTIATE(Healthy);
 
 /// The NICs that serve a failover device have a master of their own.
-class HealthyModels : public Healthy {};
+class HealthyModels : public Healthy {
+  protected:
+    /// The other end of a failover device, where it is one of a veth: netkit takes frames of any
+    /// length.
+    std::string inner_veth() const {
+        const std::string there = pair_->private_netns();
+        if (there.empty()) return "";
+        const std::string link = guest("ip netns exec " + there + " ip -d link show hl-inner");
+        return link.find("veth") == std::string::npos ? "" : "hl-inner";
+    }
+};
 
 TEST_P(HealthyModels, ANicThatCarriesLessThanItsMasterIsNamed) {
     start();
@@ -231,7 +263,46 @@ TEST_P(HealthyModels, ANicThatCarriesLessThanItsMasterIsNamed) {
         if (nic == "primary" || pair().model_row().has_failover)
             expect_named(nic + " carries frames up to 1500",
                          in + "ip link set " + nic + " mtu 9000");
+    if (const std::string inner = inner_veth(); !inner.empty())
+        expect_named(inner + " carries frames up to 1500",
+                     in + "ip link set " + inner + " mtu 9000");
     pair().start_controller();
+    EXPECT_TRUE(until([&] { return healthy(); })) << shown();
+    bed().mtu(9000); // the network carries them, too
+    EXPECT_TRUE(until([&] { return healthy(); })) << shown();
+    Traffic traffic(bed(), 500, 9000 - 28);
+    const Marks from = traffic.mark();
+    ASSERT_TRUE(traffic.pass(100));
+    expect_nothing_lost("as long as the device that the guest uses takes", traffic.since(from));
+}
+
+/// The kernel tells nobody of it.
+TEST_P(HealthyModels, AProgramThatWasTakenOffComesBack) {
+    HL_NEEDS_KERNEL(6, 6, "tcx");
+    start();
+    pair().start_controller();
+    for (const std::filesystem::path &pin : pins()) {
+        const std::string name = pin.filename();
+        if (!name.starts_with("link_") || name.find("xdp") != std::string::npos) continue;
+        std::filesystem::remove(pin);
+        EXPECT_TRUE(until([&] { return std::filesystem::exists(pin) && healthy(); }))
+            << name << ":\n"
+            << shown();
+    }
+    EXPECT_TRUE(pair().controller_says("was taken off and runs again"));
+    EXPECT_TRUE(ping(bed().guest(), Testbed::far4, default_patience));
+}
+
+TEST_P(HealthyModels, ADeviceThatIsDownIsNamed) {
+    start();
+    const std::string master = pair().master();
+    guest("ip link set " + master + " down");
+    const std::string mend = "ip link set " + master + " up";
+    if (pair().model_row().has_failover)
+        expect_named(master + " is down", mend);
+    else
+        EXPECT_FALSE(healthy()) << shown();
+    guest(mend);
     EXPECT_TRUE(until([&] { return healthy(); })) << shown();
 }
 

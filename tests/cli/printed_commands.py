@@ -167,4 +167,6 @@ def command_of(literal, text):
         raise AssertionError(f"'{literal}' was not printed: {text}")
     if "`" in literal:
         return re.search("`([^`]+)`", match.group()).group(1)
-    return re.sub(rf"^.*?: (?=({PROGRAMS}) )", "", match.group())
+    command = re.sub(rf"^.*?: (?=({PROGRAMS}) )", "", match.group())
+    there = re.search(r"ip netns exec \S+ (?=" + re.escape(command) + ")", text)
+    return (there.group() if there else "") + command

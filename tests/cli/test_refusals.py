@@ -281,9 +281,9 @@ class Groups(NetCase):
             self.assertEqual(self.hitless("attach", "sby", "--primary", "pri").stderr, "")
 
 
-def nft_chain(table, *devices):
-    """A chain "input" of the family netdev for what comes in by the devices, as nft makes it; False where the kernel
-    has none."""
+def nft_chain(table, *devices, egress=False):
+    """A chain "input" of the family netdev for what comes in (or leaves) by the devices, as nft makes it; False where
+    the kernel has none."""
     def attr(kind, value):
         return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
@@ -293,7 +293,7 @@ def nft_chain(table, *devices):
         return struct.pack("=IHHII", 16 + len(body), kind, 1 | flags, 1, 0) + body
 
     nested, create, ack, tables = 0x8000, 0x400, 4, 10 << 8
-    hook = attr(1, struct.pack(">I", 0)) + attr(2, struct.pack(">i", 0))
+    hook = attr(1, struct.pack(">I", egress)) + attr(2, struct.pack(">i", 0))
     hook += attr(4 | nested, b"".join(attr(1, name.encode() + b"\0") for name in devices))
     chain = attr(1, table.encode() + b"\0") + attr(3, b"input\0") + attr(4 | nested, hook) + attr(7, b"filter\0")
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as nft:
@@ -304,7 +304,8 @@ def nft_chain(table, *devices):
 
 
 class Chains(NetCase):
-    """Of nftables, for what comes in by a NIC: our programs lead the frames away before them."""
+    """Of nftables, for what comes in or leaves by a NIC: our programs lead the frames away before them, and what tc
+    has led to another device passes no chain of that one on its way out."""
 
     def setUp(self):
         super().setUp()
@@ -318,6 +319,19 @@ class Chains(NetCase):
                         says=["move sby", "its nftables chain netdev t input would see no frame any more",
                               "`nft delete chain netdev t input`", "the model two"])
             self.assertEqual(self.pins(), [])
+
+    def test_on_the_way_out_of_a_nic_that_moves(self):
+        nft_chain("t", "pri", egress=True)
+        self.expect(1, "attach", "sby", "--primary", "pri", "--model", "one",
+                    says=["move pri", "its nftables chain netdev t input would see no frame any more"])
+
+    def test_on_the_way_out_of_the_primary(self):
+        self.attach()
+        nft_chain("both", "sby", "pri", egress=True)
+        self.assertEqual(self.status()[0]["problems"], [])
+        nft_chain("t", "pri", egress=True)
+        self.assertIn("the nftables chain netdev t input of pri does not see the frames of sby",
+                      " ".join(self.status(2)[0]["problems"]))
 
     def test_on_the_standby_of_three(self):
         self.attach("--model", "three")
@@ -334,6 +348,37 @@ class Chains(NetCase):
         nft_chain("t", "pri")
         self.assertIn("the nftables chain netdev t input of pri does not see the frames of sby",
                       " ".join(self.status(2)[0]["problems"]))
+
+
+class Filters(NetCase):
+    """Of tc, for what comes in by the primary: ours is first, and leads the frames away."""
+    DROP = "ingress prio 7 protocol all bpf bytecode '1,6 0 0 0' da"
+
+    def test_on_the_primary(self):
+        self.attach()
+        sh("tc qdisc add dev pri clsact && tc qdisc add dev sby clsact && "
+           "tc filter add dev pri egress prio 7 protocol all bpf bytecode '1,6 0 0 4294967295' da")
+        self.assertEqual(self.status()[0]["problems"], [], "this one sees what leaves there")
+        sh(f"tc filter add dev pri {self.DROP}")
+        self.assertIn("the tc filters of pri do not see the frames of sby; make them on sby, then `tc qdisc del dev pri "
+                      "clsact`", self.status(2)[0]["problems"])
+        sh(f"tc filter add dev sby {self.DROP}")
+        self.assertEqual(self.status()[0]["problems"], [], "the master has the same")
+
+
+class Qdiscs(NetCase):
+    def test_of_a_primary_that_moves(self):
+        sh("tc qdisc add dev pri root tbf rate 8mbit burst 10k latency 50ms")
+        for model in ("hidden", "one"):
+            said = self.expect(1, "attach", "sby", "--primary", "pri", "--model", model,
+                               says=["move pri", "its qdisc tbf would be lost on the way",
+                                     "`tc qdisc del dev pri root`"])
+            self.assertNotIn("classes", said.stderr)
+            self.assertEqual(self.pins(), [])
+        self.attach()  # in `two` it stays
+        self.hitless("detach", "sby")
+        sh("tc qdisc del dev pri root")
+        self.attach("--model", "one")
 
 
 class AddressesThatTheKernelRefuses(NetCase):

@@ -78,6 +78,9 @@ class Remedies(NetCase):
     def type(self, command):
         return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, env=self.env)
 
+    # A private namespace has its name among the machine's mounts, where people are, and not among this test's.
+    OUTSIDE = f"nsenter --mount=/proc/{oldest_ancestor()}/ns/mnt"
+
     def mend(self, literal, text, names=()):
         """Runs the command that was printed, with the names that only people know; `hitless run` goes on until the
         test ends."""
@@ -88,6 +91,8 @@ class Remedies(NetCase):
         if command == "hitless run":
             self.controller()
             return
+        if command.startswith("ip netns exec "):
+            command = f"{self.OUTSIDE} {command}"
         done = self.type(command)
         self.assertEqual(done.returncode, 0, f"{command}: {done.stdout}{done.stderr}")
 
@@ -256,16 +261,14 @@ class Remedies(NetCase):
         self.mends("sysctl -w net/ipv4/conf/{}/arp_ignore={}", "pair sby")
 
     def test_a_primary_in_a_private_namespace(self):
-        """Which has its name among the machine's mounts, where people are, and not among this test's."""
-        outside = f"nsenter --mount=/proc/{oldest_ancestor()}/ns/mnt"
         self.attach("--model", "hidden")
         prefix = f"hitless-{netns_cookie()}-"
         netns = next(name for name in os.listdir("/run/netns") if name.startswith(prefix))
-        sh(f"{outside} ip -n {netns} link set pri allmulticast off")
+        sh(f"{self.OUTSIDE} ip -n {netns} link set pri allmulticast off")
         self.refuses("multicast")
         finding = self.doctor("pair sby")
         self.run_so_far.add("ip netns exec {} {}")
-        done = self.type(f"{outside} {finding['remedy']}")
+        done = self.type(f"{self.OUTSIDE} {finding['remedy']}")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIsNone(self.doctor("pair sby"))
 
@@ -453,7 +456,7 @@ class Remedies(NetCase):
 
     def filtered(self, device):
         sh(f"tc qdisc add dev {device} clsact && "
-           f"tc filter add dev {device} egress bpf da obj {self.compiled('tc')} sec tc")
+           f"tc filter add dev {device} ingress bpf da obj {self.compiled('tc')} sec tc")
 
     def test_a_failover_device_without_gro(self):
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")

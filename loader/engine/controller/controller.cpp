@@ -249,7 +249,7 @@ class Controller::Engine {
         return news;
     }
 
-    /// Programs of others came to stand behind ours.
+    /// A program of ours was taken off, or others came to stand behind it.
     bool is_disturbed(ManagedPair &managed) {
         logging_errors([&] {
             managed.hooks_changed |=

@@ -120,26 +120,42 @@ void find_idle_rules(Problems &out, const Pair &pair, PairNamespaces &namespaces
     }
 }
 
-/// Nothing passes a failover device whose other end is down.
+/// What does not pass a failover device because of its other end.
 void find_cut_off(Problems &out, const Pair &pair, PairNamespaces &namespaces,
                   const PairStatus &status, const Link &master) {
+    // In the model two it is the standby.
+    if (pair.model().has_failover && !master.up)
+        out.push_back(
+            {fmt::format("{} is down: the guest sends and receives nothing by it", master.name),
+             fmt::format("ip link set {} up", shell_quoted(master.name))});
     std::optional<Link> inner = inner_end(pair, namespaces);
+    if (!inner) return;
+    auto say = [&](const std::string &what, std::string command) {
+        bool apart = pair.model().inner == PairNetns::hidden;
+        if (apart) command = fmt::format("ip netns exec {} {}", status.netns, command);
+        out.push_back({what, command});
+    };
+    const std::string name = shell_quoted(inner->name);
+    // A veth takes no frame that its other end would not (is_skb_forwardable() of the kernel).
+    if (inner->kind == "veth" && inner->mtu < master.mtu)
+        say(fmt::format("{} carries frames up to {}, and {} sends up to {}", inner->name,
+                        inner->mtu, master.name, master.mtu),
+            fmt::format("ip link set {} mtu {}", name, master.mtu));
     bool as_asked = status.policy.carrier == HL_CARRIER_FOLLOW && !status.standby.works() &&
                     !status.primary.works();
-    if (!inner || inner->up || as_asked) return;
-    std::string command = fmt::format("ip link set {} up", shell_quoted(inner->name));
-    if (!status.netns.empty()) command = fmt::format("ip netns exec {} {}", status.netns, command);
-    out.push_back({fmt::format("{} has no carrier: its other end is down, and no controller brings "
-                               "it up",
-                               master.name),
-                   command});
+    if (inner->up || as_asked) return;
+    say(fmt::format("{} has no carrier: its other end is down, and no controller brings it up",
+                    master.name),
+        fmt::format("ip link set {} up", name));
 }
 
-/// A path behind which nobody is known, while the guest looks for somebody in vain.
+/// A path behind which nobody is known, while the guest looks for somebody in vain. A proof is as
+/// old as the controller that asks again.
 void find_unproved(Problems &out, const PairStatus &status, PairNamespaces &namespaces,
                    const Link &master) {
     bool asks = status.policy.probing.interval.count();
-    if (!status.primary_active || status.proved || !asks) return;
+    const bool watched = controller_pid().has_value();
+    if (!status.primary_active || (status.proved && watched) || !asks) return;
     Rtnl &guest = namespaces.rtnl(PairNetns::guest);
     bool searches = false;
     for (const Station &from : stations(guest.links(), master.index, master.mac).own) {
@@ -147,8 +163,11 @@ void find_unproved(Problems &out, const PairStatus &status, PairNamespaces &name
         searches |= !guest.unresolved_neighbours(from.index).empty();
     }
     if (!searches) return;
-    out.push_back({"the path by the primary was never proved, and no neighbour answers the guest",
-                   controller_pid() ? "" : "hitless run"});
+    out.push_back({status.proved ? "no neighbour answers the guest, and no controller asks whether "
+                                   "the path by the primary is still good"
+                                 : "the path by the primary was never proved, and no neighbour "
+                                   "answers the guest",
+                   watched ? "" : "hitless run"});
 }
 
 /// Nobody would leave a primary that fails, and systemd sees a living process.

@@ -47,6 +47,27 @@ bool has_filters(const Link &nic) {
            has_other_filters(number(nic.index), Direction::egress);
 }
 
+/// NICs whose frames ours leads to or from the master past what others have on the NIC. A NIC that
+/// moved has left all that behind, and attach refused.
+std::vector<const Link *> led_away_from(const Pair &pair, const Members &members) {
+    std::vector<const Link *> out;
+    if (pair.model().nics != PairNetns::guest || !members.master) return out;
+    for (const std::optional<Link> *nic : {&members.standby, &members.primary})
+        if (*nic && (*nic)->index != members.master->index) out.push_back(&**nic);
+    return out;
+}
+
+/// On ingress, where ours is first; on egress every filter of a NIC sees what ours leads there.
+bool has_filters_of_its_own(const Link &nic, const Link &master) {
+    const std::vector<Filter> seen = other_filters(number(master.index), Direction::ingress);
+    auto is_seen = [&](const Filter &f) {
+        return std::ranges::any_of(seen, [&](const Filter &on_master) {
+            return on_master.priority == f.priority && on_master.program == f.program;
+        });
+    };
+    return !std::ranges::all_of(other_filters(number(nic.index), Direction::ingress), is_seen);
+}
+
 const char *tc_hook_name(const Link &nic) {
     Rtnl rtnl;
     return tc_hook(rtnl, nic.index).kind == TcHook::Kind::ingress ? "ingress" : "clsact";
@@ -116,23 +137,20 @@ void find_idle_qdiscs(std::vector<Problem> &out, const Pair &pair, PairNamespace
 }
 
 void find_idle_filters(std::vector<Problem> &out, const Pair &pair, const Members &members) {
-    // Elsewhere the standby is the master, or has left its filters behind.
-    if (pair.model().nics != PairNetns::guest || !pair.model().has_failover) return;
-    if (!members.standby || !members.master || !has_filters(*members.standby)) return;
-    out.push_back(
-        {fmt::format("the tc filters of {} do not see the frames of {}", members.standby->name,
-                     members.master->name),
-         fmt::format("make them on {}, then `tc qdisc del dev {} {}`", members.master->name,
-                     shell_quoted(members.standby->name), tc_hook_name(*members.standby))});
+    for (const Link *nic : led_away_from(pair, members)) {
+        if (!has_filters_of_its_own(*nic, *members.master)) continue;
+        out.push_back(
+            {fmt::format("the tc filters of {} do not see the frames of {}", nic->name,
+                         members.master->name),
+             fmt::format("make them on {}, then `tc qdisc del dev {} {}`", members.master->name,
+                         shell_quoted(nic->name), tc_hook_name(*nic))});
+    }
 }
 
 void find_idle_chains(std::vector<Problem> &out, const Pair &pair, const Members &members) {
-    // Elsewhere they went with the NICs, and attach refused.
-    if (pair.model().nics != PairNetns::guest || !members.master) return;
-    const std::vector<std::string> seen = nftables_ingress_chains(members.master->name);
-    for (const std::optional<Link> &nic : {members.standby, members.primary}) {
-        if (!nic || nic->index == members.master->index) continue;
-        for (const std::string &chain : nftables_ingress_chains(nic->name)) {
+    for (const Link *nic : led_away_from(pair, members)) {
+        const std::vector<std::string> seen = nftables_chains(members.master->name);
+        for (const std::string &chain : nftables_chains(nic->name)) {
             if (std::ranges::count(seen, chain)) continue;
             out.push_back({fmt::format("the nftables chain {} of {} does not see the frames of {}",
                                        chain, nic->name, members.master->name),
@@ -142,25 +160,25 @@ void find_idle_chains(std::vector<Problem> &out, const Pair &pair, const Members
     }
 }
 
-void check_moves(Rtnl &rtnl, const Link &nic, bool keeps_qdisc) {
+void check_moves(Rtnl &rtnl, const Link &nic, bool travels) {
     std::string action = fmt::format("move {} to a namespace of the pair's own", nic.name);
     if (has_filters(nic))
         throw Error(EBUSY, action, "the kernel would drop its tc filters on the way",
                     fmt::format("`tc qdisc del dev {} {}`, and make them on the device that takes "
                                 "its place; or use the model two",
                                 shell_quoted(nic.name), tc_hook_name(nic)));
-    for (const std::string &chain : nftables_ingress_chains(nic.name))
+    for (const std::string &chain : nftables_chains(nic.name))
         throw Error(EBUSY, action,
                     fmt::format("its nftables chain {} would see no frame any more", chain),
                     fmt::format("`nft delete chain {}`, and make it on the device that takes its "
                                 "place; or use the model two",
                                 chain));
-    std::string qdisc = keeps_qdisc ? qdisc_that_stays(rtnl, nic.index) : "";
+    std::string qdisc =
+        travels ? qdisc_that_stays(rtnl, nic.index) : shaping_qdisc(rtnl, nic.index);
     if (qdisc.empty()) return;
     throw Error(EBUSY, action,
-                fmt::format("its qdisc {} has classes or needs its queues, and would be lost on "
-                            "the way",
-                            qdisc),
+                fmt::format("its qdisc {} {}would be lost on the way", qdisc,
+                            travels ? "has classes or needs its queues, and " : ""),
                 fmt::format("`tc qdisc del dev {} root`, and make it on the device that takes its "
                             "place; or use the model two",
                             shell_quoted(nic.name)));

@@ -32,15 +32,16 @@ void repair_hooks(Pair &, PairNamespaces &, const Members &, const Note &note);
 void find_idle_qdiscs(std::vector<Problem> &, const Pair &, PairNamespaces &, const Members &,
                       const PairStatus &);
 
-/// Filters of others on a standby that is not the master.
+/// Filters of others for what comes in by a NIC that is not the master, whose frames ours leads to
+/// the master before. Not those that are on the master, too.
 void find_idle_filters(std::vector<Problem> &, const Pair &, const Members &);
 
-/// Chains of nftables for what comes in by a NIC that is not the master, whose frames ours leads to
-/// the master before. Not those that are on the master, too.
+/// Likewise chains of nftables, and those for what leaves by the NIC: of a frame that tc has led
+/// from one device to another the kernel shows nftables the first alone (nf_skip_egress).
 void find_idle_chains(std::vector<Problem> &, const Pair &, const Members &);
 
 /// Throws where a NIC that moves would lose what others have on it: filters, chains, and a root
-/// qdisc that cannot be made on another device. Without `keeps_qdisc` that may go.
-void check_moves(Rtnl &, const Link &nic, bool keeps_qdisc);
+/// qdisc. Where that `travels` to the failover device, only one that cannot be made anew there.
+void check_moves(Rtnl &, const Link &nic, bool travels);
 
 } // namespace hitless

@@ -6,6 +6,7 @@
 #include "loader/engine/members/members.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/address_filters.hpp"
+#include "loader/engine/pair/carrier.hpp"
 #include "loader/engine/path/apply_policy.hpp"
 #include "loader/kernel/nic/ethtool.hpp"
 
@@ -195,6 +196,8 @@ void follow_master(Pair &pair, PairNamespaces &namespaces, const Members &member
         if (new_mac) follow_mac(saved, rtnl, master, nic);
         namespaces.at(pair.model().nics, [&] { follow(saved, rtnl, master, nic); });
     });
+    if (std::optional<Link> inner = inner_end(pair, namespaces))
+        follow_mtu(namespaces.rtnl(pair.model().inner), master, *inner);
 }
 
 void follow_filters(Pair &pair, PairNamespaces &namespaces, const Members &members) {

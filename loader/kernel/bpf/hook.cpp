@@ -299,10 +299,15 @@ int try_clsact(const HookPoint &at, int program_fd) {
     }
 }
 
-bool has_other_filters(uint32_t ifindex, Direction direction) {
+std::vector<Filter> other_filters(uint32_t ifindex, Direction direction) {
     Rtnl rtnl;
-    std::vector<Filter> all = filters(rtnl, Ifindex{ifindex}, direction);
-    return !std::ranges::all_of(all, [&](const Filter &f) { return is_ours(f, direction); });
+    std::vector<Filter> out = filters(rtnl, Ifindex{ifindex}, direction);
+    std::erase_if(out, [&](const Filter &f) { return is_ours(f, direction); });
+    return out;
+}
+
+bool has_other_filters(uint32_t ifindex, Direction direction) {
+    return !other_filters(ifindex, direction).empty();
 }
 
 std::vector<OwnFilter> own_filters(Rtnl &rtnl) {

@@ -54,7 +54,8 @@ bool hook_alive(const hl_hook &, Direction, int program_fd, const std::string &p
 int try_tcx(const HookPoint &, int program_fd);
 int try_clsact(const HookPoint &, int program_fd);
 
-/// True when the device has filters of that direction that are not ours.
+/// The filters that a device has of that direction and that are not ours.
+std::vector<Filter> other_filters(uint32_t ifindex, Direction);
 bool has_other_filters(uint32_t ifindex, Direction);
 
 /// Throws what attach_hook() would because of the qdisc and the filters that others have there;

@@ -38,11 +38,12 @@ std::optional<std::string> decode_own_address(const nlmsghdr *message, Ifindex i
     return out;
 }
 
-/// fe80::/10 and ff00::/8 are on every device.
+/// fe80::/10 and ff00::/8 are on every device; a part of the latter somebody has made.
 bool is_link_scope(const rtmsg &route, const nlattr *destination) {
     if (route.rtm_family != AF_INET6 || mnl_attr_get_payload_len(destination) != 16) return false;
     const auto *bytes = static_cast<const uint8_t *>(mnl_attr_get_payload(destination));
-    return bytes[0] == 0xff || (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80);
+    return (bytes[0] == 0xff && route.rtm_dst_len == 8) ||
+           (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80);
 }
 
 bool leads_by(const nlattr *multipath, Ifindex index) {

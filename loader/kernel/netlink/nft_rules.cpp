@@ -78,19 +78,16 @@ std::string text_in(const nlattr *attr) {
     return {first, strnlen(first, mnl_attr_get_payload_len(attr))};
 }
 
-/// Its hook is for frames that come in by the device, which is one of its own.
-bool is_ingress_of(uint8_t family, const nlattr *hook, const std::string &device) {
-    bool ingress = false, of_device = false;
+/// Its hook is for frames that come in or leave by the device, which is one of its own. All hooks
+/// of the family netdev are.
+bool is_of_device(uint8_t family, const nlattr *hook, const std::string &device) {
+    bool of_link = family == NFPROTO_NETDEV, of_device = false;
     auto named = [&](const nlattr *name) { of_device |= device == text_in(name); };
     each_nested(hook, [&](const nlattr *attr) {
         switch (mnl_attr_get_type(attr)) {
-        case NFTA_HOOK_HOOKNUM: {
-            uint32_t number = ntohl(mnl_attr_get_u32(attr));
-            ingress = family == NFPROTO_NETDEV
-                          ? number == NF_NETDEV_INGRESS
-                          : family == NFPROTO_INET && number == NF_INET_INGRESS;
+        case NFTA_HOOK_HOOKNUM:
+            of_link |= family == NFPROTO_INET && ntohl(mnl_attr_get_u32(attr)) == NF_INET_INGRESS;
             break;
-        }
         case NFTA_HOOK_DEV: named(attr); break;
         case NFTA_HOOK_DEVS:
             each_nested(attr, [&](const nlattr *one) {
@@ -100,7 +97,7 @@ bool is_ingress_of(uint8_t family, const nlattr *hook, const std::string &device
         default: break;
         }
     });
-    return ingress && of_device;
+    return of_link && of_device;
 }
 
 } // namespace
@@ -111,7 +108,7 @@ bool nftables_name(const std::string &device) {
     return list(NFT_MSG_GETCHAIN, look) && list(NFT_MSG_GETRULE, look) && found;
 }
 
-std::vector<std::string> nftables_ingress_chains(const std::string &device) {
+std::vector<std::string> nftables_chains(const std::string &device) {
     std::set<std::string> out;
     list(NFT_MSG_GETCHAIN, [&](const nlmsghdr *message) {
         const auto *info = header<nfgenmsg>(message);
@@ -123,7 +120,7 @@ std::vector<std::string> nftables_ingress_chains(const std::string &device) {
             switch (mnl_attr_get_type(attr)) {
             case NFTA_CHAIN_TABLE: table = text_in(attr); break;
             case NFTA_CHAIN_NAME: name = text_in(attr); break;
-            case NFTA_CHAIN_HOOK: ours = is_ingress_of(family, attr, device); break;
+            case NFTA_CHAIN_HOOK: ours = is_of_device(family, attr, device); break;
             default: break;
             }
         });

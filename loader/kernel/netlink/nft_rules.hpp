@@ -13,9 +13,9 @@ namespace hitless {
 /// with a wildcard. False where the kernel has no nftables or they may not be read. Throws Error.
 bool nftables_name(const std::string &device);
 
-/// The chains that see what comes in by a device ("netdev filter input", quoted for a
-/// shell). Not seen: a name with a
-/// wildcard. None where the kernel has no nftables or they may not be read. Throws Error.
-std::vector<std::string> nftables_ingress_chains(const std::string &device);
+/// The chains that see what comes in or leaves by a device ("netdev filter input", quoted for a
+/// shell), as its link layer has it. Not seen: a name with a wildcard. None where the kernel has no
+/// nftables or they may not be read. Throws Error.
+std::vector<std::string> nftables_chains(const std::string &device);
 
 } // namespace hitless
