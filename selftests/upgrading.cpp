@@ -276,10 +276,14 @@ void Upgrading::set_settings() {
     if (!has_filters()) return;
     spawn({"bridge", "-n", ns, "fdb", "add", other_mac, "dev", "standby", "self"});
     spawn({"ip", "-n", ns, "maddr", "add", other_group, "dev", "standby"});
-    spawn({"tc", "-n", ns, "qdisc", "add", "dev", "primary", "clsact"});
-    for (const char *side : {"ingress", "egress"})
-        spawn({"tc", "-n", ns, "filter", "add", "dev", "primary", side, "pref", "77", "bpf",
-               "bytecode", "1,6 0 0 4294967295", "direct-action"});
+    const auto filter = [&](const char *nic, const char *side) {
+        run({"tc", "-n", ns, "qdisc", "add", "dev", nic, "clsact"}); // if it has none
+        spawn({"tc", "-n", ns, "filter", "add", "dev", nic, side, "pref", "77", "bpf", "bytecode",
+               "1,6 0 0 4294967295", "direct-action"});
+    };
+    filter("primary", "egress");
+    filter("primary", "ingress");
+    filter("standby", "ingress"); // the primary's alone would see no frame, and be named
 }
 
 std::string Upgrading::private_netns() {

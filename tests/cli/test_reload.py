@@ -53,6 +53,21 @@ class Reload(NetCase):
         self.assertEqual(self.status(0, 2)[0]["model"], "three", hint)
         self.assertIsNone(process.poll())
 
+    def test_the_rule_of_a_pair_that_stands_is_not_said_to_match_nothing(self):
+        """Its NICs are out of sight in some models, and a failover device has their MAC."""
+        for model in ("two", "three", "hidden", "one"):
+            with self.subTest(model):
+                self.write(20, f"model = '{model}'")
+                process = self.start()
+                self.write(70, f"model = '{model}'")
+                process.send_signal(signal.SIGHUP)
+                wait_until(lambda: self.hold_down() == 0.07, "the new hold-down is in force")
+                self.assertNotIn("matches nothing", self.said(process))
+                self.expect(0, "run", "--check", "--config", self.file)
+                process.send_signal(signal.SIGTERM)
+                process.wait(10)
+                self.expect(0, "detach", "sby")
+
     def test_a_better_primary_takes_over(self):
         sh("ip link add best address 02:00:00:00:00:01 type veth peer name best_far && ip link set best down")
         with open(self.file, "w", encoding="utf-8") as file:

@@ -2,6 +2,7 @@
 #include "loader/engine/controller/rules.hpp"
 #include "loader/engine/pair/detached.hpp"
 #include "loader/engine/pair/own_traffic.hpp"
+#include "loader/engine/pair/registry.hpp"
 #include "loader/kernel/netlink/rtnl.hpp"
 #include "loader/kernel/nic/hardware.hpp"
 
@@ -28,6 +29,23 @@ std::string idle(const AttachRequest &rule, const std::vector<Link> &links) {
         return error.what();
     }
     return choice.why_not;
+}
+
+/// Whether the pair stands already: its NICs are not there to be found any more, or its failover
+/// device has their MAC. What it lacks, `status` says.
+bool is_made(const StateDir &dir, const AttachRequest &rule) {
+    return std::ranges::any_of(own_pairs(dir), [&](const std::string &name) {
+        try {
+            const PairRecord record(dir.path(name), Versions::known);
+            const hl_pair &state = record.state();
+            const std::string standby = state.standby_id.ifname;
+            bool meant =
+                rule.standby == standby || std::ranges::count(rule.other_standbys, standby);
+            return meant && (state.primary_id.ifindex || state.failover.outer);
+        } catch (const Error &) {
+            return false;
+        }
+    });
 }
 
 /// Why nobody pairs it; empty when somebody could.
@@ -91,9 +109,10 @@ std::vector<Unpaired> unpaired() {
 std::vector<std::string> idle_rules(const Controller::Options &options) {
     std::vector<Link> links = Rtnl().links();
     learn_hardware(links);
+    const StateDir dir;
     std::vector<std::string> out;
     for (const AttachRequest &rule : options.pairs)
-        if (std::string why = idle(rule, links); !why.empty())
+        if (std::string why = idle(rule, links); !why.empty() && !is_made(dir, rule))
             out.push_back(fmt::format("{}: the rule matches nothing now: {}",
                                       rule.origin.empty() ? rule.standby : rule.origin, why));
     return out;
