@@ -45,6 +45,7 @@ class HostBed {
     void start_host();
     HostDaemon &host() { return *host_; }
     void stop_host() { host_.reset(); }
+    bool host_runs() const { return host_ != nullptr; }
 
     bool wish(bool give) const; ///< false when it was not taken
     Json guest() const;         ///< as `host status` tells

@@ -93,6 +93,9 @@ ELSEWHERE = {
         "tests/cli/test_host.py waits by it",
     "  The host wanted the {} when a controller last heard it; none runs now (`hitless run`), and nobody hears the "
     "host.\\n": "selftests/host_test.cpp sees it, and starts a controller elsewhere",
+    "{}: the host delivered to the primary when it was last heard, and does not answer; what it sends there may be lost. "
+    "See that its daemon runs there (`systemctl start hitless-host`), or free the guest by hand: `bridge fdb del {} dev "
+    "PORT master`": "selftests/host_test.cpp; PORT is for people to choose",
     "`bridge vlan add dev {} vid VLAN`": "VLAN is for people to choose",
     "`bridge vlan add dev {} vid {}`": "tests/host/bridge_delivery_test.cpp, where bridges tell VLANs apart",
     "{} is called {} now; `ip link set {} name {}`, or mend `standby` of the guest at {}": "tests/host/host_test.cpp",
