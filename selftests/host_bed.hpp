@@ -45,6 +45,7 @@ class HostBed {
     void start_host();
     HostDaemon &host() { return *host_; }
     void stop_host() { host_.reset(); }
+    bool host_runs() const { return host_ != nullptr; }
 
     /// One more that the daemon serves, by a table of its configuration; before start_host().
     void describe(const std::string &guest) const;

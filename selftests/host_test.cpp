@@ -126,6 +126,84 @@ TEST_P(HostTest, TheWrongOrderLoses) {
     EXPECT_EQ(got.up.lost, 0U);
 }
 
+/// It is told, and the host delivers to the standby, before the programs go. Also where the pair
+/// has no controller.
+TEST_P(HostTest, APairThatIsDetachedLosesNothing) {
+    if (!GetParam().real) GTEST_SKIP() << "a stand-in says nothing of a pair that is gone";
+    if (GetParam().nic.model != HL_MODEL_TWO) GTEST_SKIP() << "its addresses end with the pair";
+    for (const bool controlled : {true, false}) {
+        if (!bed().host_runs()) bed().start_host();
+        ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+        Traffic traffic(net());
+        if (!controlled) bed().pair().kill_controller();
+        const Marks from = traffic.mark();
+        const Outcome detached = bed().pair().cli({"detach", "standby"});
+        EXPECT_EQ(detached.code, 0) << detached.err;
+        EXPECT_EQ(detached.err.find("may be lost"), std::string::npos) << detached.err;
+        EXPECT_EQ(bed().guest()["downlink"], "standby") << bed().guest().dump();
+        ASSERT_TRUE(traffic.pass(500)) << bed().guest().dump();
+        const Both got = traffic.since(from);
+        traffic.report(controlled ? "detached" : "detached without a controller", got);
+        expect_nothing_lost("detached", got);
+        if (!controlled) break;
+        bed().pair().attach(GetParam().attach);
+    }
+}
+
+/// Then it says so, and the way out that it names leads out.
+TEST_P(HostTest, APairThatIsDetachedWithoutAHostSaysWhatMayBeLost) {
+    if (GetParam().nic.kind != NicKind::tap)
+        GTEST_SKIP() << "a detached veth takes its port's carrier along, and the entry with it";
+    bed().start_host();
+    ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+    bed().stop_host();
+    bed().pair().kill_controller();
+    const auto says = [&](const char *command, const char *words) {
+        return bed().pair().cli({command, "standby"}).out.find(words) != std::string::npos;
+    };
+    EXPECT_TRUE(until([&] { return says("explain", "none runs now (`hitless run`)"); }));
+    EXPECT_TRUE(says("status", "no controller hears it"));
+    const Outcome detached = bed().pair().cli({"detach", "standby"});
+    EXPECT_EQ(detached.code, 0) << detached.err;
+    EXPECT_NE(detached.err.find("may be lost"), std::string::npos) << detached.err;
+    const std::string way_out = fmt::format("bridge fdb del {} dev ", Testbed::mac);
+    EXPECT_NE(detached.err.find(way_out), std::string::npos) << detached.err;
+    spawn({"bridge", "-n", net().switch_ns().name(), "fdb", "del", Testbed::mac, "dev",
+           "sw-primary", "master"});
+    Traffic traffic(net());
+    EXPECT_TRUE(traffic.pass(500));
+}
+
+/// It tells the host before the pair ends with it.
+TEST_P(HostTest, APairThatLosesItsFailoverDeviceIsDeliveredToByItsStandby) {
+    if (GetParam().nic.model == HL_MODEL_TWO) GTEST_SKIP() << "it has none";
+    bed().start_host();
+    ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+    spawn({"ip", "-n", bed().pair().guest().name(), "link", "del", bed().pair().master()});
+    EXPECT_TRUE(until([&] { return bed().guest()["downlink"] == "standby"; }))
+        << bed().guest().dump();
+}
+
+/// Nobody of ours is there to say so, in the guest or on the host: the port's carrier says it.
+TEST_P(HostTest, APrimaryThatGoesIsLeftThoughOneSideIsDead) {
+    for (const bool guest : {true, false}) {
+        if (!bed().host_runs()) bed().start_host();
+        ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+        Traffic traffic(net());
+        if (guest && GetParam().real)
+            bed().pair().kill_controller();
+        else if (guest)
+            bed().mute(true);
+        else
+            bed().stop_host();
+        bed().pair().primary().carrier(false);
+        EXPECT_TRUE(traffic.pass(500)) << (guest ? "the guest is" : "the daemon is") << " dead";
+        bed().pair().primary().carrier(true);
+        bed().mute(false);
+        if (guest && GetParam().real) bed().pair().start_controller();
+    }
+}
+
 TEST_P(HostTest, ASilentGuestIsLeftAtTheDeadline) {
     bed().start_host();
     ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();

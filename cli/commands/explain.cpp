@@ -119,9 +119,14 @@ void explain_host(const HostStatus &host, Env &env) {
     if (!host.heard)
         env.out << fmt::format("  No host is obeyed; {} messages of the channel were ignored.\n",
                                host.ignored);
+    else if (!host.speaks && !controller_pid())
+        env.out << fmt::format(
+            "  The host wanted the {} when a controller last heard it; none runs "
+            "now (`hitless run`), and nobody hears the host.\n",
+            name(host.want));
     else if (!host.speaks)
-        env.out << fmt::format("  The host wanted the {} and has been silent for {}: it decides "
-                               "nothing now.\n",
+        env.out << fmt::format("  The host wanted the {}, is not heard any more, and has decided "
+                               "nothing for {}.\n",
                                name(host.want), ago(host.lease_end));
     else
         env.out << fmt::format("  The host wants the {} and delivers by the {}, since {}; it was "

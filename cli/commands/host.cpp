@@ -39,12 +39,19 @@ constexpr Command commands[] = {
     {"check", "say what is in the way on this hypervisor, and what mends it", setup_host_check},
 };
 
+/// Not to be allowed to look is not to find nothing.
+bool is_there(const std::string &path) {
+    if (access(path.c_str(), F_OK) == 0) return true;
+    if (errno == EACCES) throw Error(EACCES, fmt::format("look for {}", path));
+    return false;
+}
+
 /// The daemon of this network namespace, whose name has its number where two share a directory.
 Client daemon() {
     const std::string path = fmt::format("{}/{}", state_directory(), host_socket),
                       numbered = fmt::format("{}-{}", path, netns_cookie());
     try {
-        if (access(numbered.c_str(), F_OK) == 0) return Client(numbered);
+        if (is_there(numbered)) return Client(numbered);
         if (host_runs_here()) return Client(path);
     } catch (const Error &error) {
         if (error.code() == EACCES)
@@ -153,7 +160,15 @@ int carry_out(const Wish &wish, bool give, Env &env) {
         if (!told)
             throw Error(ECONNRESET, "ask the host's daemon", "it has ended, and none came after it",
                         "`systemctl start hitless-host`, or `hitless host run`; then once more");
-        if (wish.wait && reply) env.err << guest_text(guest);
+        if (wish.wait && reply) {
+            env.err << fmt::format("hitless: {} {}: not there after {} s\n", give ? "give" : "take",
+                                   wish.guest, wish.timeout_s)
+                    << guest_text(guest);
+        } else if (reply) {
+            env.out << fmt::format("{}: on the way; it waits for {}; `hitless host {} {} --wait` "
+                                   "returns when it is there\n",
+                                   wish.guest, awaited(guest), give ? "give" : "take", wish.guest);
+        }
         return exit_degraded;
     }
 }
@@ -205,7 +220,10 @@ void print_events(const Json &reply, bool json, Env &env) {
 int events(bool json, bool follow, Env &env) {
     Client client = daemon();
     if (!follow) {
-        print_events({{"parameters", ask(client, "Events", Json::object())}}, json, env);
+        const Json reply{{"parameters", ask(client, "Events", Json::object())}};
+        print_events(reply, json, env);
+        if (!json && reply.at("parameters").at("events").empty())
+            env.out << "none since the daemon was started; its log has those before\n";
         return exit_ok;
     }
     Signals signals;
@@ -217,6 +235,16 @@ int events(bool json, bool follow, Env &env) {
 }
 
 } // namespace
+
+std::optional<Json> host_daemon_status() {
+    try {
+        Client client = daemon();
+        return ask(client, "Status", Json::object());
+    } catch (const Error &error) {
+        if (error.code() != ENOENT) throw;
+        return std::nullopt;
+    }
+}
 
 Run setup_host_give(CLI::App &app) {
     return setup_wish(app, true);

@@ -4,26 +4,57 @@
 #include "cli/output/json.hpp"
 #include "loader/host/host.hpp"
 
+#include <algorithm>
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <sys/stat.h>
 
 namespace hitless::cli {
 namespace {
+
+using Find = std::function<void(const std::string &guest, const std::string &problem)>;
+
+/// Its socket is made by QEMU as it starts.
+std::string what_bars_plugging(const GuestSpec &guest) {
+    const std::string &path = guest.plug.monitor;
+    struct stat is {};
+    if (path.empty() || (stat(path.c_str(), &is) == 0 && S_ISSOCK(is.st_mode))) return "";
+    return fmt::format("there is no monitor socket {}; start its QEMU with `-qmp "
+                       "unix:{},server=on,wait=off`, or mend `monitor` of the guest at {}",
+                       path, path, guest.origin);
+}
+
+/// What the daemon knows and this look does not: who is heard on a tap, say.
+void find_by_daemon(const std::vector<std::string> &known, const Find &find) {
+    const std::optional<nlohmann::ordered_json> told = host_daemon_status();
+    if (!told)
+        return find("", "no daemon runs in this network namespace, so nothing is given or taken; "
+                        "`systemctl enable --now hitless-host`, or `hitless host run`");
+    for (const auto &guest : told->at("guests"))
+        for (const std::string problem : guest.at("problems"))
+            if (std::ranges::find(known, problem) == known.end())
+                find(guest.at("name").get<std::string>(), problem);
+}
 
 int check(const std::string &config, bool json, Env &env) {
     const std::string file = config.empty() ? default_host_config : config;
     std::vector<GuestSpec> guests = read_host_config(file, !config.empty());
     auto findings = nlohmann::ordered_json::array();
-    auto find = [&](const std::string &guest, const std::string &problem) {
+    std::vector<std::string> known;
+    const Find find = [&](const std::string &guest, const std::string &problem) {
+        known.push_back(problem);
         findings.push_back({{"guest", guest}, {"problem", problem}});
         if (!json) env.out << fmt::format("{}: {}\n", guest.empty() ? "this host" : guest, problem);
     };
     if (std::string lack = what_host_lacks(); !lack.empty()) find("", lack);
     for (const GuestSpec &guest : guests)
-        if (std::string obstacle = what_bars(guest); !obstacle.empty()) find(guest.name, obstacle);
+        for (const std::string &obstacle : {what_bars(guest), what_bars_plugging(guest)})
+            if (!obstacle.empty()) find(guest.name, obstacle);
+    if (!guests.empty()) find_by_daemon(std::vector<std::string>(known), find);
     auto functions = nlohmann::ordered_json::array();
     for (const PhysicalFunctionReport &pf : physical_functions()) {
         functions.push_back({{"name", pf.name},
@@ -42,9 +73,11 @@ int check(const std::string &config, bool json, Env &env) {
                             {"findings", findings}})
                 << '\n';
     else
-        env.out << fmt::format("guests in {} and {}.d: {}; in the way: {}\n", file, file,
-                               guests.size(),
-                               findings.empty() ? "nothing" : std::to_string(findings.size()));
+        env.out << fmt::format(
+            "guests in {} and {}.d: {}; in the way: {}\n", file, file, guests.size(),
+            !findings.empty() ? std::to_string(findings.size())
+            : guests.empty()  ? "no guest is described; `man hitless-host` shows how"
+                              : "nothing");
     if (!findings.empty()) return exit_degraded;
     return guests.empty() ? exit_nothing : exit_ok;
 }

@@ -34,7 +34,8 @@ std::string host_line(const HostStatus &host) {
         fmt::format("wants the {}, delivers by the {}; was told: {}{}", name(host.want),
                     name(host.downlink), name(host.told), host.able ? "" : ", not able");
     if (!host.heard) return fmt::format("none; {} messages were ignored", host.ignored);
-    return (host.speaks ? "" : "silent now; ") + out;
+    if (host.speaks) return out;
+    return (controller_pid() ? "silent now; it last " : "no controller hears it; it last ") + out;
 }
 
 void print_pair(const PairStatus &pair, Env &env) {

@@ -16,10 +16,18 @@ std::string word(const Json &of, const char *key) {
     return of.at(key).get<std::string>();
 }
 
-/// "1.25 ms", or "never".
-std::string after(const Json &event, const char *key) {
-    const Json &value = event.at(key);
-    return value.is_null() ? "never" : fmt::format("{:.2f} ms", value.get<double>() * 1e3);
+std::string ms(const Json &seconds) {
+    return fmt::format("{:.2f} ms", seconds.get<double>() * 1e3);
+}
+
+/// The two ports count what they could not carry. What went into a primary that was dead already
+/// nobody counts.
+std::string losses(const Json &event) {
+    const auto lost = event.at("lost_frames").get<uint64_t>();
+    if (event.at("kind") == "fallback")
+        return fmt::format("the ports dropped {} frames, and what the primary lost is not known",
+                           lost);
+    return fmt::format("{} frames lost", lost);
 }
 
 std::string health(const Json &guest) {
@@ -64,6 +72,25 @@ std::string guests_table(const Json &guests) {
         {"GUEST", "WANT", "STATE", "PHASE", "DOWNLINK", "ITS PRIMARY", "STANDBY", "PRIMARY"}, rows);
 }
 
+std::string awaited(const Json &guest) {
+    const Json &said = guest.at("guest");
+    const std::string phase = word(guest, "phase");
+    if (phase == "waiting")
+        return said.is_null() ? "a word of `hitless run` in the guest"
+                              : "the guest to be able: its operator has chosen the standby";
+    if (phase == "plugging")
+        return guest.at("device").is_null()
+                   ? "somebody to plug its primary: no `monitor` is described for it"
+                   : "its primary to be plugged";
+    if (phase == "readying") return "the guest to receive by its primary";
+    if (phase == "given")
+        return "the guest to send by its primary; `hitless explain` in it says more";
+    if (phase == "leaving") return "the guest to leave its primary";
+    if (phase == "unplugging") return "the guest to release its primary";
+    if (phase == "taken") return "the guest's word that it has left its primary";
+    return "what is under way to arrive";
+}
+
 std::string guest_text(const Json &guest) {
     const Json &said = guest.at("guest"), &silent = guest.at("silent_s");
     std::string out =
@@ -74,6 +101,8 @@ std::string guest_text(const Json &guest) {
         fmt::format("  ports    standby {}, primary {}, by {}\n", word(guest, "standby"),
                     word(guest, "primary").empty() ? "unnamed" : primary_name(guest),
                     word(guest, "delivery"));
+    if (!guest.at("as_wished").get<bool>())
+        out += fmt::format("  waits    for {}\n", awaited(guest));
     out += said.is_null()
                ? "  guest    not heard: no hitless runs in it, or it is not up\n"
                : fmt::format("  guest    {}, primary {}, heard {:.1f} s ago\n",
@@ -90,16 +119,19 @@ std::string guest_text(const Json &guest) {
 }
 
 std::string host_event_line(const Json &event) {
+    const Json &answered = event.at("answered_s");
+    const bool of_itself = event.at("kind") == "fallback"; // nobody asked
     double wall = event.at("time_s").get<double>();
     auto whole = static_cast<time_t>(wall);
     auto micros = static_cast<int>((wall - static_cast<double>(whole)) * 1e6);
-    return fmt::format(
-        "{:%Y-%m-%dT%H:%M:%S}.{:06}Z {} {}: the guest answered after {}, moved after {}{}, "
-        "{} frames lost",
-        fmt::gmtime(whole), micros, word(event, "guest"), word(event, "kind"),
-        after(event, "answered_s"), after(event, "moved_s"),
-        event.at("overdue").get<bool>() ? " at the deadline" : "",
-        event.at("lost_frames").get<uint64_t>());
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z {} {}: {}moved after {}{}, {}",
+                       fmt::gmtime(whole), micros, word(event, "guest"), word(event, "kind"),
+                       of_itself ? ""
+                       : answered.is_null()
+                           ? "the guest did not answer, "
+                           : fmt::format("the guest answered after {}, ", ms(answered)),
+                       ms(event.at("moved_s")),
+                       event.at("overdue").get<bool>() ? " at the deadline" : "", losses(event));
 }
 
 } // namespace hitless::cli

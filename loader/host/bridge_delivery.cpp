@@ -119,11 +119,15 @@ class BridgeDelivery : public Delivery {
         return out;
     }
 
-    /// A port of Open vSwitch stays one, and a macvtap can be in no bridge.
+    /// A port of Open vSwitch stays one. What a host sends on a macvtap leaves by its lower device
+    /// and never reaches the guest, so commands that deliver are of no use there.
     std::string way_into_bridge(const Link &standby) const {
         const std::string &what = standby.kind, &of = standby.master_kind;
-        if (what == "macvtap" || what == "macvlan" || of == "openvswitch")
-            return "deliver by commands (delivery = \"exec\")";
+        if (what == "macvtap" || what == "macvlan")
+            return fmt::format("give the guest a tap in a bridge: nobody on the host can speak to "
+                               "it by a {}",
+                               what);
+        if (of == "openvswitch") return "deliver by commands (delivery = \"exec\")";
         return fmt::format("`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands "
                            "(delivery = \"exec\")",
                            spec_.standby);

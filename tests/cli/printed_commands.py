@@ -87,6 +87,15 @@ ELSEWHERE = {
     "`systemctl start hitless-host`, or `hitless host run`; then once more": "the same",
     '`ip link set {} master BRIDGE`, mend `standby`, or deliver by commands (delivery = \\"exec\\")':
         "BRIDGE is for people to choose; tests/host/bridge_delivery_test.cpp",
+    "no daemon runs in this network namespace, so nothing is given or taken; `systemctl enable --now hitless-host`, or "
+    "`hitless host run`": "the second form, in tests/cli/test_host.py, too",
+    "{}: on the way; it waits for {}; `hitless host {} {} --wait` returns when it is there\\n":
+        "tests/cli/test_host.py waits by it",
+    "  The host wanted the {} when a controller last heard it; none runs now (`hitless run`), and nobody hears the "
+    "host.\\n": "selftests/host_test.cpp sees it, and starts a controller elsewhere",
+    "{}: the host delivered to the primary when it was last heard, and does not answer; what it sends there may be lost. "
+    "See that its daemon runs there (`systemctl start hitless-host`), or free the guest by hand: `bridge fdb del {} dev "
+    "PORT master`": "selftests/host_test.cpp; PORT is for people to choose",
     "`bridge vlan add dev {} vid VLAN`": "VLAN is for people to choose",
     "`bridge vlan add dev {} vid {}`": "tests/host/bridge_delivery_test.cpp, where bridges tell VLANs apart",
     "{} is called {} now; `ip link set {} name {}`, or mend `standby` of the guest at {}": "tests/host/host_test.cpp",
@@ -122,6 +131,7 @@ WORDS = {
     "What is in the way; `hitless host status` says it in words", "as of `hitless host run`",
     "the guest did not leave its primary in time; `hitless explain` in the guest says why, if it still runs",
     "the guest is not heard any more; see whether it runs, and `hitless status` in it",
+    "a word of `hitless run` in the guest", "the guest to send by its primary; `hitless explain` in it says more",
     "; a dead primary is only noticed by `hitless run`", "What is broken; `hitless status` says it in words",
     "`hitless run` hears of a lost primary before its driver stops it",
     "`hitless run` hears of a lost primary by link events, when its driver has stopped it",

@@ -135,13 +135,18 @@ class Daemon(HostCase):
 
     def test_takes_from_who_does_not_answer_and_says_so(self):
         self.daemon()
-        self.expect(2, "host", "give", "web1")
+        self.expect(0, "host", "events", says="none since the daemon was started")
+        self.expect(2, "host", "give", "web1", says=["on the way; it waits for a word of `hitless run` in the guest",
+                                                     "`hitless host give web1 --wait`"])
         self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
         self.expect(0, "host", "status")
         self.assertIn("web1 take:", self.expect(0, "host", "events").stdout)
         event = json.loads(self.expect(0, "host", "events", "-j").stdout.splitlines()[-1])
         self.assertEqual((event["guest"], event["kind"], event["answered_s"]), ("web1", "take", None))
-        self.expect(2, "host", "give", "web1", "--wait", "--timeout", "0.1")
+        self.assertIn("the guest did not answer", self.expect(0, "host", "events").stdout)
+        waited = self.expect(2, "host", "give", "web1", "--wait", "--timeout", "0.1").stderr
+        self.assertIn("give web1: not there after 0.1 s", waited)
+        self.assertIn("waits    for a word of `hitless run`", waited)
         self.expect(1, "host", "give", "web2", says="find the guest web2")
 
     def test_a_take_that_is_overdue_is_not_waited_for_any_longer(self):
@@ -245,6 +250,7 @@ class Daemon(HostCase):
 
     def test_words_of_a_command_may_be_the_same(self):
         self.write(GUEST.replace('primary = { port = "pri_far" }\n', "") + COMMANDS)
+        self.daemon()
         self.expect(0, "host", "check", "--config", self.config)
 
     def test_waits_across_a_restart(self):
@@ -365,6 +371,13 @@ class Daemon(HostCase):
         self.assertEqual(len(events), 256)
         self.assertEqual([event["guest"] for event in events].count("web2"), 1)
 
+    def test_who_may_not_look_is_told_so(self):
+        self.daemon()
+        os.chmod(self.state, 0o700)
+        for words in (["status"], ["give", "web1"], ["events"]):
+            self.expect(77, "host", *words, says="run as root, or have it run with --socket-group",
+                        prefix=["setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps=-all"])
+
     def test_without_permission(self):
         for command in "run", "check":
             self.expect(77, "host", command, "--config", self.config, says="run as root, or with CAP_",
@@ -440,9 +453,26 @@ class WithItsGuest(HostCase):
 
 class Check(HostCase):
     def test_nothing_in_the_way(self):
+        self.expect(2, "host", "check", "--config", self.config,
+                    says=["this host: no daemon runs", "`systemctl enable --now hitless-host`", "in the way: 1"])
+        self.daemon()
+        self.expect(0, "host", "check", "--config", self.config, says="host.toml.d: 1; in the way: nothing")
+        self.write(GUEST.replace('{ port = "pri_far" }', '"pri_far"'))
         self.expect(0, "host", "check", "--config", self.config, says="host.toml.d: 1; in the way: nothing")
 
+    def test_nothing_is_described(self):
+        self.write("")
+        self.expect(3, "host", "check", "--config", self.config, says="in the way: no guest is described")
+
+    def test_a_monitor_that_is_not_there(self):
+        self.write(GUEST + f"""monitor = "qmp:{self.state}/qmp"\ndevice = '{{"driver":"e1000e","id":"p"}}'\n""")
+        self.daemon()
+        self.expect(2, "host", "check", "--config", self.config,
+                    says=["web1: there is no monitor socket", f"-qmp unix:{self.state}/qmp,server=on,wait=off"])
+
     def test_each_thing_with_what_mends_it(self):
+        self.daemon()
+
         def finds(*says):
             found = self.expect(2, "host", "check", "--config", self.config, says=says).stdout
             report = json.loads(self.expect(2, "host", "check", "-j", "--config", self.config).stdout)
@@ -453,6 +483,7 @@ class Check(HostCase):
         finds("web1: ", "there is no device pri_far; make it, or mend `primary`")
         sh("ip link set other name pri_far")
         sh("ip link set pri_far master br0 up")
+        wait_until(lambda: not self.guests(2)[0]["problems"], "the daemon has heard of it")
         self.expect(0, "host", "check", "--config", self.config)
         sh("ip link set sby_far nomaster")
         finds("sby_far is no port of a bridge")
@@ -476,6 +507,7 @@ class Check(HostCase):
     def test_commands_too(self):
         def guest(move, read):
             self.write(GUEST + f'delivery = "exec"\nmove = ["{move}"]\nread = ["echo", "{read}"]\n')
+        self.daemon()
         guest("/no/such/mover", "standby")
         self.expect(2, "host", "check", "--config", self.config, says="`/no/such/mover` cannot be run: No such file")
         guest("true", "nowhere")

@@ -308,7 +308,8 @@ TEST_F(BridgeDeliveryTest, SaysWhatIsInTheWay) {
     problem("ip link set vf1 nomaster", "ip link set vf1 master br0 up");
     problem("ip link set tap1 nomaster", "`ip link set tap1 master BRIDGE`");
     sh("ip link set tap1 down; ip link set tap1 name other1; ip link add lower type veth");
-    problem("ip link add tap1 link lower type macvtap", "no port of a bridge; deliver by commands");
+    problem("ip link add tap1 link lower type macvtap",
+            "no port of a bridge; give the guest a tap in a bridge");
     sh("ip link del tap1; ip link set other1 name tap1");
     problem("ip link del tap1", "find the tap tap1 of web1");
 }

@@ -443,6 +443,7 @@ class Controller::Engine {
         }
         Members members = read_members(managed.namespaces, managed.pair);
         if (!members.standby || !members.master) {
+            if (members.standby) tell_host_that_it_ends(managed);
             end_pair(name, members.standby ? "the failover device" : "the standby");
             return false;
         }
@@ -452,6 +453,13 @@ class Controller::Engine {
                          read_members(managed.namespaces, managed.pair), options_.log);
         follow_carrier(managed.pair, managed.namespaces, members);
         return true;
+    }
+
+    /// Its standby stays, by which the host is to deliver from now on.
+    void tell_host_that_it_ends(ManagedPair &managed) {
+        managed.pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_CONTROLLER,
+                                     static_cast<uint64_t>(now().count()));
+        if (managed.host_link) follow_host(managed);
     }
 
     /// A device that the pair cannot be without is gone for good, and the pair with it.

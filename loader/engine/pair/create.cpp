@@ -12,6 +12,7 @@
 #include "loader/engine/pair/failover_device.hpp"
 #include "loader/engine/pair/failover_xdp.hpp"
 #include "loader/engine/pair/hooks.hpp"
+#include "loader/engine/pair/leave_primary.hpp"
 #include "loader/engine/pair/nics.hpp"
 #include "loader/engine/pair/own_traffic.hpp"
 #include "loader/engine/pair/registry.hpp"
@@ -435,6 +436,7 @@ void detach(const std::string &standby, const Note &note) {
     StateDir dir;
     std::string name = find_to_detach(dir, rtnl, standby, note);
     if (name.empty()) return;
+    leave_primary_with_host(dir, rtnl, name, note);
     StateDir::Lock lock = dir.lock();
     detach_and_remember(dir, rtnl, name, note);
     dir.unmount_if_empty();
@@ -446,6 +448,8 @@ unsigned detach_all(const Note &note) {
     if (!dir.mounted() && own_filters(rtnl).empty() && xdp_without_pair(dir, rtnl).empty() &&
         private_netns_names().empty())
         return 0;
+    for (const std::string &name : own_pairs(dir))
+        leave_primary_with_host(dir, rtnl, name, note);
     StateDir::Lock lock = dir.lock();
     unsigned detached = 0;
     std::optional<Error> refused; // one is no reason to keep the others

@@ -6,12 +6,12 @@
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/assembly.hpp"
 #include "loader/engine/pair/failover_device.hpp"
+#include "loader/engine/pair/leave_primary.hpp"
 #include "loader/engine/pair/remains.hpp"
 #include "loader/engine/pair/takeover.hpp"
 #include "loader/engine/pair/unrecorded.hpp"
 #include "loader/kernel/bpf/xdp.hpp"
 #include "loader/kernel/netns/netns.hpp"
-#include "loader/kernel/wire/announce.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -20,21 +20,6 @@
 
 namespace hitless {
 namespace {
-
-/// How long the primary still delivers what the network had sent towards it.
-constexpr auto drain = std::chrono::milliseconds(20);
-
-/// The network learns that the guest is behind the standby before the primary goes deaf.
-void leave_primary(Pair &pair, Rtnl &rtnl) {
-    const hl_pair &state = pair.state();
-    auto when = static_cast<uint64_t>(now().count());
-    if (pair.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when) != 0) return;
-    Announcer announcer;
-    announcer.learn(rtnl, stations(rtnl.links(), master_of(state), mac_of(state.mac)),
-                    policy_of(state).announce);
-    announcer.send();
-    sleep_until(now() + drain);
-}
 
 /// Detaches in the order that keeps frames flowing. Returns what could not be given back.
 std::string disassemble(const std::string &dir, Rtnl &rtnl) {
