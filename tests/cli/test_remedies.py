@@ -436,7 +436,7 @@ class Remedies(NetCase):
 
     def test_filters_beside_the_device_that_is_used(self):
         self.attach("--model", "three")
-        self.filtered("sby")
+        self.filtered("sby", "ingress")
         self.mends("make them on {}, then `tc qdisc del dev {} {}`", "pair sby")
 
     def test_what_ends_with_the_failover_device(self):
@@ -454,9 +454,9 @@ class Remedies(NetCase):
         self.mend("{} had the port {}: `ip link set {} master {}`", self.expect(0, "detach", "sby").stderr)
         self.assertIn("master br9", sh("ip link show sby"))
 
-    def filtered(self, device):
+    def filtered(self, device, side="egress"):
         sh(f"tc qdisc add dev {device} clsact && "
-           f"tc filter add dev {device} ingress bpf da obj {self.compiled('tc')} sec tc")
+           f"tc filter add dev {device} {side} bpf da obj {self.compiled('tc')} sec tc")
 
     def test_a_failover_device_without_gro(self):
         sh("ethtool -K sby_far gro on && ethtool -K pri_far gro on")
