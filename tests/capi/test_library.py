@@ -49,11 +49,12 @@ class Symbols(Case):
     @unittest.skipUnless(os.path.exists(RELEASE), f"{RELEASE} is not built: scripts/build")
     def test_is_small(self):
         """As it is installed: optimised as a whole. The figure to reach is 400 kB; docs/embedding.md says what
-        is beyond it. This holds what there is: what the guest says to the host and what it learns of bridges took 28 kB more."""
+        is beyond it. This holds what there is: taking over what another version has made, pairs without a record and
+        what travels took 95 kB more than the host's channel left."""
         with tempfile.NamedTemporaryFile() as stripped:
             sh(f"strip -o {stripped.name} {RELEASE}")
             print(f"\nlibhitless.so.1, stripped: {os.path.getsize(stripped.name) / 1e3:.0f} kB", file=sys.stderr)
-            self.assertLess(os.path.getsize(stripped.name), 760_000)
+            self.assertLess(os.path.getsize(stripped.name), 790_000)
 
 
 class Abi(Case):
