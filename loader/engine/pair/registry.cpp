@@ -125,12 +125,26 @@ bool has_owner(const StateDir &dir, uint32_t ifindex, std::initializer_list<hl_h
     return false;
 }
 
+/// A pair whose directory is there and whose record is not: what it has nobody can tell, and
+/// `detach` of it ends it.
+bool has_unreadable_pair(const StateDir &dir) {
+    return std::ranges::any_of(own_pairs(dir), [&](const std::string &name) {
+        try {
+            PairRecord(dir.path(name), Versions::known);
+            return false;
+        } catch (const Error &) {
+            return true;
+        }
+    });
+}
+
 std::vector<UnrecordedPair> all_unrecorded(const StateDir &dir, Rtnl &rtnl) {
     auto out =
         unrecorded_pairs(rtnl, [&](const std::string &netns) { return is_in_use(dir, netns); });
+    const bool unreadable = has_unreadable_pair(dir);
     auto by_xdp = unrecorded_by_xdp(rtnl, [&](Ifindex inner) {
         try {
-            return has_owner(dir, number(inner), {HL_HOOK_XDP, HL_HOOK_XDP_ALONE});
+            return unreadable || has_owner(dir, number(inner), {HL_HOOK_XDP, HL_HOOK_XDP_ALONE});
         } catch (const Error &) {
             return true; // perhaps a pair of another version
         }
