@@ -2,8 +2,9 @@
 """tally.py CTEST.xml LISTS: adds up JUnit files.
 
 A test that left lists of its own cases (LISTS/TEST.xml or LISTS/TEST/*.xml) counts by those; ctest's
-line about it counts only when it failed. A case that was run again counts as it came out at last.
-Names what failed and why what skipped did. The last line is the total.
+line about it counts only when it failed. A case that was run again (scripts/again.py, CTEST's folder's
+again.xml) counts as it came out at last, and is named. Names what failed and why what skipped did. The
+last line is the total.
 """
 
 import sys
@@ -36,31 +37,53 @@ def why_failed(case):
     return " ".join(lines_of(failure.get("message"))[:4]) if failure is not None else ""
 
 
-def results(ctest, lists):
-    """(case, outcome) of each case, once."""
-    last = {}
-    for file in sorted(lists.rglob("*.xml")):  # gtest calls them NAME.xml, NAME_1.xml, ...
-        test = file.relative_to(lists).parts[0].removesuffix(".xml")
+def cases_by_test(lists):
+    """Test -> (class, name) -> its case as it came out last."""
+    tests = {}
+    files = sorted(lists.rglob("*.xml"), key=lambda file: file.stat().st_mtime_ns)
+    for file in files:  # gtest calls them NAME.xml, NAME_1.xml, ...
+        cases = tests.setdefault(file.relative_to(lists).parts[0].removesuffix(".xml"), {})
         for case in ET.parse(file).iter("testcase"):
-            last[test, case.get("classname"), case.get("name")] = case
-    listed = {test for test, *_ in last}
+            earlier = cases.get((case.get("classname"), case.get("name")))
+            if earlier is not None and outcome(earlier) == "failed" and outcome(case) == "passed":
+                case.set("failed-first", why_failed(earlier))
+            cases[case.get("classname"), case.get("name")] = case
+    return tests
+
+
+def results(ctest, lists, again):
+    """(case, outcome) of each case, once."""
+    tests = cases_by_test(lists)
+    second = {case.get("name"): case for case in ET.parse(again).iter("testcase")} if again.exists() else {}
     for case in ET.parse(ctest).iter("testcase"):
-        if case.get("name") not in listed or outcome(case) == "failed":
+        name = case.get("name")
+        if outcome(case) == "failed" and name in second:
+            if outcome(second[name]) == "passed" and name not in tests:
+                second[name].set("failed-first", why_failed(case))
+            case = second[name]
+        if name not in tests or outcome(case) == "failed":
             yield case, outcome(case)
-    for case in last.values():
-        yield case, outcome(case)
+    for cases in tests.values():
+        for case in cases.values():
+            yield case, outcome(case)
 
 
 def main(ctest, lists):
+    said = {"skipped": [], "again": [], "failed": []}
     counts = dict.fromkeys(("passed", "failed", "skipped"), 0)
-    for case, result in results(ctest, lists):
+    for case, result in results(ctest, lists, ctest.with_name("again.xml")):
         counts[result] += 1
         name = ".".join(filter(None, (case.get("classname"), case.get("name"))))
         if result == "skipped":
-            print(f"skipped: {name}: {why_skipped(case)}")
+            said[result].append(f"skipped: {name}: {why_skipped(case)}")
         if result == "failed":
-            print(f"failed: {name}: {why_failed(case)}".removesuffix(": "))
-    print(", ".join(f"{counts[key]} {key}" for key in counts))
+            said[result].append(f"failed: {name}: {why_failed(case)}".removesuffix(": "))
+        if case.get("failed-first") is not None:
+            said["again"].append(f"passed only when run again: {name}: {case.get('failed-first')}".removesuffix(": "))
+    for lines in said.values():  # what matters most stands last
+        print("".join(f"{line}\n" for line in lines), end="")
+    total = ", ".join(f"{counts[key]} {key}" for key in counts)
+    print(total + (f", {len(said['again'])} of the passed only when run again" if said["again"] else ""))
     return counts["failed"] > 0 or counts["passed"] == 0
 
 
