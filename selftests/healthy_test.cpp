@@ -86,6 +86,18 @@ TEST_P(Healthy, RoutesAndRulesByThePrimaryAreNamed) {
     guest("ip -6 route add fd99::/64 dev primary table 99");
     expect_mended_by("the route to fd99::/64 table 99 leads by primary",
                      "ip -6 route del fd99::/64 table 99 dev primary");
+    guest("sysctl -qw net.ipv4.nexthop_compat_mode=0; ip nexthop add id 5 dev primary scope link; "
+          "ip nexthop add id 6 dev standby scope link; ip nexthop add id 7 group 5/6");
+    for (const std::string id : {"5", "7"}) {
+        guest("ip route add 203.0.113.0/24 nhid " + id);
+        expect_mended_by("the route to 203.0.113.0/24 leads by primary",
+                         "ip -4 route del 203.0.113.0/24");
+    }
+    guest("ip route add 203.0.113.0/24 nhid 6");
+    EXPECT_TRUE(healthy()) << shown();
+    guest("ip -6 route add ff05::/16 dev primary");
+    expect_mended_by("the route to ff05::/16 leads by primary",
+                     "ip -6 route del ff05::/16 dev primary");
     guest("ip rule add oif primary lookup 99");
     expect_named("policy rules name primary", "ip rule");
     guest("ip rule del oif primary lookup 99");

@@ -68,6 +68,11 @@ class Reload(NetCase):
                 process.wait(10)
                 self.expect(0, "detach", "sby")
 
+    def test_explain_tells_of_what_was_detached(self):
+        self.start()
+        self.expect(0, "detach", "sby")
+        self.assertRegex(self.hitless("explain").stdout, "sby.*it was detached; `hitless attach` makes the pair again")
+
     def test_a_better_primary_takes_over(self):
         sh("ip link add best address 02:00:00:00:00:01 type veth peer name best_far && ip link set best down")
         with open(self.file, "w", encoding="utf-8") as file:

@@ -97,9 +97,9 @@ std::vector<Unpaired> unpaired() {
     const StateDir dir;
     std::vector<Unpaired> out;
     for (const Link &link : links)
-        if (is_paravirtual(link) && !std::ranges::count(pairs, link.index, [](const PairStatus &p) {
-                return p.standby.index;
-            }))
+        if ((is_paravirtual(link) || is_detached(dir, link)) &&
+            !std::ranges::count(pairs, link.index,
+                                [](const PairStatus &p) { return p.standby.index; }))
             out.push_back({link.name, is_detached(dir, link)
                                           ? "it was detached; `hitless attach` makes the pair again"
                                           : why_not(link, links)});

@@ -12,6 +12,8 @@
 #include <iterator>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
+#include <linux/nexthop.h>
+#include <set>
 
 namespace hitless {
 namespace {
@@ -55,8 +57,66 @@ bool leads_by(const nlattr *multipath, Ifindex index) {
     return false;
 }
 
+/// Adds what `decode` makes of a dump. A family that the kernel does not have has nothing.
+template <typename Header, typename T, typename Decode>
+void collect(Rtnl &rtnl, std::vector<T> &all, uint16_t type, const Header &about, Ifindex route_by,
+             Decode decode) {
+    char buffer[256] = {};
+    nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = type;
+    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    memcpy(mnl_nlmsg_put_extra_header(request, sizeof(about)), &about, sizeof(about));
+    if (route_by != Ifindex::none) mnl_attr_put_u32(request, RTA_OIF, number(route_by));
+    std::vector<T> found;
+    int error = rtnl.dump(request, found, decode);
+    if (error && error != EOPNOTSUPP && error != EAFNOSUPPORT && error != ENODEV)
+        throw Error(error, "read the addresses and routes of a device");
+    std::ranges::move(found, std::back_inserter(all));
+}
+
+/// An object that routes name by its number (ip-nexthop(8)): a way out, or a group of such objects.
+struct NextHop {
+    uint32_t id = 0;
+    Ifindex device = Ifindex::none;
+    std::vector<uint32_t> group;
+};
+
+std::optional<NextHop> decode_next_hop(const nlmsghdr *message) {
+    if (!header<nhmsg>(message)) return std::nullopt;
+    NextHop out;
+    each_of<nhmsg>(message, [&](const nlattr *attr) {
+        switch (mnl_attr_get_type(attr)) {
+        case NHA_ID: out.id = mnl_attr_get_u32(attr); break;
+        case NHA_OIF: out.device = Ifindex{mnl_attr_get_u32(attr)}; break;
+        case NHA_GROUP: {
+            const auto *member = static_cast<const nexthop_grp *>(mnl_attr_get_payload(attr));
+            for (size_t n = mnl_attr_get_payload_len(attr) / sizeof(*member); n > 0; n--, member++)
+                out.group.push_back(member->id);
+            break;
+        }
+        default: break;
+        }
+    });
+    return out;
+}
+
+/// The numbers of those that lead by a device. A route tells nothing but that number where
+/// net.ipv4.nexthop_compat_mode is 0.
+std::set<uint32_t> next_hops_by(Rtnl &rtnl, Ifindex device) {
+    std::vector<NextHop> all;
+    collect(rtnl, all, RTM_GETNEXTHOP, nhmsg{}, Ifindex::none, decode_next_hop);
+    std::set<uint32_t> out;
+    for (const NextHop &hop : all)
+        if (hop.device == device) out.insert(hop.id);
+    for (const NextHop &hop : all) // groups hold no groups of their own
+        if (std::ranges::any_of(hop.group, [&](uint32_t id) { return out.contains(id); }))
+            out.insert(hop.id);
+    return out;
+}
+
 /// Older kernels do not pick out those of one device, so it is looked at here, too.
-std::optional<IpRoute> decode_route(const nlmsghdr *message, const Link &link) {
+std::optional<IpRoute> decode_route(const nlmsghdr *message, const Link &link,
+                                    const std::set<uint32_t> &next_hops) {
     const auto *route = header<rtmsg>(message);
     if (!route || route->rtm_flags & RTM_F_CLONED || route->rtm_table == RT_TABLE_LOCAL ||
         route->rtm_type != RTN_UNICAST)
@@ -70,6 +130,10 @@ std::optional<IpRoute> decode_route(const nlmsghdr *message, const Link &link) {
         case RTA_MULTIPATH:
             several = true;
             ours |= leads_by(attr, link.index);
+            break;
+        case RTA_NH_ID:
+            several = true;
+            ours |= next_hops.contains(mnl_attr_get_u32(attr));
             break;
         case RTA_TABLE: table = mnl_attr_get_u32(attr); break;
         case RTA_DST:
@@ -98,23 +162,6 @@ std::optional<bool> decode_rule(const nlmsghdr *message, const std::string &ifna
     return named ? std::optional(true) : std::nullopt;
 }
 
-/// Adds what `decode` makes of a dump. A family that the kernel does not have has nothing.
-template <typename Header, typename T, typename Decode>
-void collect(Rtnl &rtnl, std::vector<T> &all, uint16_t type, const Header &about, Ifindex route_by,
-             Decode decode) {
-    char buffer[256] = {};
-    nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-    request->nlmsg_type = type;
-    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    memcpy(mnl_nlmsg_put_extra_header(request, sizeof(about)), &about, sizeof(about));
-    if (route_by != Ifindex::none) mnl_attr_put_u32(request, RTA_OIF, number(route_by));
-    std::vector<T> found;
-    int error = rtnl.dump(request, found, decode);
-    if (error && error != EOPNOTSUPP && error != EAFNOSUPPORT && error != ENODEV)
-        throw Error(error, "read the addresses and routes of a device");
-    std::ranges::move(found, std::back_inserter(all));
-}
-
 } // namespace
 
 unsigned policy_rules(const std::string &ifname) {
@@ -134,6 +181,7 @@ IpConfig ip_config(const Link &link) {
     Rtnl rtnl;
     rtnl.check_strictly();
     IpConfig out;
+    const std::set<uint32_t> next_hops = next_hops_by(rtnl, link.index);
     for (uint8_t family : {AF_INET, AF_INET6}) {
         ifaddrmsg address{};
         address.ifa_family = family;
@@ -143,7 +191,7 @@ IpConfig ip_config(const Link &link) {
         rtmsg route{};
         route.rtm_family = family;
         collect(rtnl, out.routes, RTM_GETROUTE, route, link.index,
-                [&](const nlmsghdr *m) { return decode_route(m, link); });
+                [&](const nlmsghdr *m) { return decode_route(m, link, next_hops); });
     }
     out.rules = policy_rules(link.name);
     return out;
