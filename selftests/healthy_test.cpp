@@ -86,8 +86,8 @@ TEST_P(Healthy, RoutesAndRulesByThePrimaryAreNamed) {
     guest("ip -6 route add fd99::/64 dev primary table 99");
     expect_mended_by("the route to fd99::/64 table 99 leads by primary",
                      "ip -6 route del fd99::/64 table 99 dev primary");
-    guest("sysctl -qw net.ipv4.nexthop_compat_mode=0; ip nexthop add id 5 dev primary scope link; "
-          "ip nexthop add id 6 dev standby scope link; ip nexthop add id 7 group 5/6");
+    guest("sysctl -qw net.ipv4.nexthop_compat_mode=0; ip nexthop add id 5 dev primary; "
+          "ip nexthop add id 6 dev standby; ip nexthop add id 7 group 5/6");
     for (const std::string id : {"5", "7"}) {
         guest("ip route add 203.0.113.0/24 nhid " + id);
         expect_mended_by("the route to 203.0.113.0/24 leads by primary",
