@@ -210,7 +210,7 @@ class Claims {
             throw Error(
                 EINVAL, "read " + guest.origin,
                 fmt::format("the {} '{}' is another guest's, at {}", kind, what, at->second),
-                "no two guests have one");
+                "give each guest one of its own");
         latest_.push_back(at->first);
     }
     std::map<std::string, std::string> claims_;

@@ -20,7 +20,7 @@ constexpr unsigned looks = 2;
 constexpr Instant steady_gap = std::chrono::microseconds(12'500); // between two frames, on average
 constexpr uint64_t least_inflow = 5; // frames; fewer are the answers to our own questions
 constexpr unsigned comparisons = 2;  // questions to the standby
-constexpr Instant search_in_vain = std::chrono::seconds(1); // as often as the guest's own kernel
+constexpr Instant search_interval = std::chrono::seconds(1); // as often as the guest's own kernel
 constexpr Instant least_rest = milliseconds(300), target_search = milliseconds(100),
                   most_rest = std::chrono::seconds(10), most_patience = std::chrono::seconds(1);
 constexpr int inbound_timeouts = 5;  // answered, but nothing has come in yet
@@ -137,14 +137,14 @@ Prover::Phase Prover::next(Context &context, Proving phase) {
     if (phase.round_open) {
         if (!answers.primary && !overdue(context, idle_wait)) return phase;
         phase.round_open = false;
-        phase.due = round_ + (answers.primary ? how.interval : vain_pace(context, phase));
+        phase.due = round_ + (answers.primary ? how.interval : pace_unanswered(context, phase));
         phase.due = std::max(phase.due, context.now + patience(how, next_wait));
         ask(context, Side::standby);
     } else if (const bool silence = asked_ >= phase.since && !answers.primary && !answers.standby;
                silence ? over(context, phase.due) : context.now >= phase.due) {
         phase.against |= answers.standby && !answers.primary && !unsent_;
         context.actions.next_target = silence;
-        phase.vain += context.actions.next_target;
+        phase.unanswered += context.actions.next_target;
         answers = {};
         phase.round_open = true;
         round_ = context.now;
@@ -165,12 +165,13 @@ bool Prover::is_proved(const Context &context, const Proving &phase) const {
     if (!context.seen.ways) return (inbound && !refuted_) || waited >= unasked(how);
     if (phase.outbound) return inbound || (!refuted_ && waited >= inbound_timeouts * how.timeout);
     if (phase.against || phase.answers.standby || unsent_) return false;
-    return waited >= unasked(how) && phase.vain >= vain_rounds(context);
+    return waited >= unasked(how) && phase.unanswered >= rounds_unanswered(context);
 }
 
 /// The passing of time proves nothing: a controller that got no CPU may have asked nothing. So each
-/// target must have been asked in vain by both NICs, as far as the timeout has room for that.
-unsigned Prover::vain_rounds(const Context &context) const {
+/// target must have been asked by both NICs without an answer, as far as the timeout has room for
+/// that.
+unsigned Prover::rounds_unanswered(const Context &context) const {
     const auto room = static_cast<unsigned>(context.how.timeout / context.how.interval);
     return std::clamp(context.seen.ways + 1, 1u, std::max(room / 2, 1u));
 }
@@ -182,7 +183,7 @@ Instant Prover::unasked(const Probing &how) const {
 }
 
 /// The time between two rounds without an answer: the longer there was none, the longer.
-Instant Prover::vain_pace(const Context &context, const Proving &phase) const {
+Instant Prover::pace_unanswered(const Context &context, const Proving &phase) const {
     Instant least = refuted_ ? least_rest : (phase.against ? 5 : 1) * context.how.interval;
     return std::clamp<Instant>((context.now - phase.since) / 8, least, most_rest);
 }
@@ -231,7 +232,7 @@ Instant Prover::asking_pace(const Context &context, bool quiet) const {
     if (!context.seen.ways) return quiet ? most_rest : target_search;
     if (mute_ < context.seen.ways) return pace;
     if (!context.seen.unresolved) return std::max<Instant>(how.rest, least_rest);
-    return quiet ? most_rest : search_in_vain;
+    return quiet ? most_rest : search_interval;
 }
 
 /// Since the last question; what came is enough to be missed when it stays away.

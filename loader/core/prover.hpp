@@ -99,7 +99,7 @@ class Prover {
         bool outbound = false;   ///< a question by the primary was answered: frames get out
         bool against = false;    ///< in some round the standby was answered and the primary not
         bool stood = false;      ///< our veto was seen standing
-        unsigned vain = 0;       ///< rounds in which nobody answered by either NIC
+        unsigned unanswered = 0; ///< rounds in which nobody answered by either NIC
     };
     struct Awaiting : Doubt {};  ///< a question is out
     struct Comparing : Doubt {}; ///< no answer: the standby is asked
@@ -132,8 +132,8 @@ class Prover {
     Proving begin_proving(const Context &, bool refuted);
     bool is_proved(const Context &, const Proving &) const;
     Instant unasked(const Probing &) const;
-    unsigned vain_rounds(const Context &) const;
-    Instant vain_pace(const Context &, const Proving &) const;
+    unsigned rounds_unanswered(const Context &) const;
+    Instant pace_unanswered(const Context &, const Proving &) const;
 
     Instant asking_pace(const Context &, bool quiet) const;
     bool inflow_stopped(Context &);
