@@ -20,7 +20,7 @@
 #define VERDICT_NEXT -1
 #define VERDICT_DROP 2
 
-/* Writer: the daemon, but for counts and booked. Pinned, for wishes and counts outlive it. */
+/* Writer: the daemon, but for counts and booked. Pinned, for requests and counts outlive it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, HL_TAPS);

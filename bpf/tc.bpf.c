@@ -3,7 +3,7 @@
  * The programs of one pair. Each is a few lines over bpf/lib; docs/datapath.md draws where they
  * sit. Return values serve tcx and clsact alike: TC_ACT_UNSPEC is TCX_NEXT, "not mine, go on".
  */
-#include "bpf/lib/ladder.h"
+#include "bpf/lib/variants.h"
 #include "bpf/lib/outward.h"
 #include "bpf/lib/resolve.h"
 
@@ -39,8 +39,8 @@ static __always_inline int ingress_primary(struct __sk_buff *skb, enum hl_livene
 	return bpf_redirect(knobs.master, BPF_F_INGRESS);
 }
 
-LADDER("tc", __sk_buff, egress)
-LADDER("tc", __sk_buff, ingress_primary)
+VARIANTS("tc", __sk_buff, egress)
+VARIANTS("tc", __sk_buff, ingress_primary)
 
 /* On the standby, which is the master: its own frames, and those of the primary once more. */
 SEC("tc") int hl_ingress_standby(struct __sk_buff *skb) {
@@ -82,9 +82,9 @@ static __always_inline int enter_standby(struct __sk_buff *skb, enum hl_liveness
 	return enter(skb, HL_ROLE_STANDBY, by);
 }
 
-LADDER("tc", __sk_buff, outward)
-LADDER("tc", __sk_buff, enter_primary)
-LADDER("tc", __sk_buff, enter_standby)
+VARIANTS("tc", __sk_buff, outward)
+VARIANTS("tc", __sk_buff, enter_primary)
+VARIANTS("tc", __sk_buff, enter_standby)
 
 /* redirect_peer must leave the NICs' namespace. Where that is the guest's own, it leads to the inner
  * end, alone in another, and from there back in: by the device on which this runs, wherever it is. */

@@ -7,7 +7,7 @@
  *
  * Shares every map with tc.bpf.c. The gate stands alone, before the standby of a pair of two.
  */
-#include "bpf/lib/ladder.h"
+#include "bpf/lib/variants.h"
 #include "bpf/lib/pair.h"
 
 /* The NICs by enum hl_role, and the inner end. As with `nics`, the kernel takes an entry out when its
@@ -78,12 +78,12 @@ static __always_inline int xdp_inward_standby(struct xdp_md *xdp, enum hl_livene
 	return xdp_inward(xdp, HL_ROLE_STANDBY, by);
 }
 
-LADDER("tc", __sk_buff, outward)
-LADDER("tc", __sk_buff, inward_primary)
-LADDER("tc", __sk_buff, inward_standby)
-LADDER("xdp.frags", xdp_md, xdp_outward)
-LADDER("xdp.frags", xdp_md, xdp_inward_primary)
-LADDER("xdp.frags", xdp_md, xdp_inward_standby)
+VARIANTS("tc", __sk_buff, outward)
+VARIANTS("tc", __sk_buff, inward_primary)
+VARIANTS("tc", __sk_buff, inward_standby)
+VARIANTS("xdp.frags", xdp_md, xdp_outward)
+VARIANTS("xdp.frags", xdp_md, xdp_inward_primary)
+VARIANTS("xdp.frags", xdp_md, xdp_inward_standby)
 
 /* While a pair is taken over from an older version, that one's gate stands before ours. */
 static __always_inline int judged_by_gate(struct xdp_md *xdp) {

@@ -110,7 +110,7 @@ enum hl_actor {
 enum hl_model { HL_MODEL_TWO = 2, HL_MODEL_THREE = 3, HL_MODEL_HIDDEN = 4, HL_MODEL_ONE = 1 };
 enum hl_datapath { HL_DATAPATH_TC = 0, HL_DATAPATH_XDP = 1 };
 
-/* How the egress program learns whether the primary lives: the ladder of docs/datapath.md. */
+/* How the egress program learns whether the primary lives: the variants of docs/datapath.md. */
 #define HL_LIVENESS_LIST(X)                                                                        \
 	X(CAST, "cast", "per frame, by bpf_rdonly_cast (6.2 and later)")                           \
 	X(PROBE_READ, "probe-read", "per frame, by bpf_probe_read_kernel")                         \

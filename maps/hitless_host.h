@@ -35,14 +35,14 @@ enum hl_tap_count {
 		HL_TAP_COUNTS
 };
 
-/* What is wished of a guest; survives the daemon. */
-enum hl_tap_wish { HL_TAP_WISH_NONE, HL_TAP_WISH_GIVE, HL_TAP_WISH_TAKE };
+/* What is requested of a guest; survives the daemon. */
+enum hl_tap_request { HL_TAP_REQUEST_NONE, HL_TAP_REQUEST_GIVE, HL_TAP_REQUEST_TAKE };
 
 /* One tap, by its ifindex. */
 struct hl_tap {
 	__u64 booked; /* how far ahead of its rate the guest is: ns of CLOCK_MONOTONIC */
 	__u64 counts[HL_TAP_COUNTS];
-	__u32 wish; /* enum hl_tap_wish; writer: daemon */
+	__u32 request; /* enum hl_tap_request; writer: daemon */
 	/* 1: the guest may send by its primary, for it was delivered to or the guest has said so, and has
 	 * not said since that it has left; survives the daemon, as does a guest that does not answer. */
 	__u32 given;

@@ -5,7 +5,7 @@
 // frames only while the primary is given: whoever uses it before or after loses them.
 //
 //   FakeHost host(bed());
-//   host.wish(true);  until([&] { return host.phase() == HostChannel::Phase::given; });
+//   host.request(true);  until([&] { return host.phase() == HostChannel::Phase::given; });
 #pragma once
 
 #include "loader/core/host_channel.hpp"
@@ -41,7 +41,7 @@ class FakeHost {
     FakeHost(const FakeHost &) = delete;
     FakeHost &operator=(const FakeHost &) = delete;
 
-    void wish(bool give) { give_ = give; }
+    void request(bool give) { give_ = give; }
     /// Hears nothing and says nothing; the switch goes on as it is.
     void silence(bool on) { silent_ = on; }
     /// Part of the messages that are lost, each way.

@@ -40,12 +40,12 @@ TEST_P(HostAddress, GivesAndTakesLoseNothing) {
     FakeHost host(bed());
     const Marks from = traffic.mark();
     for (int round = 0; round < 3; round++) {
-        host.wish(true);
+        host.request(true);
         ASSERT_TRUE(reaches(host, Phase::given)) << pair().status().dump();
         ASSERT_TRUE(pair().becomes("primary")) << pair().status().dump();
         ASSERT_TRUE(traffic.pass(500));
         EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).out;
-        host.wish(false);
+        host.request(false);
         ASSERT_TRUE(reaches(host, Phase::taken));
         EXPECT_EQ(pair().veto(), std::set<std::string>{"host"});
         ASSERT_TRUE(traffic.pass(500));
@@ -75,7 +75,7 @@ TEST_P(HostAddressRules, IsNobodysUntilAHostSpeaks) {
 
 TEST_P(HostAddressRules, AHostThatFallsSilentWhileItDeliversThereChangesNothing) {
     FakeHost host(bed(), {.deadline = default_patience, .lease = 1000ms});
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given));
     ASSERT_TRUE(pair().becomes("primary"));
     host.silence(true);
@@ -90,9 +90,9 @@ TEST_P(HostAddressRules, AHostThatFallsSilentWhileItDeliversThereChangesNothing)
 
 TEST_P(HostAddressRules, AHostThatFallsSilentAfterATakeLeavesItUnused) {
     FakeHost host(bed(), {.deadline = default_patience, .lease = 1000ms});
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given));
-    host.wish(false);
+    host.request(false);
     ASSERT_TRUE(reaches(host, Phase::taken));
     host.silence(true);
     ASSERT_TRUE(until([&] { return !pair().veto().contains("host"); }));

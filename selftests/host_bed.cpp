@@ -101,7 +101,7 @@ HostBed::HostBed(const Setting &with, bool real, const std::vector<std::string> 
         speak();
 }
 
-void HostBed::mute(bool on) {
+void HostBed::silence(bool on) {
     mute_ = on;
     if (real_) pair_.controller().signal(on ? SIGSTOP : SIGCONT);
 }
@@ -144,7 +144,7 @@ void HostBed::describe(const std::string &guest) const {
     std::ofstream(config_, std::ios::app) << guest;
 }
 
-bool HostBed::wish(bool give, const std::string &guest) const {
+bool HostBed::request(bool give, const std::string &guest) const {
     Json reply;
     return until([&] { // it takes so many a second
                reply = ask_host(give ? "Give" : "Take", {{"guest", guest}});
@@ -162,7 +162,7 @@ Json HostBed::guest(const std::string &guest) const {
 bool HostBed::settled(bool give, const std::string &name) const {
     const Json guest = this->guest(name);
     return guest.is_object() && guest["want"] == (give ? "primary" : "standby") &&
-           guest["as_wished"] == true && guest["guest"].is_object() &&
+           guest["as_requested"] == true && guest["guest"].is_object() &&
            guest["guest"]["primary"] == (give ? "in-use" : "left");
 }
 

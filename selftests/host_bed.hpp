@@ -52,15 +52,15 @@ class HostBed {
 
     static constexpr auto guest_name = "web1";
     /// False when it was not taken.
-    bool wish(bool give, const std::string &guest = guest_name) const;
+    bool request(bool give, const std::string &guest = guest_name) const;
     Json guest(const std::string &guest = guest_name) const; ///< as `host status` tells
     bool settled(bool give, const std::string &guest = guest_name) const;
     /// `host give` or `take --wait`, without a process.
     bool carry_out(bool give, const std::string &guest = guest_name) const {
-        return wish(give, guest) && until([&] { return settled(give, guest); });
+        return request(give, guest) && until([&] { return settled(give, guest); });
     }
     /// The guest hears and says nothing from now on: its controller stands still.
-    void mute(bool on);
+    void silence(bool on);
 
   private:
     void speak();

@@ -47,7 +47,7 @@ class HostTest : public testing::TestWithParam<Guest> {
                 for (const Json &event : events)
                     if (event["kind"] == kind && event[step].is_number())
                         ms.push_back(event[step].get<double>() * 1e3);
-                figures(fmt::format("{}, from the wish until {}", kind,
+                figures(fmt::format("{}, from the request until {}", kind,
                                     step[0] == 'm'   ? "the downlink was read back"
                                     : kind[0] == 'g' ? "the guest was ready"
                                                      : "the guest had left"),
@@ -193,13 +193,13 @@ TEST_P(HostTest, APrimaryThatGoesIsLeftThoughOneSideIsDead) {
         if (guest && GetParam().real)
             bed().pair().kill_controller();
         else if (guest)
-            bed().mute(true);
+            bed().silence(true);
         else
             bed().stop_host();
         bed().pair().primary().carrier(false);
         EXPECT_TRUE(traffic.pass(500)) << (guest ? "the guest is" : "the daemon is") << " dead";
         bed().pair().primary().carrier(true);
-        bed().mute(false);
+        bed().silence(false);
         if (guest && GetParam().real) bed().pair().start_controller();
     }
 }
@@ -208,10 +208,10 @@ TEST_P(HostTest, ASilentGuestIsLeftAtTheDeadline) {
     bed().start_host();
     ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
     Traffic traffic(net());
-    bed().mute(true);
+    bed().silence(true);
     const Marks from = traffic.mark();
     const std::uint64_t start = now_ns();
-    ASSERT_TRUE(bed().wish(false));
+    ASSERT_TRUE(bed().request(false));
     ASSERT_TRUE(until([&] { return bed().guest()["downlink"] == "standby"; }));
     const double took = static_cast<double>(now_ns() - start) / 1e6;
     figure("a silent guest's downlink moved after", took);
@@ -221,7 +221,7 @@ TEST_P(HostTest, ASilentGuestIsLeftAtTheDeadline) {
     traffic.report("silent guest", got);
     expect_nothing_lost("silent guest", got); // it receives by both
     EXPECT_EQ(bed().guest()["overdue"], true);
-    bed().mute(false);
+    bed().silence(false);
     ASSERT_TRUE(until([&] { return bed().settled(false); }));
 }
 
@@ -271,7 +271,7 @@ INSTANTIATE_TEST_SUITE_P(Guest, HostModel,
                                          Guest{"oneVeth", {NicKind::veth, HL_MODEL_ONE}}),
                          [](const auto &guest) { return std::string(guest.param.name); });
 
-/// Each speaks by its own standby: what is wished of one pair moves the guest's other one not at
+/// Each speaks by its own standby: what is requested of one pair moves the guest's other one not at
 /// all.
 TEST(HostTwoPairs, OfOneGuestAreGivenAndTakenEachForItself) {
     HL_NEEDS_KERNEL(6, 6, "tcx");
@@ -340,34 +340,35 @@ class HostKilled : public testing::Test {
 
   private:
     unsigned dies_at_each_call(const Victim &, Traffic &, bool give);
-    unsigned run_under_wish(const Victim &, unsigned calls, bool give,
-                            const std::function<bool()> &over = nullptr);
+    unsigned run_under_request(const Victim &, unsigned calls, bool give,
+                               const std::function<bool()> &over = nullptr);
 
-    std::atomic<bool> confirmed_{false}; ///< the daemon answered the last wish
+    std::atomic<bool> confirmed_{false}; ///< the daemon answered the last request
 };
 
-/// The wish is made as it is watched: who is then killed may be the one that answers.
-unsigned HostKilled::run_under_wish(const Victim &victim, unsigned calls, bool give,
-                                    const std::function<bool()> &over) {
-    std::jthread wishing;
+/// The request is made as it is watched: who is then killed may be the one that answers.
+unsigned HostKilled::run_under_request(const Victim &victim, unsigned calls, bool give,
+                                       const std::function<bool()> &over) {
+    std::jthread requesting;
     confirmed_ = false;
     const unsigned made = run_to_call(
         victim.pid(), calls,
-        [&] { wishing = std::jthread([this, give] { confirmed_ = bed_->wish(give); }); }, over);
+        [&] { requesting = std::jthread([this, give] { confirmed_ = bed_->request(give); }); },
+        over);
     victim.kill();
-    wishing.join();
+    requesting.join();
     return made;
 }
 
 unsigned HostKilled::dies_at_each_call(const Victim &victim, Traffic &traffic, bool give) {
     constexpr unsigned share = 12;
     const unsigned calls =
-        run_under_wish(victim, 100'000, give, [&] { return confirmed_ && victim.done(give); });
+        run_under_request(victim, 100'000, give, [&] { return confirmed_ && victim.done(give); });
     victim.start();
     EXPECT_GT(calls, 20U);
     const bool thorough = getenv("HITLESS_SELFTEST_EVERY_CALL") != nullptr;
     unsigned kills = 0, unconfirmed = 0;
-    bool answered = false; // the last one dies as soon as the wish is answered
+    bool answered = false; // the last one dies as soon as the request is answered
     for (unsigned at = 1; !answered; at += thorough ? 1 : std::max(1U, calls / share), kills++) {
         answered = at > calls;
         const std::string what = answered ? fmt::format("{} killed after the answer", victim.name)
@@ -376,13 +377,13 @@ unsigned HostKilled::dies_at_each_call(const Victim &victim, Traffic &traffic, b
         EXPECT_TRUE(bed_->carry_out(!give)) << what << "\n" << bed_->guest().dump();
         const Marks from = traffic.mark();
         if (answered)
-            run_under_wish(victim, 100'000, give, [&] { return confirmed_.load(); });
+            run_under_request(victim, 100'000, give, [&] { return confirmed_.load(); });
         else
-            run_under_wish(victim, at, give);
+            run_under_request(victim, at, give);
         EXPECT_TRUE(confirmed_ || !answered) << what;
         EXPECT_TRUE(traffic.pass(100)) << what;
         victim.start();
-        if (!confirmed_) unconfirmed += bed_->wish(give); // as an administrator would: again
+        if (!confirmed_) unconfirmed += bed_->request(give); // as an administrator would: again
         EXPECT_TRUE(until([&] { return bed_->settled(give); }))
             << what << (confirmed_ ? ", after its answer\n" : "\n") << bed_->guest().dump();
         EXPECT_TRUE(traffic.pass(100)) << what;
@@ -390,7 +391,7 @@ unsigned HostKilled::dies_at_each_call(const Victim &victim, Traffic &traffic, b
         if (HasFailure()) break;
     }
     EXPECT_LT(unconfirmed, kills) << "some died after their answer";
-    fmt::print("  {}: a {} makes {} entries and exits of system calls; wished again {} times\n",
+    fmt::print("  {}: a {} makes {} entries and exits of system calls; requested again {} times\n",
                victim.name, give ? "give" : "take", calls, unconfirmed);
     return kills;
 }

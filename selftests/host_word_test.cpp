@@ -46,11 +46,11 @@ TEST_P(HostWord, GiveAndTakeLoseNothing) {
     const auto by_primary = pair().counter("tx_primary"), by_standby = pair().counter("tx_standby");
     const Marks from = traffic.mark();
     for (int i = 0; i < rounds; i++) {
-        host.wish(true);
+        host.request(true);
         ASSERT_TRUE(reaches(host, Phase::given));
         ASSERT_TRUE(pair().becomes("primary"));
         ASSERT_TRUE(traffic.pass(500));
-        host.wish(false);
+        host.request(false);
         ASSERT_TRUE(reaches(host, Phase::taken));
         ASSERT_FALSE(host.seen().overdue) << "the guest was waited for in vain";
         EXPECT_EQ(host.seen().guest.primary, GuestPrimary::left);
@@ -76,7 +76,7 @@ TEST_P(HostWord, IsReadyOnlyWhereItReceives) {
           {"it has no carrier", [&](bool on) { pair().primary().carrier(!on); }}}) {
         fault.set(true);
         ASSERT_TRUE(until([&] { return !pair().has_carrier("primary"); })) << fault.name;
-        host.wish(true);
+        host.request(true);
         ASSERT_TRUE(until([&] { return host.seen().guest.primary == GuestPrimary::present; }))
             << fault.name;
         const auto messages = host.seen().heard_messages;
@@ -87,7 +87,7 @@ TEST_P(HostWord, IsReadyOnlyWhereItReceives) {
         EXPECT_EQ(host.seen().guest.primary, GuestPrimary::present) << fault.name;
         fault.set(false);
         EXPECT_TRUE(reaches(host, Phase::given)) << fault.name;
-        host.wish(false);
+        host.request(false);
         ASSERT_TRUE(reaches(host, Phase::taken)) << fault.name;
     }
 }
@@ -95,7 +95,7 @@ TEST_P(HostWord, IsReadyOnlyWhereItReceives) {
 /// What was queued when the host asked is sent before the guest says that it has left.
 TEST_P(HostWord, HasLeftWhenItsQueueIsEmpty) {
     FakeHost host(bed());
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given));
     ASSERT_TRUE(pair().becomes("primary"));
     const std::string home = pair().home_of("primary");
@@ -116,18 +116,18 @@ TEST_P(HostWord, HasLeftWhenItsQueueIsEmpty) {
     };
     ASSERT_TRUE(until([&] {      // until there was something to wait for
         fill("16mbit", 100'000); // 50 ms
-        host.wish(false);
+        host.request(false);
         const bool some = queued() > 0;
         EXPECT_TRUE(until([&] { return host.seen().guest.primary == GuestPrimary::left; }));
         EXPECT_EQ(queued(), 0U);
         EXPECT_TRUE(reaches(host, Phase::taken));
-        host.wish(true);
+        host.request(true);
         EXPECT_TRUE(reaches(host, Phase::given));
         EXPECT_TRUE(pair().becomes("primary"));
         return some || HasFailure();
     }));
     fill("80kbit", 100'000); // 10 s: a guest does not keep its host for that
-    host.wish(false);
+    host.request(false);
     ASSERT_TRUE(until([&] { return host.seen().guest.primary == GuestPrimary::left; }));
     EXPECT_GT(queued(), 0U);
     EXPECT_FALSE(host.seen().overdue);
@@ -137,14 +137,14 @@ TEST_P(HostWord, HasLeftWhenItsQueueIsEmpty) {
 TEST_P(HostWord, TheOtherOrderLoses) {
     Traffic traffic(bed());
     FakeHost host(bed());
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given));
     ASSERT_TRUE(pair().becomes("primary"));
     const Marks from = traffic.mark();
     host.block(true); // withdrawn before the guest was asked
     const auto sent = traffic.mark().up;
     ASSERT_TRUE(until([&] { return traffic.mark().up >= sent + 200; }));
-    host.wish(false);
+    host.request(false);
     ASSERT_TRUE(reaches(host, Phase::taken));
     ASSERT_TRUE(traffic.pass(500));
     traffic.report("withdrawn first, asked then", traffic.since(from));
@@ -171,7 +171,7 @@ TEST_P(HostWord, TheGuestSpeaksOnlyWhenSpokenTo) {
 /// With every number right: by the primary it means nothing, by the standby it is the host's word.
 TEST_P(HostWord, NobodyIsHeardByThePrimary) {
     FakeHost host(bed());
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given));
     ASSERT_TRUE(pair().becomes("primary"));
     host.silence(true);
@@ -218,12 +218,12 @@ TEST_P(HostWord, ATakeOutlivesThePair) {
 TEST_P(HostWord, AControllerThatIsKilledInATakeReachesLeft) {
     Traffic traffic(bed());
     FakeHost host(bed());
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given));
     ASSERT_TRUE(pair().becomes("primary"));
     const Marks from = traffic.mark();
     host.deaf(100); // so that it cannot be over before the controller is dead
-    host.wish(false);
+    host.request(false);
     pair().kill_controller();
     host.deaf(0);
     pair().start_controller();
@@ -249,13 +249,13 @@ TEST_P(HostWord, AControllerThatIsKilledAfterTheVetoReachesLeft) {
                host.seen().guest.primary == GuestPrimary::left;
     }));
     EXPECT_TRUE(vetoes("host"));
-    host.wish(true);
+    host.request(true);
     EXPECT_TRUE(pair().becomes("primary"));
 }
 
 TEST_P(HostWord, ALeaseThatEndsOnThePrimaryChangesNothing) {
     FakeHost host(bed(), {.deadline = default_patience, .lease = 1000ms});
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given));
     ASSERT_TRUE(pair().becomes("primary"));
     const auto flips = pair().status()["flips"].get<int>();
@@ -297,10 +297,10 @@ TEST_P(HostWord, AnOperatorOverrulesItUntilItSaysSomethingNew) {
     const auto messages = host.seen().heard_messages;
     ASSERT_TRUE(until([&] { return host.seen().heard_messages > messages + 2; }));
     EXPECT_FALSE(vetoes("host")) << "it has said the same again, and no more";
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given)); // at once: the guest uses it already
     ASSERT_TRUE(until([&] { return pair().status()["host"]["want"] == "primary"; }));
-    host.wish(false);
+    host.request(false);
     EXPECT_TRUE(until([&] { return vetoes("host"); }));
 }
 
@@ -325,7 +325,7 @@ TEST_P(HostWord, LeavesNothingBehind) {
 /// Frames of the channel that say nothing, or something else: counted, and that is all.
 TEST_P(HostWord, WhatIsMalformedIsCountedAndIgnored) {
     FakeHost host(bed());
-    host.wish(true);
+    host.request(true);
     ASSERT_TRUE(reaches(host, Phase::given));
     ASSERT_TRUE(pair().becomes("primary"));
     host.silence(true);

@@ -19,23 +19,23 @@ class Identity : public PairTest {
         ASSERT_TRUE(pair().becomes("primary"));
     }
     /// Another device under the primary's index; says nothing of its own accord.
-    static void plug_stranger(const Netns &where, unsigned index, const std::string &mac) {
+    static void plug_another(const Netns &where, unsigned index, const std::string &mac) {
         where.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
         ip_batch(where.name(),
-                 fmt::format("link add index {} name stranger address {} type veth peer name peer "
+                 fmt::format("link add index {} name foreign address {} type veth peer name peer "
                              "index 900\n" // no number that a NIC has, or had
-                             "link set dev peer up\nlink set dev stranger up\n",
+                             "link set dev peer up\nlink set dev foreign up\n",
                              index, mac));
-        ASSERT_EQ(in_netns(where, [] { return if_nametoindex("stranger"); }), index);
+        ASSERT_EQ(in_netns(where, [] { return if_nametoindex("foreign"); }), index);
         const auto shown = [&] {
-            return run({"ip", "-n", where.name(), "link", "show", "dev", "stranger"}).out;
+            return run({"ip", "-n", where.name(), "link", "show", "dev", "foreign"}).out;
         };
         ASSERT_TRUE(until([&] { return shown().find("LOWER_UP") != std::string::npos; }));
     }
-    void plug_stranger(unsigned index, const std::string &mac) {
-        plug_stranger(bed().guest(), index, mac);
+    void plug_another(unsigned index, const std::string &mac) {
+        plug_another(bed().guest(), index, mac);
     }
-    void unplug_stranger() { ip_batch(bed().guest().name(), "link del dev stranger\n"); }
+    void unplug_another() { ip_batch(bed().guest().name(), "link del dev foreign\n"); }
     std::uint64_t frames_at_peer() { return frames_at_peer(bed().guest()); }
     static std::uint64_t frames_at_peer(const Netns &where) {
         const std::string all =
@@ -71,7 +71,7 @@ TEST_P(Identity, NeitherNameMatters) {
     EXPECT_EQ(pair().cli({"detach", "eth7"}).code, 0);
 }
 
-TEST_P(Identity, NoFrameToAStrangerUnderTheSameIndex) {
+TEST_P(Identity, NoFrameToAnotherDeviceUnderTheSameIndex) {
     Traffic traffic(bed());
     for (const bool living : {false, true}) {
         if (living) pair().start_controller();
@@ -79,14 +79,14 @@ TEST_P(Identity, NoFrameToAStrangerUnderTheSameIndex) {
         const unsigned index = bed().primary().ifindex();
         const Marks from = traffic.mark();
         bed().primary().remove();
-        plug_stranger(index, another_mac);
+        plug_another(index, another_mac);
         ASSERT_TRUE(traffic.pass(1000));
         EXPECT_EQ(frames_at_peer(), 0U) << (living ? "controller alive" : "no controller");
         EXPECT_EQ(pair().active(), "standby");
         const Both got = traffic.since(from);
         traffic.report("index reused", got);
         expect_lost_at_most("up", got.up, 1 + pair().left_behind(traffic, got));
-        unplug_stranger();
+        unplug_another();
         bed().primary().add();
         if (!living) {
             ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
@@ -95,20 +95,20 @@ TEST_P(Identity, NoFrameToAStrangerUnderTheSameIndex) {
     }
 }
 
-// No frame finds the primary dead: nothing is latched, and the stranger may even lie at the same
-// address in the kernel.
-TEST_P(Identity, NoFrameToAStrangerThatCameInSilence) {
+// No frame finds the primary dead: nothing is latched, and the other device may even lie at the
+// same address in the kernel.
+TEST_P(Identity, NoFrameToAnotherDeviceThatCameInSilence) {
     for (int i = 0; i < 20; ++i) {
         const unsigned index = bed().primary().ifindex();
         bed().primary().remove();
-        plug_stranger(index, another_mac);
+        plug_another(index, another_mac);
         {
             Flow up(bed().guest(), bed().far(), {.from = Testbed::guest4, .to = Testbed::far4});
             up.start();
             EXPECT_TRUE(until([&] { return up.receiver().seen() > 20; })) << "black hole";
         }
         ASSERT_EQ(frames_at_peer(), 0U) << "round " << i;
-        unplug_stranger();
+        unplug_another();
         bed().primary().add();
         ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);
         pair().attach();
@@ -116,14 +116,14 @@ TEST_P(Identity, NoFrameToAStrangerThatCameInSilence) {
     }
 }
 
-TEST_P(Identity, AStrangerThatCameWhileTheControllerSlept) {
+TEST_P(Identity, AnotherDeviceThatCameWhileTheControllerSlept) {
     pair().start_controller();
     Traffic traffic(bed());
     const unsigned index = bed().primary().ifindex();
     const Marks from = traffic.mark();
     pair().controller().signal(SIGSTOP);
     bed().primary().remove();
-    plug_stranger(index, another_mac);
+    plug_another(index, another_mac);
     ASSERT_TRUE(traffic.pass(200));
     pair().controller().signal(SIGCONT);
     ASSERT_TRUE(traffic.pass(2000));
@@ -131,7 +131,7 @@ TEST_P(Identity, AStrangerThatCameWhileTheControllerSlept) {
     EXPECT_EQ(pair().active(), "standby");
     const Both got = traffic.since(from);
     expect_lost_at_most("up", got.up, 1 + pair().left_behind(traffic, got));
-    unplug_stranger();
+    unplug_another();
     bed().guest().sysctl("net/ipv6/conf/default/disable_ipv6", "0");
     bed().primary().add();
     EXPECT_TRUE(pair().becomes("primary")) << pair().controller().out();
@@ -161,9 +161,9 @@ TEST_P(Identity, MovedAwayAndBroughtUpUnderTheSameIndex) {
 
 /// With its hooks: tcx links go where their device goes, and another device has the primary's
 /// number there.
-TEST_P(Identity, NoFrameToAStrangerWhereTheStandbyWent) {
+TEST_P(Identity, NoFrameToAnotherDeviceWhereTheStandbyWent) {
     const Netns &there = bed().elsewhere();
-    plug_stranger(there, bed().primary().ifindex(), another_mac);
+    plug_another(there, bed().primary().ifindex(), another_mac);
     bed().standby().move_to(there);
     there.sysctl("net/ipv6/conf/standby/disable_ipv6", "1");
     bed().standby().admin(true);

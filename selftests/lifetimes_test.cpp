@@ -32,13 +32,13 @@ class Lifetimes : public PairTest {
         return pair().controller().out().find(words) != std::string::npos;
     }
     /// Another device under a number; says nothing of its own accord.
-    static void plug_stranger(const Netns &where, unsigned index) {
+    static void plug_another(const Netns &where, unsigned index) {
         where.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
-        ip_batch(where.name(), fmt::format("link add index {} name stranger type veth peer name "
+        ip_batch(where.name(), fmt::format("link add index {} name foreign type veth peer name "
                                            "peer index 900\n"
-                                           "link set dev peer up\nlink set dev stranger up\n",
+                                           "link set dev peer up\nlink set dev foreign up\n",
                                            index));
-        ASSERT_EQ(in_netns(where, [] { return if_nametoindex("stranger"); }), index);
+        ASSERT_EQ(in_netns(where, [] { return if_nametoindex("foreign"); }), index);
     }
     static std::uint64_t frames_at_peer(const Netns &where) {
         const std::string all =
@@ -115,29 +115,30 @@ TEST_P(Lifetimes, APairMadeAgainWhileItsControllerSlept) {
     EXPECT_FALSE(has_said("File exists")) << pair().controller().out();
 }
 
-TEST_P(Lifetimes, NoFrameToAStrangerUnderTheNumberOfAStandbyThatMoved) {
+TEST_P(Lifetimes, NoFrameToAnotherDeviceUnderTheNumberOfAStandbyThatMoved) {
     const Outcome o = pair().cli({"attach", "standby", "--primary", "mac", "--model", "three"});
     ASSERT_EQ(o.code, 0) << o.shown();
     ASSERT_EQ(pair().cli({"switch", "standby", "standby", "--wait"}).code, 0);
     const unsigned index = bed().standby().ifindex();
     bed().standby().move_to(bed().elsewhere());
-    plug_stranger(bed().guest(), index);
+    plug_another(bed().guest(), index);
     const auto before = frames_at_peer(bed().guest());
     EXPECT_EQ(send_from("fo-standby", 100), 100);
     const Outcome shown = pair().cli({"status", "-j"});
     EXPECT_EQ(shown.code, 2) << shown.shown();
-    EXPECT_EQ(shown.out.find("stranger"), std::string::npos) << shown.shown();
+    EXPECT_EQ(shown.out.find("foreign"), std::string::npos) << shown.shown();
     EXPECT_GE(Json::parse(shown.out)["pairs"][0]["counters"]["drop_no_device"], 100);
     EXPECT_EQ(frames_at_peer(bed().guest()), before);
 }
 
-/// What tells is the kernel, whichever rung the programs stand on.
-TEST_P(Lifetimes, NoFrameToAStrangerWhereTheMasterWent) {
-    for (const char *rung : {"cast", "probe-read", "netlink"}) {
-        const Outcome o = pair().cli({"attach", "standby", "--primary", "mac", "--liveness", rung});
+/// What tells is the kernel, whichever variant the programs stand on.
+TEST_P(Lifetimes, NoFrameToAnotherDeviceWhereTheMasterWent) {
+    for (const char *variant : {"cast", "probe-read", "netlink"}) {
+        const Outcome o =
+            pair().cli({"attach", "standby", "--primary", "mac", "--liveness", variant});
         ASSERT_EQ(o.code, 0) << o.shown();
         const Netns &there = bed().elsewhere();
-        plug_stranger(there, bed().primary().ifindex());
+        plug_another(there, bed().primary().ifindex());
         bed().standby().move_to(there);
         there.sysctl("net/ipv6/conf/standby/disable_ipv6", "1");
         bed().standby().admin(true);
@@ -147,9 +148,9 @@ TEST_P(Lifetimes, NoFrameToAStrangerWhereTheMasterWent) {
         frame.resize(60);
         for (int i = 0; i < 100; ++i)
             out.send(frame);
-        EXPECT_TRUE(until([&] { return bed().standby().counters().tx >= sent + 100; })) << rung;
-        EXPECT_EQ(frames_at_peer(there), at_peer) << rung;
-        ip_batch(there.name(), "link del dev stranger\n");
+        EXPECT_TRUE(until([&] { return bed().standby().counters().tx >= sent + 100; })) << variant;
+        EXPECT_EQ(frames_at_peer(there), at_peer) << variant;
+        ip_batch(there.name(), "link del dev foreign\n");
         bed().standby().move_to(bed().guest());
         ip_batch(bed().guest().name(), "link set dev standby up\n");
         ASSERT_EQ(pair().cli({"detach", "standby"}).code, 0);

@@ -18,14 +18,14 @@ constexpr const char *controller_names[] = {"living", "killed", "never"};
 class Loss : public testing::TestWithParam<Params> {
   protected:
     Setting with_nics() const { return std::get<0>(GetParam()); }
-    std::string rung() const { return std::get<1>(GetParam()); }
+    std::string variant() const { return std::get<1>(GetParam()); }
     Controller with() const { return std::get<2>(GetParam()); }
     Event event() const { return std::get<3>(GetParam()); }
 
     void SetUp() override {
-        if (rung() == "cast") HL_NEEDS_KERNEL(6, 2, "bpf_rdonly_cast");
+        if (variant() == "cast") HL_NEEDS_KERNEL(6, 2, "bpf_rdonly_cast");
         pair_ = std::make_unique<Pair>(with_nics());
-        pair_->attach({"--hold-down", "20", "--liveness", rung()});
+        pair_->attach({"--hold-down", "20", "--liveness", variant()});
         ASSERT_TRUE(pair_->becomes("primary"));
         if (with() != Controller::never) pair_->start_controller();
         if (with() == Controller::killed) pair_->kill_controller();
@@ -90,8 +90,8 @@ TEST_P(Loss, OfThePrimaryAndItsReturn) {
 }
 
 std::string shown(const testing::TestParamInfo<Params> &test) {
-    const auto [kind, rung, with, event] = test.param;
-    return fmt::format("{}_{}_{}_{}", name_of(kind), *rung == 'c' ? "cast" : "probe_read",
+    const auto [kind, variant, with, event] = test.param;
+    return fmt::format("{}_{}_{}_{}", name_of(kind), *variant == 'c' ? "cast" : "probe_read",
                        controller_names[static_cast<int>(with)],
                        event_names[static_cast<int>(event)]);
 }

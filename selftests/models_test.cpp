@@ -376,12 +376,13 @@ TEST_P(HiddenNics, ADestroyedNamespaceIsSaidAndCleared) {
 }
 
 // A filter, which kernels without tcx have, is found by the number of its device, and numbers of
-// the private namespace are strangers' in the guest's: here of a device with an empty clsact qdisc.
-TEST_P(HiddenNics, DetachTouchesNoStrangerOfTheSameNumber) {
+// the private namespace are other devices' in the guest's: here of a device with an empty clsact
+// qdisc.
+TEST_P(HiddenNics, DetachTouchesNoOtherDeviceOfTheSameNumber) {
     const std::string guest = bed().guest().name();
     pair().attach();
     const Netns home = Netns::of_others(pair().private_netns());
-    std::vector<std::string> strangers;
+    std::vector<std::string> others;
     for (const std::string nic : {"primary", "standby"}) {
         const auto number = in_netns(home, [&] { return if_nametoindex(nic.c_str()); });
         ASSERT_NE(number, 0U) << nic;
@@ -391,18 +392,18 @@ TEST_P(HiddenNics, DetachTouchesNoStrangerOfTheSameNumber) {
             ip_batch(guest, fmt::format("link add index {} name {} type bridge\n", number, name));
         }
         if (name == pair().master()) continue; // which is the pair's own, and goes with it
-        strangers.emplace_back(name);
+        others.emplace_back(name);
         spawn({"tc", "-n", guest, "qdisc", "add", "dev", name, "clsact"});
     }
     const auto qdiscs = [&] {
         std::string all;
-        for (const std::string &name : strangers)
+        for (const std::string &name : others)
             all += spawn({"tc", "-n", guest, "qdisc", "show", "dev", name, "clsact"});
         return all;
     };
     const std::string before = qdiscs();
-    ASSERT_FALSE(strangers.empty());
-    ASSERT_EQ(std::ranges::count(before, '\n'), static_cast<std::ptrdiff_t>(strangers.size()));
+    ASSERT_FALSE(others.empty());
+    ASSERT_EQ(std::ranges::count(before, '\n'), static_cast<std::ptrdiff_t>(others.size()));
     ASSERT_EQ(pair().cli({"detach", pair().master()}).code, 0);
     EXPECT_EQ(qdiscs(), before);
     for (const char *nic : {"primary", "standby"}) {

@@ -112,7 +112,7 @@ Process &Pair::start_controller(const std::vector<std::string> &more) {
     const bool expects_pair = !status().is_null();
     const auto start = now_ns();
     controller_ = std::make_unique<Process>(command);
-    const bool ready = expects_pair ? controller_says("in our care")
+    const bool ready = expects_pair ? controller_says("managed")
                                     : until([&] { return owns_namespace(*controller_); });
     ready_after_ms_ = static_cast<double>(now_ns() - start) / 1e6;
     EXPECT_TRUE(ready) << controller_->out() << controller_->err();

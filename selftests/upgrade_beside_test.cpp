@@ -209,7 +209,7 @@ TEST_P(UpgradeBeside, AControllerTakesOver) {
     Process ours(newer_command({"run"}));
     EXPECT_TRUE(until([&] {
         return ours.out().find("standby: taken over from ABI 6") != std::string::npos &&
-               ours.out().find("in our care") != std::string::npos;
+               ours.out().find("managed") != std::string::npos;
     })) << ours.out();
     flows.expect_exactly_once("another version's controller");
     expect_ours();

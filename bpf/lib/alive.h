@@ -80,7 +80,7 @@ static __always_inline __u32 present(enum hl_role role, enum hl_liveness by) {
 }
 
 /* A NIC that was moved to another namespace takes its hooks along; its frames belong there, and our
- * master's ifindex may be a stranger's. */
+ * master's ifindex may be another device's. */
 static __always_inline int in_own_netns(enum hl_role role, enum hl_liveness by) {
 	if (by == HL_LIVENESS_CAST) return entry_by_cast(nic_of(role)) != NULL;
 	return entry_by_lookup(role) != NULL;
@@ -98,7 +98,7 @@ static __always_inline int port_in_own_netns(enum hl_port port, enum hl_role bes
 enum bpf_attach_type___kernel { BPF_TCX_EGRESS___kernel };
 
 /* in_own_netns() of a standby that is the master: where its hooks went, the primary's ifindex is a
- * stranger's. clsact does not go along, so kernels that have nothing else need not ask. */
+ * another device's. clsact does not go along, so kernels that have nothing else need not ask. */
 static __always_inline int master_in_own_netns(enum hl_liveness by) {
 	int hooks_move =
 		bpf_core_enum_value_exists(enum bpf_attach_type___kernel, BPF_TCX_EGRESS___kernel);

@@ -38,7 +38,7 @@ struct {
 
 /* The devices of the pair, by enum hl_role and enum hl_port. The kernel itself empties an entry when its device is
  * unregistered or moved to another namespace (dev_map_notification() in kernel/bpf/devmap.c), so an
- * entry that is there is the device that was put there, never a stranger. Writer: loader. */
+ * entry that is there is the device that was put there, never another device. Writer: loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
 	__uint(max_entries, HL_PORTS);

@@ -78,13 +78,13 @@ Run setup_attach(CLI::App &app) {
                    "kernel accepts")
         ->check(CLI::IsMember({"best", "cast", "probe-read", "netlink"}))
         ->capture_default_str();
-    for (const Knob &knob : knobs()) {
-        auto set = [options, &knob](const int64_t &ms) {
-            knob.of(options->request.policy) = std::chrono::milliseconds(ms);
+    for (const Timing &timing : timings()) {
+        auto set = [options, &timing](const int64_t &ms) {
+            timing.of(options->request.policy) = std::chrono::milliseconds(ms);
         };
-        app.add_option_function<int64_t>(knob.option(), set, knob.meaning)
-            ->check(CLI::Range(int64_t{0}, knob.most))
-            ->default_str(std::to_string(knob.of(options->request.policy).count()))
+        app.add_option_function<int64_t>(timing.option(), set, timing.meaning)
+            ->check(CLI::Range(int64_t{0}, timing.most))
+            ->default_str(std::to_string(timing.of(options->request.policy).count()))
             ->type_name("MS");
     }
     app.add_option("--reselect", options->reselect,

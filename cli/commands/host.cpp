@@ -33,7 +33,7 @@ constexpr Command commands[] = {
     {"run", "keep the guests of this hypervisor: the daemon", setup_host_run},
     {"give", "give a guest its primary; exit 0 it has it, 2 on the way", setup_host_give},
     {"take", "take a guest's primary; exit 0 it has left, 2 on the way", setup_host_take},
-    {"status", "show guests; exit 0 as wished, 2 on the way or degraded, 3 no guests",
+    {"status", "show guests; exit 0 as requested, 2 on the way or degraded, 3 no guests",
      setup_host_status},
     {"events", "show what became of gives and takes", setup_host_events},
     {"check", "say what is in the way on this hypervisor, and what mends it", setup_host_check},
@@ -83,11 +83,11 @@ int state_of(const Json &guests, const Json &problems) {
     if (!problems.empty()) return exit_degraded;
     if (guests.empty()) return exit_nothing;
     for (const Json &guest : guests)
-        if (!guest.at("as_wished").get<bool>()) return exit_degraded;
+        if (!guest.at("as_requested").get<bool>()) return exit_degraded;
     return exit_ok;
 }
 
-/// The daemon, which may be restarted while something is waited for: what was wished is kept.
+/// The daemon, which may be restarted while something is waited for: what was requested is kept.
 class RestartedDaemon {
   public:
     RestartedDaemon() : client_(daemon()) {}
@@ -113,7 +113,7 @@ class RestartedDaemon {
     std::optional<Client> client_;
 };
 
-struct Wish {
+struct Request {
     std::string guest;
     bool wait = false;
     double timeout_s = 15;
@@ -127,7 +127,7 @@ bool is_over(const Json &guest, bool give) {
 /// The exit code when there is nothing to wait for any more; says why where it is not 0.
 std::optional<int> outcome(const Json &guest, bool give, Env &env) {
     if (guest.at("want") == (give ? "primary" : "standby"))
-        return guest.at("as_wished").get<bool>() ? std::optional(exit_ok) : std::nullopt;
+        return guest.at("as_requested").get<bool>() ? std::optional(exit_ok) : std::nullopt;
     const Json &device = guest.at("device");
     if (!give && !device.is_null() && device.at("kept").get<bool>())
         env.err << guest_text(guest);
@@ -138,15 +138,15 @@ std::optional<int> outcome(const Json &guest, bool give, Env &env) {
 }
 
 /// Says why not, when it is not there in time.
-int carry_out(const Wish &wish, bool give, Env &env) {
+int carry_out(const Request &request, bool give, Env &env) {
     RestartedDaemon daemon;
-    const Json about{{"guest", wish.guest}};
+    const Json about{{"guest", request.guest}};
     const Instant deadline =
         now() + std::chrono::duration_cast<Instant>(
-                    std::chrono::duration<double>(wish.wait ? wish.timeout_s : 0));
+                    std::chrono::duration<double>(request.wait ? request.timeout_s : 0));
     bool told = false;
     while (true) {
-        // Answered, it is kept; told twice, it is the same wish.
+        // Answered, it is kept; told twice, it is the same request.
         told = told || daemon.ask_if_there(give ? "Give" : "Take", about);
         std::optional<Json> reply;
         if (told) reply = daemon.ask_if_there("Status", about);
@@ -160,34 +160,35 @@ int carry_out(const Wish &wish, bool give, Env &env) {
         if (!told)
             throw Error(ECONNRESET, "ask the host's daemon", "it has ended, and none came after it",
                         "`systemctl start hitless-host`, or `hitless host run`; then once more");
-        if (wish.wait && reply) {
+        if (request.wait && reply) {
             env.err << fmt::format("hitless: {} {}: not there after {} s\n", give ? "give" : "take",
-                                   wish.guest, wish.timeout_s)
+                                   request.guest, request.timeout_s)
                     << guest_text(guest);
         } else if (reply) {
             env.out << fmt::format("{}: on the way; it waits for {}; `hitless host {} {} --wait` "
                                    "returns when it is there\n",
-                                   wish.guest, awaited(guest), give ? "give" : "take", wish.guest);
+                                   request.guest, awaited(guest), give ? "give" : "take",
+                                   request.guest);
         }
         return exit_degraded;
     }
 }
 
-Run setup_wish(CLI::App &app, bool give) {
-    auto wish = std::make_shared<Wish>();
-    app.add_option("guest", wish->guest, "as the configuration names it")
+Run setup_request(CLI::App &app, bool give) {
+    auto request = std::make_shared<Request>();
+    app.add_option("guest", request->guest, "as the configuration names it")
         ->required()
         ->type_name("GUEST");
     auto *wait = app.add_flag(
-        "--wait", wish->wait,
+        "--wait", request->wait,
         give ? "return when the guest receives by its primary"
              : "return when the guest has left and released it, or the deadline was over");
-    app.add_option("--timeout", wish->timeout_s, "seconds to wait")
+    app.add_option("--timeout", request->timeout_s, "seconds to wait")
         ->needs(wait)
         ->check(CLI::Range(0.0, 86400.0))
         ->capture_default_str()
         ->type_name("S");
-    return [wish, give](Env &env) { return carry_out(*wish, give, env); };
+    return [request, give](Env &env) { return carry_out(*request, give, env); };
 }
 
 int show(const std::string &guest, bool json, Env &env) {
@@ -247,11 +248,11 @@ std::optional<Json> host_daemon_status() {
 }
 
 Run setup_host_give(CLI::App &app) {
-    return setup_wish(app, true);
+    return setup_request(app, true);
 }
 
 Run setup_host_take(CLI::App &app) {
-    return setup_wish(app, false);
+    return setup_request(app, false);
 }
 
 Run setup_host_status(CLI::App &app) {

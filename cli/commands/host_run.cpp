@@ -58,7 +58,7 @@ int keep(const Options &options, Env &env) {
     Service manager;
     std::unique_ptr<Host> host;
     HostVarlink varlink({[&] { return host->status(); },
-                         [&](const std::string &guest, bool give) { host->wish(guest, give); },
+                         [&](const std::string &guest, bool give) { host->request(guest, give); },
                          [&] { return config.problems; }});
     HostCounts counts;
     std::optional<Services> services;

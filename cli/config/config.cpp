@@ -19,8 +19,8 @@ namespace {
 /// The keys of a policy, which may stand anywhere, and those given.
 std::vector<std::string_view> with_policy_keys(std::initializer_list<std::string_view> others) {
     std::vector<std::string_view> out(others);
-    for (const Knob &knob : knobs())
-        out.push_back(knob.key);
+    for (const Timing &timing : timings())
+        out.push_back(timing.key);
     out.insert(out.end(), {"reselect", "announce", "carrier"});
     return out;
 }
@@ -43,13 +43,13 @@ Enum get_word(const toml::table &table, std::string_view key,
 }
 
 Policy read_policy(const toml::table &table, Policy policy) {
-    for (const Knob &knob : knobs()) {
-        std::optional<int64_t> ms = get<int64_t>(table, knob.key, "whole number");
+    for (const Timing &timing : timings()) {
+        std::optional<int64_t> ms = get<int64_t>(table, timing.key, "whole number");
         if (!ms) continue;
-        if (*ms < 0 || *ms > knob.most)
-            refuse(table.get(knob.key)->source(), fmt::format("'{}' is out of range", knob.key),
-                   fmt::format("use 0 to {}", knob.most));
-        knob.of(policy) = std::chrono::milliseconds(*ms);
+        if (*ms < 0 || *ms > timing.most)
+            refuse(table.get(timing.key)->source(), fmt::format("'{}' is out of range", timing.key),
+                   fmt::format("use 0 to {}", timing.most));
+        timing.of(policy) = std::chrono::milliseconds(*ms);
     }
     policy.reselect = get_word(table, "reselect", reselect_names, policy.reselect);
     policy.announce = get_word(table, "announce", announce_names, policy.announce);

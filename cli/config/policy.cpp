@@ -26,7 +26,7 @@ Ms &proof_timeout(Policy &p) {
     return p.probing.timeout;
 }
 
-constexpr Knob table[] = {
+constexpr Timing table[] = {
     {"hold_down_ms", hold_down, an_hour,
      "milliseconds that a lost primary must be good before it is used again"},
     {"up_delay_ms", up_delay, an_hour, "milliseconds from carrier to the first use of a primary"},
@@ -44,17 +44,17 @@ std::string stem(std::string_view key) {
 
 } // namespace
 
-std::string Knob::option() const {
+std::string Timing::option() const {
     std::string name = stem(key);
     std::ranges::replace(name, '_', '-');
     return "--" + name;
 }
 
-std::string Knob::field() const {
+std::string Timing::field() const {
     return stem(key) + "_s";
 }
 
-std::span<const Knob> knobs() {
+std::span<const Timing> timings() {
     return table;
 }
 

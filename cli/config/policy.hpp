@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The knobs of a policy, one table for the command line, the configuration file and `-j`: a key
+// The timings of a policy, one table for the command line, the configuration file and `-j`: a key
 // "hold_down_ms" is the option --hold-down and the field "hold_down_s".
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace hitless::cli {
 
-struct Knob {
+struct Timing {
     std::string_view key; ///< in milliseconds
     std::chrono::milliseconds &(*of)(Policy &);
     int64_t most;
@@ -20,7 +20,7 @@ struct Knob {
     std::string option() const; ///< "--hold-down"
     std::string field() const;  ///< "hold_down_s"
 };
-std::span<const Knob> knobs();
+std::span<const Timing> timings();
 
 /// The place of a word in a list of names; nothing when it is none of them.
 std::optional<size_t> place_of(std::string_view word, std::span<const std::string_view> names);

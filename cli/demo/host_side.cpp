@@ -48,7 +48,7 @@ bool HostSide::answers() const {
     }
 }
 
-void HostSide::wish(bool give) const {
+void HostSide::request(bool give) const {
     ask(socket_, give ? "Give" : "Take");
 }
 

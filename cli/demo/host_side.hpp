@@ -17,7 +17,7 @@ class HostSide {
     ~HostSide(); ///< SIGKILL: where frames go stays as it is
 
     bool answers() const;
-    void wish(bool give) const;           ///< throws Error when it is refused
+    void request(bool give) const;        ///< throws Error when it is refused
     nlohmann::ordered_json guest() const; ///< throws Error when nobody answers
 
   private:

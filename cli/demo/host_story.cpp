@@ -40,11 +40,11 @@ std::string delivered_to(Stage &stage, const char *port) {
 }
 
 /// Until the daemon says that it is so.
-Json until_wished(Stage &stage) {
+Json until_requested(Stage &stage) {
     Json guest;
-    if (!stage.wait_until([&] { return (guest = stage.guest()).at("as_wished").get<bool>(); },
+    if (!stage.wait_until([&] { return (guest = stage.guest()).at("as_requested").get<bool>(); },
                           patience))
-        throw Error(ETIMEDOUT, "reach what was wished", guest.dump(), "");
+        throw Error(ETIMEDOUT, "reach what was requested", guest.dump(), "");
     return guest;
 }
 
@@ -73,7 +73,7 @@ void unbegin(Stage &stage) {
 
 std::string plug_in(Stage &stage) {
     stage.bed().primary().add();
-    until_wished(stage);
+    until_requested(stage);
     return delivered_to(stage, stage.bed().primary().port().c_str());
 }
 void unplug(Stage &stage) {
@@ -81,14 +81,14 @@ void unplug(Stage &stage) {
 }
 
 std::string take(Stage &stage) {
-    stage.wish(false);
-    const Json guest = until_wished(stage);
+    stage.request(false);
+    const Json guest = until_requested(stage);
     return fmt::format("the guest says {}; {}", word(guest["guest"], "primary"),
                        delivered_to(stage, stage.bed().standby().port().c_str()));
 }
 std::string give(Stage &stage) {
-    stage.wish(true);
-    const Json guest = until_wished(stage);
+    stage.request(true);
+    const Json guest = until_requested(stage);
     return fmt::format("the guest said ready, {}",
                        delivered_to(stage, stage.bed().primary().port().c_str()));
 }
@@ -101,8 +101,8 @@ std::string often(Stage &stage) {
     const unsigned moves = stage.spec().flips;
     const std::uint64_t before = stage.pair()->flips;
     for (unsigned done = 0; done < moves; ++done) {
-        stage.wish(done % 2 != 0);
-        until_wished(stage);
+        stage.request(done % 2 != 0);
+        until_requested(stage);
         stage.wait_for(done % 2 ? Path::primary : Path::standby);
         if (stage.progress) stage.progress(done + 1, moves);
     }
@@ -115,23 +115,23 @@ std::string unheard(Stage &stage) {
     stage.stop_controller();
     stage.kill_host(); // the next daemon knows nothing of the guest
     stage.start_host();
-    stage.wish(true);
+    stage.request(true);
     stage.pause(400ms); // longer than the host waits for anybody
     const Json guest = stage.guest();
-    if (!guest.at("guest").is_null() || guest.at("as_wished").get<bool>())
+    if (!guest.at("guest").is_null() || guest.at("as_requested").get<bool>())
         throw Error(EPROTO, "make the event happen", guest.dump(), "");
     return "nobody is heard; " + delivered_to(stage, stage.bed().standby().port().c_str());
 }
 std::string heard_again(Stage &stage) {
     stage.start_controller();
-    until_wished(stage);
+    until_requested(stage);
     return delivered_to(stage, stage.bed().primary().port().c_str());
 }
 
 /// It still sends by its primary, and receives by both.
 std::string overdue(Stage &stage, const char *how) {
     const std::uint64_t start = testbed::now_ns();
-    stage.wish(false);
+    stage.request(false);
     const std::string moved = delivered_to(stage, stage.bed().standby().port().c_str());
     const std::uint64_t ms = (testbed::now_ns() - start) / 1'000'000;
     if (!stage.wait_until([&] { return stage.guest().at("overdue").get<bool>(); }, patience))
@@ -144,7 +144,7 @@ std::string stopped(Stage &stage) {
 }
 std::string goes_on(Stage &stage) {
     kill(stage.controller(), SIGCONT);
-    until_wished(stage);
+    until_requested(stage);
     return "the guest has left after all";
 }
 void undo_stopped(Stage &stage) {
@@ -157,7 +157,7 @@ std::string guest_killed(Stage &stage) {
 }
 std::string guest_returns(Stage &stage) {
     stage.start_controller();
-    until_wished(stage);
+    until_requested(stage);
     return "the next one hears the host, and leaves";
 }
 void undo_killed(Stage &stage) {
@@ -169,14 +169,14 @@ void undo_killed(Stage &stage) {
 std::string daemons_killed(Stage &stage) {
     constexpr unsigned kills = 20;
     for (unsigned i = 0; i < kills; ++i) {
-        stage.wish(i % 2 != 0);
+        stage.request(i % 2 != 0);
         testbed::pace(testbed::now_ns() + i / 2 * 400'000);
         stage.kill_host();
         stage.start_host();
-        until_wished(stage);
+        until_requested(stage);
         if (stage.progress) stage.progress(i + 1, kills);
     }
-    return fmt::format("{} daemons killed within 4 ms of a wish; each next one went on", kills);
+    return fmt::format("{} daemons killed within 4 ms of a request; each next one went on", kills);
 }
 
 /// What the product never does: to a primary that is not ready.

@@ -152,8 +152,8 @@ void Stage::start_host() {
         throw Error(ETIMEDOUT, "start the host's daemon");
 }
 
-void Stage::wish(bool give) const {
-    host_->wish(give);
+void Stage::request(bool give) const {
+    host_->request(give);
 }
 
 nlohmann::ordered_json Stage::guest() const {

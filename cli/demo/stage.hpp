@@ -67,7 +67,7 @@ class Stage {
     void start_host(); ///< `hitless host run` in the switch's namespace; returns when it answers
     void kill_host() { host_.reset(); } ///< SIGKILL
     /// Has the guest given its primary, or has it taken; returns at once.
-    void wish(bool give) const;
+    void request(bool give) const;
     /// The guest as the host's daemon tells it (`hitless host status -j`).
     nlohmann::ordered_json guest() const;
 

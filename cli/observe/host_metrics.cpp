@@ -13,8 +13,8 @@ std::string host_metrics_text(const std::vector<GuestStatus> &guests, const Host
     std::vector<MetricFamily> all;
     Family build("hitless_build_info", MetricType::Gauge, "1; the labels say what runs");
     build.add({{"version", HITLESS_VERSION}}, 1);
-    Family wished("hitless_host_as_wished", MetricType::Gauge,
-                  "1: the guest has its primary or has it not, as was wished");
+    Family requested("hitless_host_as_requested", MetricType::Gauge,
+                     "1: the guest has its primary or has it not, as was requested");
     Family problems("hitless_host_problems", MetricType::Gauge,
                     "What is in the way; `hitless host status` says it in words");
     Family downlink("hitless_host_downlink", MetricType::Gauge,
@@ -27,7 +27,7 @@ std::string host_metrics_text(const std::vector<GuestStatus> &guests, const Host
                  "Gives, takes and fallbacks that came to an end");
     for (const GuestStatus &guest : guests) {
         const std::string &name = guest.spec.name;
-        wished.add({{"guest", name}}, guest.as_wished());
+        requested.add({{"guest", name}}, guest.as_requested());
         problems.add({{"guest", name}}, static_cast<double>(guest.problems.size()));
         for (DataPath path : {DataPath::standby, DataPath::primary})
             downlink.add({{"guest", name}, {"path", hitless::name(path)}}, guest.downlink == path);
@@ -42,7 +42,7 @@ std::string host_metrics_text(const std::vector<GuestStatus> &guests, const Host
     for (const auto &[guest, kinds] : counts)
         for (const auto &[kind, count] : kinds)
             moves.add({{"guest", guest}, {"kind", name(kind)}}, static_cast<double>(count));
-    for (Family *family : {&build, &wished, &problems, &downlink, &heard, &messages, &moves})
+    for (Family *family : {&build, &requested, &problems, &downlink, &heard, &messages, &moves})
         family->into(all);
     std::ostringstream text;
     prometheus::TextSerializer().Serialize(text, all);

@@ -44,7 +44,7 @@ Json to_json(const GuestStatus &status) {
             {"want", name(status.give ? DataPath::primary : DataPath::standby)},
             {"phase", name(status.phase)},
             {"downlink", name(status.downlink)},
-            {"as_wished", status.as_wished()},
+            {"as_requested", status.as_requested()},
             {"held", status.held},
             {"overdue", status.overdue},
             {"since_s", wall_seconds(status.since)},

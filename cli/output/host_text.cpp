@@ -31,7 +31,7 @@ std::string losses(const Json &event) {
 }
 
 std::string health(const Json &guest) {
-    if (guest.at("as_wished").get<bool>()) return "as wished";
+    if (guest.at("as_requested").get<bool>()) return "as requested";
     return guest.at("problems").empty() ? "on the way" : "degraded";
 }
 
@@ -101,7 +101,7 @@ std::string guest_text(const Json &guest) {
         fmt::format("  ports    standby {}, primary {}, by {}\n", word(guest, "standby"),
                     word(guest, "primary").empty() ? "unnamed" : primary_name(guest),
                     word(guest, "delivery"));
-    if (!guest.at("as_wished").get<bool>())
+    if (!guest.at("as_requested").get<bool>())
         out += fmt::format("  waits    for {}\n", awaited(guest));
     out += said.is_null()
                ? "  guest    not heard: no hitless runs in it, or it is not up\n"

@@ -9,7 +9,7 @@
 namespace hitless::cli {
 
 std::string guests_table(const nlohmann::ordered_json &guests);
-/// What a guest that is not as wished waits for.
+/// What a guest that is not as requested waits for.
 std::string awaited(const nlohmann::ordered_json &guest);
 std::string guest_text(const nlohmann::ordered_json &guest);
 std::string host_event_line(const nlohmann::ordered_json &event);

@@ -61,8 +61,8 @@ Json to_json(const PairStatus &pair) {
                 {"counters", std::move(counters)},
                 {"failover", pair.failover}};
     Policy policy = pair.policy;
-    for (const Knob &knob : knobs())
-        out[knob.field()] = seconds(knob.of(policy));
+    for (const Timing &timing : timings())
+        out[timing.field()] = seconds(timing.of(policy));
     out["reselect"] = reselect_names[policy.reselect];
     out["announce"] = announce_names[policy.announce];
     out["proved"] = pair.proved;

@@ -48,8 +48,8 @@ VarlinkService::Reply HostVarlink::call(const Call &asked, const Peer &peer) {
     }
     bool give = asked.method == "io.hitless.Host.Give";
     if (!give && asked.method != "io.hitless.Host.Take") unknown(asked);
-    let_act(peer, "io.hitless.Host.TooMany", most_wishes);
-    backend_.wish(needed_text(asked, "guest"), give);
+    let_act(peer, "io.hitless.Host.TooMany", most_requests);
+    backend_.request(needed_text(asked, "guest"), give);
     return {};
 }
 

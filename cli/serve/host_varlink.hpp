@@ -17,11 +17,11 @@ class HostVarlink : public VarlinkService {
     /// What it speaks about.
     struct Backend {
         std::function<std::vector<GuestStatus>()> status;
-        std::function<void(const std::string &guest, bool give)> wish;
+        std::function<void(const std::string &guest, bool give)> request;
         std::function<std::vector<std::string>()> problems; ///< of no guest: of the configuration
     };
     static constexpr size_t most_events = 256; ///< of all guests; who has most of them loses first
-    static constexpr unsigned most_wishes = 1000; ///< a second: all guests of a host at once
+    static constexpr unsigned most_requests = 1000; ///< a second: all guests of a host at once
 
     explicit HostVarlink(Backend);
 

@@ -79,7 +79,7 @@ interface io.hitless.Host
 # As `hitless host status -j` has it.
 type Guest (
   name: string, mac: string, standby: string, primary: string,
-  # bridge | exec
+  # bridge | vf | exec
   delivery: string,
   # primary | standby
   want: string,
@@ -88,7 +88,7 @@ type Guest (
   phase: string,
   # standby | primary | unknown: where the kernel delivers, as it was read back
   downlink: string,
-  as_wished: bool, held: bool, overdue: bool, since_s: float,
+  as_requested: bool, held: bool, overdue: bool, since_s: float,
   # null: never heard
   silent_s: ?float,
   guest: ?(able: bool, primary: string, slot: int),
@@ -99,7 +99,7 @@ type Guest (
   counters: [string]int
 )
 
-# As `hitless host events -j` has it. Durations count from the wish.
+# As `hitless host events -j` has it. Durations count from the request.
 type Event (
   time_s: float, guest: string,
   # give | take | fallback: the guest lost its primary by itself

@@ -69,7 +69,7 @@ bool HostChannel::has_primary() const {
 }
 
 HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
-    follow_wish(input, now);
+    follow_request(input, now);
     if (input.downlink == DataPath::standby)
         standby_since_ = standby_since_.value_or(now);
     else
@@ -91,15 +91,15 @@ HostChannel::Actions HostChannel::step(const Input &input, Instant now) {
     return actions;
 }
 
-void HostChannel::follow_wish(const Input &input, Instant now) {
-    bool changed = wish_ != input.give;
+void HostChannel::follow_request(const Input &input, Instant now) {
+    bool changed = request_ != input.give;
     auto lease = static_cast<uint32_t>(settings_.lease.count());
     // The guest shall send by its primary when it was given, not when it was heard there.
     DataPath told = input.learnt ? DataPath::unknown : input.downlink;
     conversation_.state(
         HostStatement{input.give ? DataPath::primary : DataPath::standby, told, lease});
     if (!changed) return;
-    wish_ = input.give;
+    request_ = input.give;
     since_ = now;
     overdue_ = false;
     pause_ = given_again_ = Instant{0}; // somebody wants it now

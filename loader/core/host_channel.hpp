@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The host's half of the channel with one guest: the order of a give and a take. Pure: messages,
-// the wish and what the kernel has in; where to deliver, whether to plug and messages out.
+// the request and what the kernel has in; where to deliver, whether to plug and messages out.
 //
 // Give: plug when the guest is able; deliver to the primary when it is ready there; say so. Take:
 // say so; deliver to the standby when the guest has left the primary, or at the deadline; a little
@@ -29,7 +29,7 @@ class HostChannel {
         std::chrono::milliseconds lease{5000}; ///< how long the guest holds to our word
     };
     struct Input {
-        bool give = false;                     ///< what is wished: the guest has its primary
+        bool give = false;                     ///< what is requested: the guest has its primary
         DataPath downlink = DataPath::unknown; ///< where the kernel delivers, as read back
         std::optional<bool> plugged; ///< the device is in the guest; nullopt: nobody of ours plugs
         bool elsewhere = false;      ///< the kernel heard it last where neither of its paths is
@@ -83,11 +83,11 @@ class HostChannel {
     std::optional<Instant> last_heard() const { return conversation_.peer_heard(); }
     /// A take did not wait for the guest's word any longer.
     bool overdue() const { return overdue_; }
-    /// Since when the present wish stands.
+    /// Since when the present request stands.
     Instant since() const { return since_; }
 
   private:
-    void follow_wish(const Input &, Instant now);
+    void follow_request(const Input &, Instant now);
     std::optional<DataPath> give(const Input &, Instant now, Actions &);
     std::optional<DataPath> take(const Input &, Instant now, Actions &);
     bool ready(Instant now) const;
@@ -99,9 +99,9 @@ class HostChannel {
 
     Settings settings_;
     Conversation conversation_;
-    std::optional<bool> wish_;
+    std::optional<bool> request_;
     Instant since_{0};
-    uint64_t wanted_ = 0; ///< the statement that first said what is wished
+    uint64_t wanted_ = 0; ///< the statement that first said what is requested
     bool voided_ = false; ///< the guest was reset, and is not ready since
     bool overdue_ = false;
     std::optional<Instant> standby_since_; ///< the downlink

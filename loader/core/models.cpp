@@ -9,7 +9,7 @@ namespace {
 
 using enum PairDevice;
 constexpr PairNetns guest = PairNetns::guest, hidden = PairNetns::hidden;
-constexpr bool rungs = true, one = false;     // HookRow::has_rungs
+constexpr bool variants = true, one = false;  // HookRow::has_variants
 constexpr bool last = true, anywhere = false; // HookRow::last
 
 /// Nothing flows before the last hook: frames that come in are the standby's own until then.
@@ -17,8 +17,8 @@ constexpr HookRow two[] = {
     {HL_HOOK_INGRESS_STANDBY, standby, guest, ProgramSlot::ingress_standby, "ingress_standby", one,
      anywhere}, // the standby keeps what ours passes on, so nobody must see a frame twice
     {HL_HOOK_INGRESS_PRIMARY, primary, guest, ProgramSlot::ingress_primary, "ingress_primary",
-     rungs, last},
-    {HL_HOOK_EGRESS, master, guest, ProgramSlot::egress, "egress", rungs, last},
+     variants, last},
+    {HL_HOOK_EGRESS, master, guest, ProgramSlot::egress, "egress", variants, last},
     {HL_HOOK_XDP_STANDBY, standby, guest, ProgramSlot::xdp, "gate", one, anywhere}, // if asked for
 };
 
@@ -26,34 +26,34 @@ constexpr HookRow two[] = {
 /// from there back in.
 constexpr HookRow three[] = {
     {HL_HOOK_INNER, inner, hidden, ProgramSlot::bounce, "bounce", one, anywhere},
-    {HL_HOOK_EGRESS, master, guest, ProgramSlot::egress, "outward", rungs, last},
-    {HL_HOOK_INGRESS_STANDBY, standby, guest, ProgramSlot::ingress_standby, "enter_standby", rungs,
-     last},
-    {HL_HOOK_INGRESS_PRIMARY, primary, guest, ProgramSlot::ingress_primary, "enter_primary", rungs,
-     last},
+    {HL_HOOK_EGRESS, master, guest, ProgramSlot::egress, "outward", variants, last},
+    {HL_HOOK_INGRESS_STANDBY, standby, guest, ProgramSlot::ingress_standby, "enter_standby",
+     variants, last},
+    {HL_HOOK_INGRESS_PRIMARY, primary, guest, ProgramSlot::ingress_primary, "enter_primary",
+     variants, last},
 };
 
 /// Frames leave at the inner end, which nobody else has.
 constexpr HookRow private_nics[] = {
-    {HL_HOOK_INNER, inner, hidden, ProgramSlot::egress, "outward", rungs, anywhere},
-    {HL_HOOK_INGRESS_STANDBY, standby, hidden, ProgramSlot::ingress_standby, "enter_standby", rungs,
-     last},
-    {HL_HOOK_INGRESS_PRIMARY, primary, hidden, ProgramSlot::ingress_primary, "enter_primary", rungs,
-     last},
+    {HL_HOOK_INNER, inner, hidden, ProgramSlot::egress, "outward", variants, anywhere},
+    {HL_HOOK_INGRESS_STANDBY, standby, hidden, ProgramSlot::ingress_standby, "enter_standby",
+     variants, last},
+    {HL_HOOK_INGRESS_PRIMARY, primary, hidden, ProgramSlot::ingress_primary, "enter_primary",
+     variants, last},
 };
 
 /// tc carries every frame; XDP in front of it takes what it can. The device's own ends come last,
 /// when both NICs are ready for what it sends.
 constexpr HookRow forwarding[] = {
-    {HL_HOOK_INGRESS_STANDBY, standby, guest, ProgramSlot::ingress_standby, "inward_standby", rungs,
-     last},
-    {HL_HOOK_INGRESS_PRIMARY, primary, guest, ProgramSlot::ingress_primary, "inward_primary", rungs,
-     last},
-    {HL_HOOK_XDP_PRIMARY, primary, guest, ProgramSlot::xdp, "xdp_inward_primary", rungs, last},
-    {HL_HOOK_XDP_STANDBY, standby, guest, ProgramSlot::xdp, "xdp_inward_standby", rungs, last},
-    {HL_HOOK_EGRESS, master, guest, ProgramSlot::egress, "outward", rungs, last},
-    {HL_HOOK_INNER, inner, guest, ProgramSlot::egress, "outward", rungs, anywhere},
-    {HL_HOOK_XDP_INNER, inner, guest, ProgramSlot::xdp, "xdp_outward", rungs, last},
+    {HL_HOOK_INGRESS_STANDBY, standby, guest, ProgramSlot::ingress_standby, "inward_standby",
+     variants, last},
+    {HL_HOOK_INGRESS_PRIMARY, primary, guest, ProgramSlot::ingress_primary, "inward_primary",
+     variants, last},
+    {HL_HOOK_XDP_PRIMARY, primary, guest, ProgramSlot::xdp, "xdp_inward_primary", variants, last},
+    {HL_HOOK_XDP_STANDBY, standby, guest, ProgramSlot::xdp, "xdp_inward_standby", variants, last},
+    {HL_HOOK_EGRESS, master, guest, ProgramSlot::egress, "outward", variants, last},
+    {HL_HOOK_INNER, inner, guest, ProgramSlot::egress, "outward", variants, anywhere},
+    {HL_HOOK_XDP_INNER, inner, guest, ProgramSlot::xdp, "xdp_outward", variants, last},
 };
 
 constexpr ModelRow rows[] = {
@@ -86,8 +86,8 @@ const ModelRow &model_row(hl_model model, hl_datapath datapath) {
 }
 
 std::string program_name(const HookRow &row, hl_liveness liveness) {
-    constexpr const char *rungs[] = {"_cast", "_probe_read", "_netlink"};
-    return fmt::format("hl_{}{}", row.program, row.has_rungs ? rungs[liveness] : "");
+    constexpr const char *variants[] = {"_cast", "_probe_read", "_netlink"};
+    return fmt::format("hl_{}{}", row.program, row.has_variants ? variants[liveness] : "");
 }
 
 std::string_view model_name(hl_model model) {

@@ -32,8 +32,9 @@ struct HookRow {
     PairDevice device;
     PairNetns where; ///< the namespace of the device
     ProgramSlot slot;
-    std::string_view program; ///< its name in bpf/ without "hl_" and without the rung of liveness
-    bool has_rungs = true;    ///< there is one for each rung: hl_PROGRAM_cast and so on
+    std::string_view
+        program; ///< its name in bpf/ without "hl_" and without the variant of liveness
+    bool has_variants = true; ///< there is one for each variant: hl_PROGRAM_cast and so on
     bool last =
         true; ///< it leads frames away from other people's programs, and so comes behind them
 

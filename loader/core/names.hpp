@@ -24,7 +24,7 @@ constexpr std::string_view path_name(bool primary) {
     return primary ? "primary" : "standby";
 }
 
-/// "best", which is none, or a rung of the ladder; throws Error(EINVAL) for anything else.
+/// "best", which is none, or a variant of liveness; throws Error(EINVAL) for anything else.
 std::optional<hl_liveness> parse_liveness(std::string_view);
 
 } // namespace hitless

@@ -32,7 +32,7 @@ struct NicAbilities {
 /// Why not, in words for people.
 struct Refusal {
     std::string why;
-    std::string remedy; ///< empty: nothing on this NIC mends it, the next rung is for it
+    std::string remedy; ///< empty: nothing on this NIC mends it, the next mode is for it
 };
 
 /// `finished`: somebody vouches that frames arrive with checksum and VLAN tag in them, although the

@@ -35,7 +35,7 @@ struct GuestSpec {
     std::optional<uint32_t> vf;          ///< of that PF, if it is one
     std::vector<std::string> move, read; ///< commands (exec); empty: the bridge delivers
     std::chrono::milliseconds command_limit{2000};
-    bool give = true;        ///< what is wished until somebody says otherwise
+    bool give = true;        ///< what is requested until somebody says otherwise
     bool may_bypass = false; ///< its primary may bypass filters, limits and rules of its tap
     std::chrono::milliseconds deadline{250};
     PlugSpec plug;

@@ -12,7 +12,7 @@ const char *name(HostEvent::Kind kind) {
     return "?";
 }
 
-bool GuestStatus::as_wished() const {
+bool GuestStatus::as_requested() const {
     using Phase = HostChannel::Phase;
     bool used = said && said->primary == GuestPrimary::in_use && !silent;
     bool left = said ? said->primary == GuestPrimary::none || said->primary == GuestPrimary::left

@@ -15,7 +15,7 @@ struct HostEvent {
     enum class Kind { give, take, fallback };
     std::string guest;
     Kind kind = Kind::give;
-    Instant began{0};         ///< it was wished
+    Instant began{0};         ///< it was requested
     Instant answered{0};      ///< the guest was ready, or had left; 0: the deadline came first
     Instant moved{0};         ///< the downlink was read back where it belongs
     bool overdue = false;     ///< moved without the guest's word
@@ -26,13 +26,13 @@ const char *name(HostEvent::Kind);
 struct GuestStatus {
     GuestSpec spec;
     bool tap = false;  ///< the standby's tap is there
-    bool give = false; ///< what is wished
+    bool give = false; ///< what is requested
     HostChannel::Phase phase = HostChannel::Phase::waiting;
     DataPath downlink = DataPath::unknown;
     bool held = false;
     bool overdue = false;
     bool elsewhere = false; ///< the bridge heard it last by neither of its ports
-    Instant since{0};       ///< of what is wished
+    Instant since{0};       ///< of what is requested
     std::optional<Instant> last_heard;
     std::optional<GuestStatement> said;   ///< nothing: no hitless is heard in the guest
     bool silent = false;                  ///< it spoke, and was not heard for a while
@@ -42,9 +42,9 @@ struct GuestStatus {
     hl_tap counts{};
     uint64_t sent = 0; ///< messages, since this process began
 
-    /// It is as it was wished to be, by the guest's own word where that is heard: it uses its
+    /// It is as it was requested to be, by the guest's own word where that is heard: it uses its
     /// primary, or has left it. Nothing is in the way.
-    bool as_wished() const;
+    bool as_requested() const;
 };
 
 } // namespace hitless

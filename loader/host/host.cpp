@@ -137,8 +137,8 @@ struct Host::Impl {
 
     /// Taps that somebody had, nobody names now, and that are gone. One that is still there keeps
     /// the programs: its guest goes on speaking for a while, and a bridge might carry that to
-    /// others. What was wished of it stays as well: a hook may take a guest's file away and bring
-    /// it back.
+    /// others. What was requested of it stays as well: a hook may take a guest's file away and
+    /// bring it back.
     void forget_gone_taps() {
         TapPrograms &programs = shared.channel.programs();
         for (const std::vector<Ifindex> &taps : {programs.pinned(), programs.kept()})
@@ -242,10 +242,10 @@ void Host::reconfigure(std::vector<GuestSpec> guests) {
     impl_->configure(std::move(guests));
 }
 
-void Host::wish(const std::string &guest, bool give) {
+void Host::request(const std::string &guest, bool give) {
     auto found = impl_->guests.find(guest);
     if (found == impl_->guests.end()) throw NoSuchGuest(guest);
-    found->second->wish(give, now());
+    found->second->request(give, now());
     impl_->step_due(now());
 }
 

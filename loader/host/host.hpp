@@ -5,10 +5,10 @@
 //
 //   Host host(options);
 //   poll(host.fd()); host.process();
-//   host.wish("web1", false);  host.status();
+//   host.request("web1", false);  host.status();
 //
 // State is the kernel's. A Host that ends leaves every frame where it goes; the next one reads that
-// back, and what was wished, and goes on.
+// back, and what was requested, and goes on.
 #pragma once
 
 #include "loader/core/error.hpp"
@@ -52,7 +52,7 @@ class Host {
     void reconfigure(std::vector<GuestSpec>);
     /// Give the guest its primary, or take it. Throws NoSuchGuest, or ENODEV while its tap is not
     /// there.
-    void wish(const std::string &guest, bool give);
+    void request(const std::string &guest, bool give);
     std::vector<GuestStatus> status() const;
 
   private:

@@ -55,13 +55,13 @@ void ManagedGuest::locate_tap(Instant now) {
     bool lost = tap_ && !found, fresh = found && (!tap_ || tap_->index != found->index);
     tap_ = found;
     if (fresh) {
-        stranger_.reset();
+        other_speaker_.reset();
         not_moved_.reset();
     }
     // A tap comes and goes with its virtual machine: what an earlier one said is void, and its
     // entry would keep the bridge from learning where it runs now.
     if (lost) delivery_->forget();
-    wish_read_ &= !fresh;
+    request_read_ &= !fresh;
     if (tap_)
         keep_tap(fresh, now);
     else
@@ -79,14 +79,14 @@ void ManagedGuest::keep_tap(bool fresh, Instant now) {
         forget_former(now);
     }
     if (fresh || !programs.attached(tap_->index)) programs.attach(tap_->index, tap_->name);
-    if (!std::exchange(wish_read_, true)) {
-        hl_tap_wish kept = programs.wish(tap_->index);
-        if (kept == HL_TAP_WISH_NONE && wish_handed_over_) {
-            kept = *wish_handed_over_ ? HL_TAP_WISH_GIVE : HL_TAP_WISH_TAKE;
-            programs.set_wish(tap_->index, kept);
+    if (!std::exchange(request_read_, true)) {
+        hl_tap_request kept = programs.request(tap_->index);
+        if (kept == HL_TAP_REQUEST_NONE && request_handed_over_) {
+            kept = *request_handed_over_ ? HL_TAP_REQUEST_GIVE : HL_TAP_REQUEST_TAKE;
+            programs.set_request(tap_->index, kept);
         }
-        wish_handed_over_.reset();
-        give_ = kept == HL_TAP_WISH_NONE ? spec_.give : kept == HL_TAP_WISH_GIVE;
+        request_handed_over_.reset();
+        give_ = kept == HL_TAP_REQUEST_NONE ? spec_.give : kept == HL_TAP_REQUEST_GIVE;
         given_ = given_kept_ = programs.given(tap_->index);
         known_ = false;
         look_at_ = now;
@@ -115,8 +115,8 @@ void ManagedGuest::retry() {
 
 void ManagedGuest::hear(const Mac &source, const DecodedMessage &message, Instant now) {
     if (source != spec_.mac) {
-        bool news = stranger_ != source;
-        stranger_ = source;
+        bool news = other_speaker_ != source;
+        other_speaker_ = source;
         if (news) again_ = now;
         return;
     }
@@ -124,12 +124,13 @@ void ManagedGuest::hear(const Mac &source, const DecodedMessage &message, Instan
     again_ = now;
 }
 
-void ManagedGuest::wish(bool give, Instant now) {
+void ManagedGuest::request(bool give, Instant now) {
     if (!tap_)
         throw Error(ENODEV, fmt::format("{} the primary of {}", give ? "give" : "take", spec_.name),
                     fmt::format("there is no device {}", spec_.standby),
                     "start the guest, or mend `standby` in the configuration");
-    shared_.channel.programs().set_wish(tap_->index, give ? HL_TAP_WISH_GIVE : HL_TAP_WISH_TAKE);
+    shared_.channel.programs().set_request(tap_->index,
+                                           give ? HL_TAP_REQUEST_GIVE : HL_TAP_REQUEST_TAKE);
     if (give != give_) {
         running_ = HostEvent{.guest = spec_.name,
                              .kind = give ? HostEvent::Kind::give : HostEvent::Kind::take,
@@ -164,7 +165,7 @@ void ManagedGuest::follow_device(Instant now) {
 /// The guest had its time: it keeps what it has, and is asked again by the next take.
 void ManagedGuest::has_kept_device(Instant now) {
     if (running_) finish(*running_, now);
-    wish(true, now);
+    request(true, now);
     kept_ = true;
     shared_.log(
         fmt::format("{}: the guest did not release its primary in {} ms and has it back; see "
@@ -290,7 +291,7 @@ void ManagedGuest::begin_event(DataPath to, Instant now) {
         running_ = HostEvent{.guest = spec_.name, .kind = HostEvent::Kind::fallback, .began = now};
         dropped_before_ = dropped();
     }
-    // Nobody asked for it just now: what was wished before we began, or the guest has it again.
+    // Nobody asked for it just now: what was requested before we began, or the guest has it again.
     if (!running_ && give_ && to == DataPath::primary) {
         running_ = HostEvent{.guest = spec_.name,
                              .kind = HostEvent::Kind::give,
@@ -363,7 +364,7 @@ bool ManagedGuest::silent(Instant now) const {
 /// The tap appeared since we started, and another guest is heard there, or none: nothing of this
 /// guest's is delivered to it. Where a delivery learns nothing by itself, a silent one gets it.
 bool ManagedGuest::is_elses_tap() const {
-    return !channel_.guest() && (stranger_ || (delivery_->learns() && !inherited_));
+    return !channel_.guest() && (other_speaker_ || (delivery_->learns() && !inherited_));
 }
 
 /// A take that was not answered: by none of the daemons since it was given. An entry that is held
@@ -414,7 +415,7 @@ uint64_t ManagedGuest::dropped() const {
 void ManagedGuest::hand_over(ManagedGuest &next) {
     const GuestSpec &after = next.spec_;
     bool otherwise = give_ != spec_.give && spec_.give == after.give;
-    if (otherwise) next.wish_handed_over_ = give_;
+    if (otherwise) next.request_handed_over_ = give_;
     if (spec_.same_paths(after)) return;
     const bool other_vf = (spec_.vf || after.vf) && !spec_.same_primary(after);
     if ((spec_.mac != after.mac || other_vf) && !delivery_->busy()) delivery_->forget();
@@ -452,10 +453,10 @@ std::vector<std::string> ManagedGuest::problems(Instant now) const {
         out.push_back(fmt::format("{} of {} runs before ours, and may keep the guest from being "
                                   "heard; attach it behind ours",
                                   ahead_, tap_->name));
-    if (tap_ && stranger_ && (!channel_.guest() || silent(now)))
+    if (tap_ && other_speaker_ && (!channel_.guest() || silent(now)))
         out.push_back(fmt::format("{} is heard on {}, which is another guest's; mend `standby` or "
                                   "`mac` at {}",
-                                  stranger_->text(), spec_.standby, spec_.origin));
+                                  other_speaker_->text(), spec_.standby, spec_.origin));
     if (tap_ && give_ && silent(now))
         out.push_back(
             "the guest is not heard any more; see whether it runs, and `hitless status` in it");

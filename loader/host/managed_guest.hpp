@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One guest that a Host keeps: its conversation, its downlink, what is wished of it.
+// One guest that a Host keeps: its conversation, its downlink, what is requested of it.
 #pragma once
 
 #include "loader/host/guest_status.hpp"
@@ -25,7 +25,7 @@ class ManagedGuest {
     /// Looks for its tap, and brings the programs onto it.
     void find_tap(Instant now);
     void hear(const Mac &source, const DecodedMessage &, Instant now);
-    void wish(bool give, Instant now);
+    void request(bool give, Instant now);
     /// Does what is due.
     void step(Instant now);
     /// Of step(), or of a command that runs.
@@ -37,7 +37,8 @@ class ManagedGuest {
     /// It is nobody's to keep any more.
     void let_go();
     /// Another one, of the same guest as it is described now, comes in its place: it takes over
-    /// what was wished, and nothing stays of what this one did by ports or an address that it had.
+    /// what was requested, and nothing stays of what this one did by ports or an address that it
+    /// had.
     void hand_over(ManagedGuest &next);
     /// Something changed that may have kept it from being given its primary.
     void retry();
@@ -82,13 +83,13 @@ class ManagedGuest {
     HostChannel channel_;
     std::optional<Link> tap_;
     std::string tap_problem_;
-    std::optional<Mac> stranger_; ///< who speaks on the tap, and is not the guest
+    std::optional<Mac> other_speaker_; ///< who speaks on the tap, and is not the guest
     bool give_;
-    std::optional<bool> wish_handed_over_;    ///< for a tap of which none is known
-    bool looked_ = false, wish_read_ = false; ///< for a tap; the wish of the present one
+    std::optional<bool> request_handed_over_;    ///< for a tap of which none is known
+    bool looked_ = false, request_read_ = false; ///< for a tap; the request of the present one
     bool inherited_ = true;     ///< nobody was heard since an earlier process kept this tap
     bool known_ = false;        ///< where frames go was read at least once
-    bool given_before_ = false; ///< since it was wished
+    bool given_before_ = false; ///< since it was requested
     bool take_ordered_ = false; ///< by somebody, while this runs
     bool given_ = false;        ///< it may send by its primary, as far as any daemon has heard
     bool given_kept_ = false;   ///< and that is kept with its tap

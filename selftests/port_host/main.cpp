@@ -28,7 +28,7 @@ class PortHost {
         : port_(path), channel_({}, static_cast<uint64_t>(now().count())) {}
 
     int fd() const { return port_.fd(); }
-    void wish(bool give) { give_ = give; }
+    void request(bool give) { give_ = give; }
     /// Until when nothing is to be done but to hear.
     Instant step() {
         port_.read([&](const DecodedMessage &heard) {
@@ -69,7 +69,7 @@ int speak(const std::string &path) {
         std::string word;
         if (!wait[0].revents) continue;
         if (!std::getline(std::cin, word)) return 0;
-        host.wish(word == "give");
+        host.request(word == "give");
     }
 }
 

@@ -136,12 +136,12 @@ TEST(ContentProperty, TcAndXdpAgreeOnEveryFrameHoweverItCame) {
     EXPECT_TRUE(rc::check([&] {
         Packet p = *packets();
         p.tags.resize(std::min<size_t>(p.tags.size(), 3));
-        p.content ^= ++run << 40; // a stranger to those of other runs
+        p.content ^= ++run << 40; // unlike those of other runs
         const auto checksum = *rc::gen::arbitrary<uint16_t>();
         const auto size = *rc::gen::inRange<size_t>(14, 61);
         const auto pad = *rc::gen::arbitrary<uint8_t>();
         const Frame bytes = built(multicast_mac, peer_mac, p);
-        if (p.kind == Packet::other && bytes.size() < 40) return; // too short to be a stranger
+        if (p.kind == Packet::other && bytes.size() < 40) return; // too short to be unlike any
         RC_ASSERT(forward.pair.delivered(P, bytes));
         RC_ASSERT(forward.in(S, changed_on_the_way(bytes, p, checksum, size, pad)) == XDP_DROP);
         RC_ASSERT(forward.in(S, bytes) == XDP_REDIRECT);

@@ -78,10 +78,10 @@ bpf_program *Datapath::ingress_primary() const {
                      : skel_->progs.hl_ingress_primary_probe_read;
 }
 
-int Datapath::egress(hl_liveness rung) const {
+int Datapath::egress(hl_liveness variant) const {
     const bpf_program *programs[] = {skel_->progs.hl_egress_cast, skel_->progs.hl_egress_probe_read,
                                      skel_->progs.hl_egress_netlink};
-    return run(programs[rung], Frame(64, 0), 0);
+    return run(programs[variant], Frame(64, 0), 0);
 }
 
 int Datapath::resolve(hl_role role, uint32_t ifindex) const {

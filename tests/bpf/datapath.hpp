@@ -35,11 +35,11 @@ class Datapath {
     /// One frame through a program, received by (or leaving from) device `ifindex`. The verdict.
     int run(const bpf_program *program, const Frame &frame, uint32_t ifindex,
             uint32_t repeat = 1) const;
-    int egress(hl_liveness rung) const;
-    bpf_program *ingress_primary() const; ///< of the asking() rung
-    /// Does this kernel have what the rung needs?
-    bool has(hl_liveness rung) const { return rung != HL_LIVENESS_CAST || has_cast_; }
-    /// The best rung of this kernel that asks the NIC.
+    int egress(hl_liveness variant) const;
+    bpf_program *ingress_primary() const; ///< of the asking() variant
+    /// Does this kernel have what the variant needs?
+    bool has(hl_liveness variant) const { return variant != HL_LIVENESS_CAST || has_cast_; }
+    /// The best variant of this kernel that asks the NIC.
     hl_liveness asking() const { return has_cast_ ? HL_LIVENESS_CAST : HL_LIVENESS_PROBE_READ; }
 
     /// Takes a device of the caller's namespace (0: none) and runs the resolver; 0 or a negative

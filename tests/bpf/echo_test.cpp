@@ -94,7 +94,7 @@ TEST_P(EchoTest, OfUnicastIsDroppedInWhateverPieces) {
     EXPECT_EQ(echoes(), 2U);
 }
 
-/// A nested guest that lives elsewhere now speaks to us as any stranger does.
+/// A nested guest that lives elsewhere now speaks to us as anybody else does.
 TEST_P(EchoTest, WhatASourceOfOursSendsFromElsewhereIsDelivered) {
     send(built(broadcast_mac, nested, {}));
     send(built(peer_mac, nested, {}));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Which path a frame leaves by, on every rung of the liveness ladder.
+// Which path a frame leaves by, on every variant of liveness.
 #include "tests/bpf/datapath.hpp"
 
 #include <fmt/format.h>
@@ -10,13 +10,13 @@
 namespace hitless::test {
 namespace {
 
-constexpr hl_liveness every_rung[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ,
-                                      HL_LIVENESS_NETLINK};
-constexpr hl_liveness asking_rungs[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ};
+constexpr hl_liveness every_variant[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ,
+                                         HL_LIVENESS_NETLINK};
+constexpr hl_liveness asking_variants[] = {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ};
 
-std::string name_of(hl_liveness rung) {
+std::string name_of(hl_liveness variant) {
     static const char *names[] = {"Cast", "ProbeRead", "Netlink"};
-    return names[rung];
+    return names[variant];
 }
 
 struct Veto {
@@ -80,7 +80,7 @@ TEST_P(EgressTest, TheLastVetoToGoBringsThePrimaryBack) {
     EXPECT_EQ(send(), TC_ACT_REDIRECT);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rung, EgressTest, ::testing::ValuesIn(every_rung),
+INSTANTIATE_TEST_SUITE_P(Variant, EgressTest, ::testing::ValuesIn(every_variant),
                          [](const auto &test) { return name_of(test.param); });
 
 class EgressStandbyDownTest : public EgressTest {
@@ -111,7 +111,7 @@ TEST_P(EgressStandbyDownTest, ButNotADeadOne) {
     EXPECT_EQ(state.veto, HL_VETO(UNPROVEN));
 }
 
-INSTANTIATE_TEST_SUITE_P(Rung, EgressStandbyDownTest, ::testing::ValuesIn(asking_rungs),
+INSTANTIATE_TEST_SUITE_P(Variant, EgressStandbyDownTest, ::testing::ValuesIn(asking_variants),
                          [](const auto &test) { return name_of(test.param); });
 
 /// Every way to lose a NIC, and every wrong address that a bug elsewhere could leave behind.
@@ -131,7 +131,7 @@ std::function<void(hl_nic &)> address(uint64_t netdev) {
 uint64_t user_page = 0;
 
 /// In silence: no frame sees the primary away. The kernel may even use its memory again.
-void a_stranger_comes(hl_nic &nic) {
+void another_device_comes(hl_nic &nic) {
     const uint32_t number = nic.ifindex;
     ip_batch(fmt::format("link del pri\n"
                          "link add pri index {} type veth peer name pri_far\n"
@@ -143,7 +143,7 @@ const Death deaths[] = {
     {"AdminDown", command("link set pri down")},
     {"CarrierLost", command("link set pri_far down")},
     {"Deleted", command("link del pri")},
-    {"DeletedAndItsNumberTakenByAnother", a_stranger_comes},
+    {"DeletedAndItsNumberTakenByAnother", another_device_comes},
     {"NeverResolved", [](hl_nic &nic) { nic = {}; }},
     {"AddressOne", address(1)},
     {"UserAddressUnmapped", address(0xdeadbeef)},
@@ -156,11 +156,11 @@ const Death deaths[] = {
 
 class EgressDeathTest : public ::testing::TestWithParam<std::tuple<hl_liveness, Death>> {};
 
-void expect_left_once(const Pair &pair, hl_liveness rung) {
+void expect_left_once(const Pair &pair, hl_liveness variant) {
     hl_pair &state = pair.dp.pair();
 
     for (int frame = 0; frame < 2; frame++) {
-        EXPECT_EQ(pair.dp.egress(rung), TC_ACT_UNSPEC);
+        EXPECT_EQ(pair.dp.egress(variant), TC_ACT_UNSPEC);
         EXPECT_EQ(state.veto, HL_VETO(DOWN_SEEN));
         EXPECT_EQ(state.flips, 1U);
         EXPECT_EQ(pair.dp.rings(), frame == 0 ? 1 : 0);
@@ -175,16 +175,16 @@ void expect_left_once(const Pair &pair, hl_liveness rung) {
 }
 
 TEST_P(EgressDeathTest, LeavesForTheStandbyAndRecordsOneFlip) {
-    const auto &[rung, death] = GetParam();
+    const auto &[variant, death] = GetParam();
     Pair pair;
-    if (!pair.dp.has(rung)) GTEST_SKIP() << "this kernel has no bpf_rdonly_cast";
+    if (!pair.dp.has(variant)) GTEST_SKIP() << "this kernel has no bpf_rdonly_cast";
     ASSERT_EQ(pair.dp.resolve(HL_ROLE_PRIMARY, pair.bed.primary), 0);
     death.strike(pair.dp.pair().primary);
-    expect_left_once(pair, rung);
+    expect_left_once(pair, variant);
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, EgressDeathTest,
-                         ::testing::Combine(::testing::ValuesIn(asking_rungs),
+                         ::testing::Combine(::testing::ValuesIn(asking_variants),
                                             ::testing::ValuesIn(deaths)),
                          [](const auto &test) {
                              return name_of(std::get<0>(test.param)) + std::get<1>(test.param).how;
@@ -219,11 +219,12 @@ TEST_P(EgressMoveTest, AMovedNicsFramesBelongToWhereItIs) {
     EXPECT_EQ(pair.dp.counted(HL_COUNT_RX_PRIMARY), 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rung, EgressMoveTest, ::testing::ValuesIn(asking_rungs),
+INSTANTIATE_TEST_SUITE_P(Variant, EgressMoveTest, ::testing::ValuesIn(asking_variants),
                          [](const auto &test) { return name_of(test.param); });
 
 /// The standby's hooks went along, and ifindex "primary" is somebody else there; what comes in by
-/// the primary has no master to go to. Which hooks do that is the kernel's matter, not the rung's.
+/// the primary has no master to go to. Which hooks do that is the kernel's matter, not the
+/// variant's.
 class EgressWithoutMasterTest : public ::testing::TestWithParam<hl_liveness> {};
 
 TEST_P(EgressWithoutMasterTest, NothingIsLedAnywhere) {
@@ -241,10 +242,10 @@ TEST_P(EgressWithoutMasterTest, NothingIsLedAnywhere) {
     EXPECT_EQ(pair.dp.counters(), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Rung, EgressWithoutMasterTest, ::testing::ValuesIn(every_rung),
+INSTANTIATE_TEST_SUITE_P(Variant, EgressWithoutMasterTest, ::testing::ValuesIn(every_variant),
                          [](const auto &test) { return name_of(test.param); });
 
-TEST(Egress, TheNetlinkRungBelievesTheVetoWordOnly) {
+TEST(Egress, TheNetlinkVariantBelievesTheVetoWordOnly) {
     Pair pair;
     ip("link set pri down");
     EXPECT_EQ(pair.dp.egress(HL_LIVENESS_NETLINK), TC_ACT_REDIRECT);

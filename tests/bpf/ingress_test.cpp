@@ -8,7 +8,7 @@
 namespace hitless::test {
 namespace {
 
-constexpr Mac stranger = {0x02, 0, 0, 0, 0, 0x55};
+constexpr Mac foreign = {0x02, 0, 0, 0, 0, 0x55};
 constexpr hl_role both[] = {HL_ROLE_PRIMARY, HL_ROLE_STANDBY};
 
 struct Case {
@@ -23,8 +23,8 @@ const Case cases[] = {
     {"UnicastUdpToUs", [] { return udp(own_mac, peer_mac, 1400); }, true, {}},
     // Two pairs bridged together: our address as source, but meant for us alone, is no echo.
     {"UnicastToUsFromUs", [] { return frame(own_mac, own_mac); }, true, {}},
-    {"UnicastToAStrangerInPromiscuousMode", [] { return frame(stranger, peer_mac); }, true, {}},
-    {"OwnUnicastFloodedBack", [] { return frame(stranger, own_mac); }, false, HL_COUNT_DROP_ECHO},
+    {"UnicastToAnotherInPromiscuousMode", [] { return frame(foreign, peer_mac); }, true, {}},
+    {"OwnUnicastFloodedBack", [] { return frame(foreign, own_mac); }, false, HL_COUNT_DROP_ECHO},
     {"Broadcast", [] { return frame(broadcast_mac, peer_mac); }, true, {}},
     {"Multicast", [] { return frame(multicast_mac, peer_mac); }, true, {}},
     {"ArpRequest", [] { return arp_request(peer_mac); }, true, {}},

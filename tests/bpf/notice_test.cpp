@@ -141,7 +141,7 @@ TEST_F(Notice, NotWhenOnlyItsQueueIsReplaced) {
 }
 
 /// The address of a device that went may be another's by the time.
-TEST_F(Notice, NotOfAStrangerAtTheSameAddress) {
+TEST_F(Notice, NotOfAnotherDeviceAtTheSameAddress) {
     const uint64_t netdev = pair().primary.netdev;
     ASSERT_EQ(pair_.dp.resolve(HL_ROLE_PRIMARY, 0), 0);
     hang(netdev);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Out of a failover device and into it: only by devices that are what they were, on every rung.
+// Out of a failover device and into it: only by devices that are what they were, on every variant.
 #include "tests/bpf/datapath.hpp"
 
 #include <gtest/gtest.h>
@@ -8,9 +8,9 @@
 namespace hitless::test {
 namespace {
 
-std::string name_of(hl_liveness rung) {
+std::string name_of(hl_liveness variant) {
     static const char *names[] = {"Cast", "ProbeRead", "Netlink"};
-    return names[rung];
+    return names[variant];
 }
 
 /// "sby_far" plays the end of the failover device that stands beside the NICs.
@@ -38,8 +38,8 @@ class OutwardTest : public ::testing::TestWithParam<hl_liveness> {
     decltype(tc_bpf::progs) &p = pair.dp.skel().progs;
 
   private:
-    int run(std::vector<bpf_program *> rungs) {
-        return pair.dp.run(rungs[GetParam()], frame(own_mac, peer_mac), 0);
+    int run(std::vector<bpf_program *> variants) {
+        return pair.dp.run(variants[GetParam()], frame(own_mac, peer_mac), 0);
     }
 };
 
@@ -68,14 +68,14 @@ TEST_P(OutwardTest, NorByOneThatWasNeverThere) {
     expect_dropped();
 }
 
-/// Its hook goes along, and the NICs' numbers are strangers' there.
+/// Its hook goes along, and the NICs' numbers are other devices' there.
 TEST_P(OutwardTest, NotFromWhereTheFailoverDeviceWent) {
     Netns elsewhere = Netns::make();
     ip("link set sby_far netns " + elsewhere.path());
     inside(elsewhere, [&] { expect_dropped(); });
 }
 
-/// The number of its end may be a stranger's by now.
+/// The number of its end may be another device's by now.
 TEST_P(OutwardTest, WithoutAFailoverDeviceNicsArePlainNics) {
     EXPECT_EQ(in(HL_ROLE_PRIMARY), TC_ACT_REDIRECT);
     EXPECT_EQ(in(HL_ROLE_STANDBY), TC_ACT_REDIRECT);
@@ -85,7 +85,7 @@ TEST_P(OutwardTest, WithoutAFailoverDeviceNicsArePlainNics) {
     EXPECT_EQ(pair.dp.counters(), "rx_primary=1 rx_standby=1");
 }
 
-INSTANTIATE_TEST_SUITE_P(Rung, OutwardTest,
+INSTANTIATE_TEST_SUITE_P(Variant, OutwardTest,
                          ::testing::Values(HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ,
                                            HL_LIVENESS_NETLINK),
                          [](const auto &test) { return name_of(test.param); });

@@ -32,7 +32,7 @@ TEST(TwinsProperty, EachContentIsDeliveredAsOftenAsTheBetterNicSawIt) {
 
     EXPECT_TRUE(rc::check([&] {
         std::map<int, std::array<int, 2>> seen;
-        run++; // contents of one run are strangers to those of the next
+        run++; // contents of one run have nothing to do with those of the next
         for (const Arrival &a : *arrivals()) {
             auto &mine = seen[a.content][a.standby];
             auto &others = seen[a.content][!a.standby];

@@ -12,7 +12,7 @@
 namespace hitless::test {
 namespace {
 
-constexpr Mac stranger = {0x02, 0, 0, 0, 0, 0x55};
+constexpr Mac foreign = {0x02, 0, 0, 0, 0, 0x55};
 
 struct Case {
     const char *name;
@@ -24,8 +24,8 @@ struct Case {
 const Case cases[] = {
     {"UnicastForUs", [] { return frame(own_mac, peer_mac); }, XDP_REDIRECT, "rx_primary=1"},
     {"UnicastForUsFromUs", [] { return frame(own_mac, own_mac); }, XDP_REDIRECT, "rx_primary=1"},
-    {"UnicastForAnother", [] { return frame(stranger, peer_mac); }, XDP_REDIRECT, "rx_primary=1"},
-    {"OwnUnicastFloodedBack", [] { return frame(stranger, own_mac); }, XDP_DROP, "drop_echo=1"},
+    {"UnicastForAnother", [] { return frame(foreign, peer_mac); }, XDP_REDIRECT, "rx_primary=1"},
+    {"OwnUnicastFloodedBack", [] { return frame(foreign, own_mac); }, XDP_DROP, "drop_echo=1"},
     {"Broadcast", [] { return frame(broadcast_mac, peer_mac); }, XDP_REDIRECT, "rx_primary=1"},
     {"OwnBroadcast", [] { return frame(broadcast_mac, own_mac); }, XDP_DROP, "drop_echo=1"},
     {"OwnTagged", [] { return tagged(broadcast_mac, own_mac, {7}); }, XDP_DROP, "drop_echo=1"},

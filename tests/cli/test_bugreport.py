@@ -125,7 +125,7 @@ class Bugreport(NetCase):
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
             self.assertIn("status.json", [os.path.basename(name) for name in tar.getnames()])
 
-    def test_a_stranger_gets_one_that_says_what_was_refused(self):
+    def test_another_user_gets_one_that_says_what_was_refused(self):
         folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, folder)
         os.chmod(folder, 0o777)

@@ -158,14 +158,14 @@ class Privilege(Socket):
     def test_the_group_reads_and_root_steers(self):
         self.attach()
         self.serve("--socket-group", "nogroup")
-        member, stranger = 65534, 65533
+        member, foreign = 65534, 65533
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
         self.assertEqual(stat.S_IMODE(os.stat(self.state).st_mode), 0o710, "passed, not listed")
         self.assertEqual(self.ask(member, "io.hitless.Status", {})["parameters"]["pairs"], self.status())
         self.assertEqual(self.ask(member, "io.hitless.Switch", {"standby": "sby", "path": "standby"})["error"],
                          "org.varlink.service.PermissionDenied")
         self.assertEqual(self.status()[0]["active"], "primary")
-        self.assertEqual(self.ask(stranger, "io.hitless.Status"), {"error": "PermissionError"})
+        self.assertEqual(self.ask(foreign, "io.hitless.Status"), {"error": "PermissionError"})
 
     def test_without_a_group_it_is_roots(self):
         self.serve()

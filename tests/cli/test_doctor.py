@@ -106,7 +106,7 @@ class Doctor(NetCase):
         self.assertLessEqual(least(examines, "cpu"), 8 * least(loads, "cpu"))
 
     def test_without_privilege(self):
-        # The binary may lie where a stranger cannot reach it: drop capabilities, not the user.
+        # The binary may lie where another user cannot reach it: drop capabilities, not the user.
         found = self.examine(prefix=without("net_admin", "bpf"))
         self.assertEqual(found["privilege"]["grade"], "missing")
         self.assertEqual(found["privilege"]["detail"], "without CAP_NET_ADMIN")  # SYS_ADMIN has BPF in it

@@ -157,7 +157,7 @@ class Daemon(HostCase):
         self.assertEqual(take.returncode, 2, take.stdout + take.stderr)
         self.assertIn("did not leave its primary in time", take.stderr)
 
-    def test_somebody_elses_wish_is_not_ones_own(self):
+    def test_somebody_elses_request_is_not_ones_own(self):
         self.daemon()
         self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
         give = subprocess.Popen([HITLESS, "host", "give", "web1", "--wait", "--timeout", "60"], env=self.env,
@@ -168,7 +168,7 @@ class Daemon(HostCase):
         self.assertIn("somebody has taken its primary since", give.communicate()[1])
         self.assertEqual(give.returncode, 2)
 
-    def test_keeps_what_was_wished_when_it_is_killed(self):
+    def test_keeps_what_was_requested_when_it_is_killed(self):
         first = self.daemon()
         self.expect(0, "host", "take", "web1", "--wait", "--timeout", "20")
         first.kill()

@@ -34,7 +34,7 @@ class Journal(NetCase):
         def said():
             with open(f"/proc/self/fd/{out.fileno()}", encoding="utf-8") as file:  # at a place of its own
                 return file.read()
-        wait_until(lambda: "sby: in our care" in said(), "what was before is history, and not told")
+        wait_until(lambda: "sby: managed" in said(), "what was before is history, and not told")
         self.expect(0, "switch", "sby", "standby")
         entry = self.journal.recv(65536).decode().splitlines()
         for field in ("HITLESS_PAIR=sby", "HITLESS_FROM=primary", "HITLESS_TO=standby", "HITLESS_ACTOR=operator",

@@ -199,7 +199,7 @@ class AsAControllerStarts(NetCase):
         process = next(filter(None, (self.started() for _ in range(20))))
         self.attach()
         # No event of a link that follows, which would have it look at everything.
-        wait_until(lambda: "sby: in our care" in self.said(process), "the controller keeps the pair")
+        wait_until(lambda: "sby: managed" in self.said(process), "the controller keeps the pair")
 
 
 if __name__ == "__main__":

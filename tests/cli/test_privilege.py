@@ -29,14 +29,14 @@ class Privilege(NetCase):
         self.addCleanup(os.unlink, self.binary)
         os.chmod(self.binary, 0o755)
 
-    def test_a_stranger_may_change_nothing(self):
+    def test_another_user_may_change_nothing(self):
         before = machine()
         for line in (["attach", "sby", "--primary", "mac"], ["run"], ["run", "--once"]):
             with self.subTest(line):
                 self.expect(77, *line, prefix=NOBODY, says=["Permission denied", "run as root"])
         unchanged(self, before)
 
-    def test_a_stranger_is_told_that_he_may_not_look(self):
+    def test_another_user_is_told_that_he_may_not_look(self):
         """Not "nothing attached": that would be a lie."""
         self.attach()
         before = machine()

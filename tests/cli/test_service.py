@@ -42,7 +42,7 @@ class Notify(NetCase):
         self.attach()
         process = self.run_service()
         wait_until(lambda: self.hears("READY=1"), "READY=1")
-        self.assertIn("STATUS=sby: in our care", self.heard)
+        self.assertIn("STATUS=sby: managed", self.heard)
         self.assertEqual(self.owner(), process.pid)
         self.assertEqual(self.hears("STOPPING=1"), 0)
         self.assertEqual(self.end(process), 0)

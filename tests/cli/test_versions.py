@@ -187,10 +187,10 @@ class Versions(NetCase):
         struct.pack_into("=I", self.pair, VERSION, OURS + 1)
         controller = self.controller()
         self.another_pair()
-        wait_until(lambda: "oth: in our care" in self.said(controller), "it has looked again")
+        wait_until(lambda: "oth: managed" in self.said(controller), "it has looked again")
         self.expect(0, "detach", "oth")
         self.expect(0, "attach", "oth", "--primary", "alt")
-        wait_until(lambda: self.said(controller).count("oth: in our care") == 2, "and again")
+        wait_until(lambda: self.said(controller).count("oth: managed") == 2, "and again")
         self.assertEqual(len(re.findall("^adopt ", self.said(controller), re.MULTILINE)), 1, self.said(controller))
 
     def test_a_controller_that_lacked_descriptors_takes_over_later(self):
@@ -200,7 +200,7 @@ class Versions(NetCase):
         wait_until(lambda: "Too many open files" in self.said(controller), "it is refused")
         sh(f"prlimit --pid {controller.pid} --nofile=1024")
         wait_until(lambda: f"sby: taken over from ABI {OURS - 1}" in self.said(controller), "it is taken over")
-        wait_until(lambda: "sby: in our care" in self.said(controller), "it is kept")
+        wait_until(lambda: "sby: managed" in self.said(controller), "it is kept")
         self.assertTrue(self.status()[0]["healthy"])
 
     def test_a_controller_takes_over_when_it_is_told_to_look_again(self):
@@ -210,7 +210,7 @@ class Versions(NetCase):
         self.assertIn("incomplete", self.said(controller))
         os.rename(f"{self.state}/bpf/kept", f"{self.dir}/bell")
         controller.send_signal(signal.SIGHUP)
-        wait_until(lambda: "sby: in our care" in self.said(controller), "it is kept")
+        wait_until(lambda: "sby: managed" in self.said(controller), "it is kept")
 
     # --- takeovers that a crash has interrupted
 

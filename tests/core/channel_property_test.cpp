@@ -75,11 +75,11 @@ RC_GTEST_PROP(AnyConversation, ObeysNobodyWhoDoesNotEchoIt, ()) {
 RC_GTEST_PROP(AnyConversation, EndsInAgreementWhenTheLossEnds, ()) {
     ChannelWorld world = lived();
     world.settle();
-    RC_ASSERT(world.plugged() == world.wish());
-    RC_ASSERT(world.uses_primary() == world.wish());
-    RC_ASSERT(world.downlink() == (world.wish() ? DataPath::primary : DataPath::standby));
+    RC_ASSERT(world.plugged() == world.request());
+    RC_ASSERT(world.uses_primary() == world.request());
+    RC_ASSERT(world.downlink() == (world.request() ? DataPath::primary : DataPath::standby));
     RC_ASSERT(world.host().phase() ==
-              (world.wish() ? HostChannel::Phase::given : HostChannel::Phase::taken));
+              (world.request() ? HostChannel::Phase::given : HostChannel::Phase::taken));
     RC_ASSERT(world.host().guest());
     RC_ASSERT(*world.host().guest() == world.guest().said());
     RC_ASSERT(world.guest().host());

@@ -50,8 +50,8 @@ class ChannelWorld {
     void apply(const ChannelStep &step) {
         run(now_ + step.wait);
         switch (step.what) {
-        case ChannelStep::give: wish_ = true; break;
-        case ChannelStep::take: wish_ = false; break;
+        case ChannelStep::give: request_ = true; break;
+        case ChannelStep::take: request_ = false; break;
         case ChannelStep::host_dies: host_.reset(); break;
         case ChannelStep::host_starts: start_host(); break;
         case ChannelStep::controller_dies: guest_.reset(); break;
@@ -107,7 +107,7 @@ class ChannelWorld {
         learnt_ = true;
     }
 
-    bool wish() const { return wish_; }
+    bool request() const { return request_; }
     bool sends_by_primary() const { return device_ && carrier_ && !(vetoed_ && drained()); }
     bool uses_primary() const { return device_ && carrier_ && !vetoed_; }
     bool plugged() const { return device_; }
@@ -268,19 +268,19 @@ class ChannelWorld {
         host_again_ = Instant::max();
         if (!host_) return;
         for (int i = 0; i < 4; i++) {
-            auto actions = host_->step({.give = wish_,
+            auto actions = host_->step({.give = request_,
                                         .downlink = downlink_,
                                         .plugged = device_,
                                         .elsewhere = false,
                                         .learnt = learnt_},
                                        now_);
-            if (wish_ != seen_wish_) {
-                seen_wish_ = wish_;
+            if (request_ != seen_request_) {
+                seen_request_ = request_;
                 boot_changed_ = false;
             }
             bool over = now_ >= host_->since() + deadline;
             if (actions.deliver) deliver(*actions.deliver, over);
-            if (!wish_ && over && downlink_ != DataPath::standby) late_takes++;
+            if (!request_ && over && downlink_ != DataPath::standby) late_takes++;
             if (actions.prepare) prepare(*actions.prepare);
             if (actions.plug && !prepared_) unprepared_plugs++;
             if (actions.plug != device_ && (actions.plug || actions.unplug) && !plug_at_) {
@@ -312,7 +312,7 @@ class ChannelWorld {
         if (to == DataPath::primary && !usable() &&
             (!last_ready_ || now_ > *last_ready_ + worst_delay))
             early_downlinks++;
-        if (to == DataPath::standby && !wish_ && sends_by_primary() && !over && !boot_changed_)
+        if (to == DataPath::standby && !request_ && sends_by_primary() && !over && !boot_changed_)
             early_takes++;
         downlink_ = to;
     }
@@ -323,7 +323,7 @@ class ChannelWorld {
     std::vector<Flight> flights_;
     // The host.
     std::unique_ptr<HostChannel> host_;
-    bool wish_ = false, seen_wish_ = false;
+    bool request_ = false, seen_request_ = false;
     bool reset_told_ = false; ///< the host knows of a reset, and of nothing since
     DataPath downlink_ = DataPath::unknown;
     bool learnt_ = false;
@@ -335,7 +335,7 @@ class ChannelWorld {
     unsigned boots_ = 0, snapshot_boots_ = 0;
     uint64_t boot_ = 1;
     bool vetoed_ = false, device_ = false, carrier_ = true, spoken_ = false;
-    bool boot_changed_ = false; ///< since the wish, or since the daemon began
+    bool boot_changed_ = false; ///< since the request, or since the daemon began
     Instant drained_at_{0}, guest_again_ = Instant::max();
     std::optional<Instant> last_ready_; ///< when a primary that received stopped to
 };

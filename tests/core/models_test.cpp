@@ -94,7 +94,7 @@ TEST(ModelTable, OtherWordsAndNumbersAreNone) {
     EXPECT_EQ(model_row(static_cast<hl_model>(9)).model, HL_MODEL_TWO);
 }
 
-TEST(ModelTable, AProgramIsNamedByItsRung) {
+TEST(ModelTable, AProgramIsNamedByItsVariant) {
     const ModelRow &two = model_row(HL_MODEL_TWO);
     EXPECT_EQ(program_name(*two.hook(HL_HOOK_EGRESS), HL_LIVENESS_CAST), "hl_egress_cast");
     EXPECT_EQ(program_name(*two.hook(HL_HOOK_INGRESS_STANDBY), HL_LIVENESS_NETLINK),

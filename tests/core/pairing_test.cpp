@@ -138,7 +138,7 @@ TEST(ChoosePrimary, AnEmptyMacMatchesNobody) {
 
 /// The pair's own primary is in another namespace, where its number is another's in this one.
 TEST(ChoosePrimary, OneOfAListIsMeantByItsPlaceNotItsNumber) {
-    const std::vector<Link> links = {nic(3, "stranger", mac_b), vf(3, "vf0", mac_a)};
+    const std::vector<Link> links = {nic(3, "foreign", mac_b), vf(3, "vf0", mac_a)};
     EXPECT_EQ(choose_primary(standby, Selector::parse("late,mac"), links).primary, &links[1]);
 }
 

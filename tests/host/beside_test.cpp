@@ -51,7 +51,7 @@ class Beside : public HostCase {
     }
     /// The daemon's side of a give or a take, as it wakes up; `meanwhile` once a millisecond.
     bool move(bool give, const std::function<void()> &meanwhile) {
-        host_->wish("web1", give);
+        host_->request("web1", give);
         return testbed::until([&] {
             meanwhile();
             pollfd wait{host_->fd(), POLLIN, 0};

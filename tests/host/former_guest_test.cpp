@@ -49,12 +49,12 @@ TEST_F(FormerGuest, WhoDidNotAnswerATakeIsNotTakenForOneThatHasLeft) {
     guest_->primary = GuestPrimary::ready;
     ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
     guest_->silent = true;
-    host_->wish("web1", false);
+    host_->request("web1", false);
     for (int daemon = 0; daemon < 3; daemon++) {
         ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
         EXPECT_TRUE(guest_->sends_by_primary());
         EXPECT_TRUE(status().overdue) << daemon;
-        EXPECT_FALSE(status().as_wished()) << daemon;
+        EXPECT_FALSE(status().as_requested()) << daemon;
         host_.reset();
         start();
     }
@@ -83,7 +83,7 @@ TEST_F(FormerGuest, LeavesNothingToWhoComesWhileNoDaemonRuns) {
         auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
         return entry && entry->port == link("tap1").index;
     })) << "what it sends does not lead frames to it";
-    EXPECT_FALSE(status().as_wished());
+    EXPECT_FALSE(status().as_requested());
     EXPECT_NE(status().phase, HostChannel::Phase::given);
 }
 
@@ -134,13 +134,13 @@ TEST_F(FormerGuest, IsHeardByNobodyElseWhileDaemonsComeAndGo) {
     EXPECT_EQ(waiting(lan, 300ms), 0u) << "of " << sent;
 }
 
-/// Taken, gone to another machine and back: what is kept meanwhile is what was wished, whichever
+/// Taken, gone to another machine and back: what is kept meanwhile is what was requested, whichever
 /// daemon is asked, and frames go where the guest is.
-TEST_F(FormerGuest, WhoRanElsewhereComesBackToWhatIsWished) {
+TEST_F(FormerGuest, WhoRanElsewhereComesBackToWhatIsRequested) {
     start();
     guest_->primary = GuestPrimary::ready;
     ASSERT_TRUE(pump([&] { return given(); }));
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return taken() && !status().held; }));
     guest_->silent = true;
     auto elsewhere = on(guest2(), "standby");
@@ -155,11 +155,11 @@ TEST_F(FormerGuest, WhoRanElsewhereComesBackToWhatIsWished) {
         return entry && entry->port == link("tap2").index && !entry->sticky;
     };
     for (bool give : {false, true}) {
-        if (give) host_->wish("web1", true);
+        if (give) host_->request("web1", true);
         for (int daemon = 0; daemon < 2; daemon++) {
             ASSERT_TRUE(absent()) << give << daemon;
             EXPECT_EQ(status().give, give) << daemon;
-            EXPECT_EQ(status().as_wished(), !give) << daemon;
+            EXPECT_EQ(status().as_requested(), !give) << daemon;
             EXPECT_FALSE(status().overdue) << "it has said that it left";
             EXPECT_TRUE(led_elsewhere()) << give << daemon;
             host_.reset();
@@ -184,12 +184,12 @@ TEST_F(FormerGuest, ProgramsThatSomebodyTookAwayComeBack) {
         });
     }));
     EXPECT_EQ(programs(), 2u);
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return taken() && status().said; })) << "it is heard";
     EXPECT_FALSE(events_.back().overdue);
     host_.reset();
     start();
-    EXPECT_FALSE(status().give) << "and what is wished is kept";
+    EXPECT_FALSE(status().give) << "and what is requested is kept";
 }
 
 } // namespace

@@ -56,8 +56,8 @@ class HostCase : public HostBed {
         return entry && entry->port == link("vf1").index ? DataPath::primary : DataPath::standby;
     }
     GuestStatus status() { return host_->status().at(0); }
-    bool given() { return status().phase == HostChannel::Phase::given && status().as_wished(); }
-    bool taken() { return status().phase == HostChannel::Phase::taken && status().as_wished(); }
+    bool given() { return status().phase == HostChannel::Phase::given && status().as_requested(); }
+    bool taken() { return status().phase == HostChannel::Phase::taken && status().as_requested(); }
 
     Rtnl rtnl_;
     GuestSpec spec_;

@@ -32,7 +32,7 @@ TEST_F(HostTest, TakesAfterTheGuestHasLeft) {
     guest_->primary = GuestPrimary::ready;
     ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
     events_.clear();
-    host_->wish("web1", false);
+    host_->request("web1", false);
     bool sent_when_moved = false;
     ASSERT_TRUE(pump([&] {
         sent_when_moved |= downlink() == DataPath::standby && guest_->sends_by_primary();
@@ -44,7 +44,7 @@ TEST_F(HostTest, TakesAfterTheGuestHasLeft) {
     EXPECT_FALSE(events_[0].overdue);
     EXPECT_GE(events_[0].moved, events_[0].answered);
     ASSERT_TRUE(pump([&] { return !status().held; })) << "it may migrate now";
-    host_->wish("web1", true);
+    host_->request("web1", true);
     ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
     EXPECT_EQ(early_, 0u);
 }
@@ -55,11 +55,11 @@ TEST_F(HostTest, ASilentGuestIsNotWaitedForLongerThanTold) {
     ASSERT_TRUE(pump([&] { return given(); }));
     guest_->silent = true;
     events_.clear();
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return downlink() == DataPath::standby; }));
     ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
     EXPECT_TRUE(status().overdue);
-    EXPECT_FALSE(status().as_wished()) << "for all we know it still sends by its primary";
+    EXPECT_FALSE(status().as_requested()) << "for all we know it still sends by its primary";
     EXPECT_TRUE(status().held) << "and what it sends there must not move its address back";
     ASSERT_EQ(events_.size(), 1u);
     EXPECT_TRUE(events_[0].overdue);
@@ -85,7 +85,7 @@ TEST_F(HostTest, AHostileGuestIsNotWaitedForLongerThanTold) {
         for (unsigned i = 0; i < 2 * HL_TAP_BURST; i++)
             wire.send(once);
     };
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] {
         harass();
         return downlink() == DataPath::standby && !events_.empty();
@@ -95,14 +95,14 @@ TEST_F(HostTest, AHostileGuestIsNotWaitedForLongerThanTold) {
     EXPECT_GT(status().counts.counts[HL_TAP_COUNT_LIMITED], 0u) << "it did flood";
     EXPECT_TRUE(guest_->sends_by_primary()) << "and it has not left";
     ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
-    EXPECT_FALSE(status().as_wished());
+    EXPECT_FALSE(status().as_requested());
     EXPECT_TRUE(status().held) << "what it sends by its primary moves nothing";
     guest_->stubborn = false;
     ASSERT_TRUE(pump([&] { return taken(); }));
 }
 
-/// It is as wished when the guest says so, and as long as it says so.
-TEST_F(HostTest, WhatIsWishedIsReachedWhenTheGuestUsesIt) {
+/// It is as requested when the guest says so, and as long as it says so.
+TEST_F(HostTest, WhatIsRequestedIsReachedWhenTheGuestUsesIt) {
     start();
     guest_->proven = false;
     guest_->primary = GuestPrimary::ready;
@@ -110,11 +110,11 @@ TEST_F(HostTest, WhatIsWishedIsReachedWhenTheGuestUsesIt) {
         return status().phase == HostChannel::Phase::given &&
                status().said->primary == GuestPrimary::ready && downlink() == DataPath::primary;
     }));
-    EXPECT_FALSE(status().as_wished()) << "it has not proved the path";
+    EXPECT_FALSE(status().as_requested()) << "it has not proved the path";
     guest_->proven = true;
     ASSERT_TRUE(pump([&] { return given(); }));
     guest_->silent = true;
-    ASSERT_TRUE(pump([&] { return !status().as_wished(); })) << "nobody knows what it does";
+    ASSERT_TRUE(pump([&] { return !status().as_requested(); })) << "nobody knows what it does";
     EXPECT_NE(status().problems.at(0).find("not heard any more"), std::string::npos);
     guest_->silent = false;
     ASSERT_TRUE(pump([&] { return given(); }));
@@ -126,15 +126,15 @@ TEST_F(HostTest, ATakeIsOverdueWhereTheDownlinkIsOnTheStandby) {
     guest_->primary = GuestPrimary::present;
     ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::readying; }));
     guest_->silent = true;
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
     EXPECT_TRUE(status().overdue);
-    EXPECT_FALSE(status().as_wished());
+    EXPECT_FALSE(status().as_requested());
     host_.reset();
     start(); // which has never heard it, and finds it held
     ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
     EXPECT_TRUE(status().overdue);
-    EXPECT_FALSE(status().as_wished());
+    EXPECT_FALSE(status().as_requested());
     guest_->silent = false;
     guest_->primary = GuestPrimary::none;
     ASSERT_TRUE(pump([&] { return taken() && !status().held; }));
@@ -146,7 +146,7 @@ TEST_F(HostTest, AGuestThatIsNotAbleIsGivenNothing) {
     ASSERT_TRUE(pump([&] { return status().said.has_value(); }));
     EXPECT_EQ(status().phase, HostChannel::Phase::waiting);
     EXPECT_EQ(downlink(), DataPath::standby);
-    EXPECT_FALSE(status().as_wished());
+    EXPECT_FALSE(status().as_requested());
 }
 
 TEST_F(HostTest, ALostPrimaryIsLeftAtOnce) {
@@ -170,12 +170,12 @@ TEST_F(HostTest, APortWithoutACarrierIsLeftThoughTheGuestIsSilent) {
             start();
             guest_->silent = false;
             guest_->primary = GuestPrimary::ready;
-            host_->wish("web1", true);
+            host_->request("web1", true);
             ASSERT_TRUE(pump([&] { return given() && downlink() == DataPath::primary; }));
             events_.clear();
             guest_->silent = true;
             testbed::run({"ip", "-n", guest1().name(), "link", "set", "primary", "down"});
-            if (!give) host_->wish("web1", false);
+            if (!give) host_->request("web1", false);
             // Led there, and not only to all ports.
             ASSERT_TRUE(pump([&] {
                 auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
@@ -190,13 +190,13 @@ TEST_F(HostTest, APortWithoutACarrierIsLeftThoughTheGuestIsSilent) {
 }
 
 /// The next daemon reads back and goes on; nothing moves meanwhile, nor when it starts.
-TEST_F(HostTest, ARestartMovesNothingAndKeepsTheWish) {
+TEST_F(HostTest, ARestartMovesNothingAndKeepsTheRequest) {
     start();
     guest_->primary = GuestPrimary::ready;
     ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
     unsigned moved = 0;
     for (bool give : {true, false}) {
-        host_->wish("web1", give);
+        host_->request("web1", give);
         ASSERT_TRUE(pump([&] { return give ? given() : taken(); }));
         DataPath was = downlink();
         host_.reset();
@@ -217,7 +217,7 @@ TEST_F(HostTest, ATapMayComeLateAndComeAnew) {
     start();
     EXPECT_FALSE(status().tap);
     EXPECT_NE(status().problems.at(0).find("there is no device late1"), std::string::npos);
-    EXPECT_THROW(host_->wish("web1", false), Error);
+    EXPECT_THROW(host_->request("web1", false), Error);
     sh("ip link set tap1 down; ip link set tap1 name late1; ip link set late1 up");
     guest_->primary = GuestPrimary::ready;
     ASSERT_TRUE(pump([&] { return given(); }));
@@ -249,7 +249,7 @@ TEST_F(HostTest, AGuestThatBeginsAnewIsNotReadyByItsFormersWord) {
        "other up");
     ASSERT_TRUE(processed([&] { return status().tap && downlink() == DataPath::standby; }));
     EXPECT_NE(status().phase, HostChannel::Phase::given);
-    EXPECT_FALSE(status().as_wished());
+    EXPECT_FALSE(status().as_requested());
 }
 
 /// Names of taps are used again. Another guest behind it is not taken for this one, and gets
@@ -276,13 +276,13 @@ TEST_F(HostTest, ATapOfThatNameMayBeAnotherGuests) {
     for (bool give : {true, false}) {
         ASSERT_TRUE(speaks());
         EXPECT_FALSE(status().said);
-        EXPECT_FALSE(status().as_wished());
+        EXPECT_FALSE(status().as_requested());
         EXPECT_NE(status().problems.at(0).find("52:54:00:77:99:99 is heard on tap1"),
                   std::string::npos);
         EXPECT_NE(downlink(), DataPath::primary) << "by another guest's word";
         auto entry = fdb_entry(rtnl_, link("br0").index, mac(), 0);
         EXPECT_FALSE(entry && entry->port == link("tap1").index) << "it would get its frames";
-        if (give) host_->wish("web1", false);
+        if (give) host_->request("web1", false);
     }
     EXPECT_EQ(status().phase, HostChannel::Phase::taken);
 }
@@ -343,11 +343,11 @@ TEST_F(HostTest, ANeighbourWithItsAddressDoesNotMakeAGuestAbsent) {
     ASSERT_TRUE(twice_heard());
     EXPECT_EQ(status().phase, HostChannel::Phase::plugging);
     EXPECT_NE(status().problems.at(0).find("tap2"), std::string::npos);
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(twice_heard());
     EXPECT_TRUE(taken()) << "it has none, and says so";
     EXPECT_EQ(absent, 0u);
-    host_->wish("web1", true);
+    host_->request("web1", true);
     guest_->primary = GuestPrimary::ready;
     ASSERT_TRUE(pump([&] {
         spoofed();
@@ -365,7 +365,7 @@ TEST_F(HostTest, TwoGuestsWithOneAddressOnTwoTaps) {
         return given() && guest_->sends_by_primary();
     }));
     EXPECT_EQ(other.heard, 0u) << "the host speaks on one's own tap alone";
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] {
         other.process();
         return taken();
@@ -378,9 +378,9 @@ TEST_F(HostTest, ATakeAfterTheTapWasRenamed) {
     ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
     sh("ip link set tap1 down; ip link set tap1 name else1; ip link set else1 up");
     ASSERT_TRUE(pump([&] { return !status().problems.empty(); }));
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return guest_->vetoed(); })) << "it is told on the tap that it has";
-    EXPECT_FALSE(status().as_wished());
+    EXPECT_FALSE(status().as_requested());
     EXPECT_NE(status().problems.at(0).find("`ip link set else1 name tap1`"), std::string::npos);
     sh("ip link set else1 down; ip link set else1 name tap1; ip link set tap1 up");
     ASSERT_TRUE(pump([&] { return taken() && downlink() == DataPath::standby; }));
@@ -396,7 +396,7 @@ TEST_F(HostTest, ADescriptionThatIsRefusedLeavesAllAsItWas) {
     wrong.plug = {.monitor = "/nowhere", .device = "e1000e"};
     EXPECT_THROW(host_->reconfigure({spec_, wrong}), Error);
     ASSERT_EQ(host_->status().size(), 1u);
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return taken(); }));
 }
 
@@ -408,7 +408,7 @@ TEST_F(HostTest, WhatIsNamedNoMoreIsLetGo) {
     EXPECT_TRUE(host_->status().empty());
     EXPECT_EQ(downlink(), DataPath::primary);
     EXPECT_FALSE(fdb_entry(rtnl_, link("br0").index, mac(), 0)->sticky);
-    EXPECT_THROW(host_->wish("web1", true), Error);
+    EXPECT_THROW(host_->request("web1", true), Error);
     host_->reconfigure({spec_});
     ASSERT_TRUE(pump([&] { return given(); }));
 }
@@ -421,9 +421,9 @@ TEST_F(HostTest, WhatIsDescribedOtherwiseLeavesNothingBehind) {
     start();
     guest_->primary = GuestPrimary::ready;
     ASSERT_TRUE(pump([&] { return given(); }));
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return taken(); }));
-    host_->wish("web1", true);
+    host_->request("web1", true);
     ASSERT_TRUE(pump([&] { return given(); }));
     ASSERT_TRUE(sticky(guest_mac));
     const GuestSpec former = spec_;
@@ -447,12 +447,12 @@ TEST_F(HostTest, WhatIsDescribedOtherwiseLeavesNothingBehind) {
     spec_ = former;
     host_->reconfigure({spec_});
     ASSERT_TRUE(pump([&] { return given(); }));
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return taken(); }));
     spec_.standby = "tap2";
     host_->reconfigure({spec_});
     EXPECT_FALSE(sticky(guest_mac));
-    EXPECT_FALSE(status().give) << "what was wished of it is wished still";
+    EXPECT_FALSE(status().give) << "what was requested of it is requested still";
     host_.reset();
     start();
     EXPECT_FALSE(status().give);
@@ -471,7 +471,7 @@ TEST_F(HostTest, ByCommandsToo) {
     start();
     guest_->primary = GuestPrimary::ready;
     ASSERT_TRUE(pump([&] { return given(); }));
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(pump([&] { return taken(); }));
     sh("rm " + file);
     ASSERT_TRUE(pump([&] { return !status().problems.empty(); }));
@@ -483,9 +483,9 @@ TEST_F(HostTest, ThirtyPerCentOfTheMessagesLost) {
     start();
     guest_->primary = GuestPrimary::ready;
     for (int i = 0; i < 20; i++) {
-        host_->wish("web1", true);
+        host_->request("web1", true);
         ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
-        host_->wish("web1", false);
+        host_->request("web1", false);
         ASSERT_TRUE(pump([&] { return status().phase == HostChannel::Phase::taken; }));
     }
     EXPECT_EQ(early_, 0u);

@@ -96,7 +96,7 @@ class ManyGuests : public HostBed {
     /// The daemon's side of a give or a take, as it wakes up.
     void move(bool give) {
         auto phase = give ? HostChannel::Phase::given : HostChannel::Phase::taken;
-        host_->wish("web1", give);
+        host_->request("web1", give);
         EXPECT_TRUE(testbed::until([&] {
             pollfd wait{host_->fd(), POLLIN, 0};
             if (poll(&wait, 1, 1) > 0) {
@@ -159,7 +159,7 @@ TEST_F(ManyGuests, AGiveCostsTheSameBesideOnesThatFlood) {
     EXPECT_EQ(web1().counts.counts[HL_TAP_COUNT_FULL], 0u) << "they took no room of others";
     // A repetition or two where this machine was slow to answer.
     EXPECT_LE(flooded.messages, quiet.messages + quiet.messages / 2);
-    // What is wished, read of the bridge or due wakes it as well.
+    // What is requested, read of the bridge or due wakes it as well.
     for (const Cost &cost : {quiet, flooded})
         EXPECT_LE(cost.wakeups, cost.all + 4 * 2 * rounds);
 }

@@ -84,12 +84,12 @@ TEST_F(PluggingTest, PlugsForAGuestThatIsAbleAndUnplugsWhenItHasLeft) {
     guest_->able = true;
     ASSERT_TRUE(live([&] { return given(); }));
     EXPECT_EQ(asked("device_add"), 1u);
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return taken(); }));
     EXPECT_EQ(asked("device_del"), 1u);
     EXPECT_EQ(status().device->plugged, false);
     EXPECT_EQ(early_plugs_ + early_unplugs_ + early_, 0u);
-    host_->wish("web1", true);
+    host_->request("web1", true);
     ASSERT_TRUE(live([&] { return given(); }));
 }
 
@@ -97,10 +97,10 @@ TEST_F(PluggingTest, ATakeIsNotOverBeforeTheDeviceIsGone) {
     start();
     ASSERT_TRUE(live([&] { return given(); }));
     releases_ = false;
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return going_; }));
     EXPECT_EQ(status().phase, HostChannel::Phase::unplugging);
-    EXPECT_FALSE(status().as_wished());
+    EXPECT_FALSE(status().as_requested());
     releases_ = true;
     ASSERT_TRUE(live([&] { return taken(); }));
 }
@@ -109,7 +109,7 @@ TEST_F(PluggingTest, AGuestThatKeepsItHasItBack) {
     start();
     ASSERT_TRUE(live([&] { return given(); }));
     releases_ = false;
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return going_ && downlink() == DataPath::standby; }));
     ASSERT_TRUE(live([&] { return status().give && guest_->sends_by_primary(); }));
     EXPECT_EQ(downlink(), DataPath::primary);
@@ -118,7 +118,7 @@ TEST_F(PluggingTest, AGuestThatKeepsItHasItBack) {
     EXPECT_EQ(resets_, 0u);
     releases_ = true;
     going_ = false;
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return taken(); })) << "it is asked again";
     EXPECT_FALSE(status().kept);
 }
@@ -128,7 +128,7 @@ TEST_F(PluggingTest, OrIsReset) {
     start();
     ASSERT_TRUE(live([&] { return given(); }));
     releases_ = false;
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return resets_ == 1; }));
     releases_ = true; // as QEMU does at a reset
     qemu_.event("RESET", {{"guest", false}});
@@ -158,12 +158,12 @@ TEST_F(PluggingTest, AResetWithdrawsItBeforeAnythingBoots) {
     EXPECT_EQ(asked("device_add"), 2u);
 }
 
-TEST_F(PluggingTest, WhatIsWishedIsRestoredWhenAMigrationIsGivenUp) {
+TEST_F(PluggingTest, WhatIsRequestedIsRestoredWhenAMigrationIsGivenUp) {
     start();
     ASSERT_TRUE(live([&] { return given(); }));
     migrate("active");
     ASSERT_TRUE(live([&] { return status().device->migrating; }));
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return status().phase == HostChannel::Phase::unplugging; }));
     const Instant later = now() + 500ms;
     ASSERT_TRUE(live([&] { return now() > later; }));
@@ -203,7 +203,7 @@ TEST_F(PluggingTest, AMigrationEndsTheGuestsTime) {
     start();
     ASSERT_TRUE(live([&] { return given(); }));
     releases_ = false;
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return going_ && status().device->since; }));
     migrate("active");
     ASSERT_TRUE(live([&] { return status().device->migrating; }));
@@ -233,7 +233,7 @@ TEST_F(PluggingTest, APendingTakeOfAGuestThatEndedCostsNothing) {
     start();
     ASSERT_TRUE(live([&] { return given(); }));
     releases_ = false;
-    host_->wish("web1", false);
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return going_ && status().device->since; }));
     qemu_.end();
     sh("ip link del tap1");
@@ -260,8 +260,8 @@ TEST_F(PluggingTest, WithoutTheMonitorTheDownlinkWorksOn) {
     ASSERT_TRUE(live([&] { return downlink() == DataPath::primary; }));
     ASSERT_FALSE(status().problems.empty());
     EXPECT_NE(status().problems[0].find("-qmp unix:"), std::string::npos);
-    EXPECT_FALSE(status().as_wished());
-    host_->wish("web1", false);
+    EXPECT_FALSE(status().as_requested());
+    host_->request("web1", false);
     ASSERT_TRUE(live([&] { return downlink() == DataPath::standby; }));
     EXPECT_FALSE(taken()) << "nobody knows that it is unplugged";
 }

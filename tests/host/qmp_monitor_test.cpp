@@ -156,7 +156,7 @@ TEST_F(QmpMonitorTest, WhileAMigrationRunsNothingIsOrdered) {
         EXPECT_EQ(asked("device_add") + asked("device_del"), 0u);
         migrate("cancelled");
         until_quiet(plug);
-        EXPECT_EQ(asked("device_add") + asked("device_del"), 1u) << "and after it as was wished";
+        EXPECT_EQ(asked("device_add") + asked("device_del"), 1u) << "and after it as was requested";
     }
 }
 

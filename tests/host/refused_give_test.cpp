@@ -15,7 +15,7 @@ class RefusedGive : public HostCase {
         sh(on ? "tc qdisc add dev tap1 root tbf rate 800mbit burst 100k latency 50ms"
               : "tc qdisc del dev tap1 root");
     }
-    /// As a guest that sends by its primary whatever is wished.
+    /// As a guest that sends by its primary whatever is requested.
     void send_by_primary() {
         on(guest1(), "primary")
             .send(testbed::from_hex("020000000009" + std::string(guest_mac) + "88b6" +
@@ -71,7 +71,7 @@ TEST_F(RefusedGive, SilencesNobodyAndIsNamedUntilItIsMade) {
     start();
     ASSERT_TRUE(pump([&] { return taken() && status().said; }));
     limit(true);
-    host_->wish("web1", true);
+    host_->request("web1", true);
     ASSERT_TRUE(pump([&] { return refused(); }));
     // Its controller is started anew: both hear each other again.
     guest_.emplace(on(guest1(), "standby", HL_CHANNEL_ETHERTYPE), mac());
@@ -96,7 +96,7 @@ TEST_F(RefusedGive, WhoIsSilentIsGivenNothing) {
     start();
     ASSERT_TRUE(pump([&] { return taken() && status().said; }));
     limit(true);
-    host_->wish("web1", true);
+    host_->request("web1", true);
     ASSERT_TRUE(pump([&] { return refused(); }));
     guest_->silent = true;
     ASSERT_TRUE(pump([&] { return status().silent; }));

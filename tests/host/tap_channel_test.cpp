@@ -214,17 +214,17 @@ TEST_F(TapChannelTest, ShortAndMalformedOnesAreCountedNotObeyed) {
 TEST_F(TapChannelTest, WishesOutliveTheDaemonAndNotTheTap) {
     attach("tap1");
     const Ifindex before = link("tap1").index;
-    EXPECT_EQ(channel().programs().wish(before), HL_TAP_WISH_NONE);
-    channel().programs().set_wish(before, HL_TAP_WISH_TAKE);
+    EXPECT_EQ(channel().programs().request(before), HL_TAP_REQUEST_NONE);
+    channel().programs().set_request(before, HL_TAP_REQUEST_TAKE);
     restart();
     EXPECT_EQ(channel().programs().pinned(), std::vector{before});
     EXPECT_TRUE(channel().programs().attached(before));
     attach("tap1");
-    EXPECT_EQ(channel().programs().wish(before), HL_TAP_WISH_TAKE);
+    EXPECT_EQ(channel().programs().request(before), HL_TAP_REQUEST_TAKE);
     sh("ip link del tap1; ip link add tap1 type veth peer name new1");
     EXPECT_FALSE(channel().programs().attached(before));
     attach("tap1");
-    EXPECT_EQ(channel().programs().wish(link("tap1").index), HL_TAP_WISH_NONE);
+    EXPECT_EQ(channel().programs().request(link("tap1").index), HL_TAP_REQUEST_NONE);
     channel().programs().detach(before);
     channel().programs().detach(link("tap1").index);
     EXPECT_TRUE(channel().programs().pinned().empty());

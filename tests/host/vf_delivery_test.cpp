@@ -279,11 +279,11 @@ TEST_F(VfDeliveryTest, WhatTheTapHasHoldsForNoVf) {
 
 /// The port leads to the whole network: what else is heard there is not the guest's.
 TEST_F(VfDeliveryTest, NothingElseMoves) {
-    const std::string stranger = "02:00:00:00:00:77";
-    ASSERT_TRUE(is_heard_by_the_uplink(stranger));
+    const std::string foreign = "02:00:00:00:00:77";
+    ASSERT_TRUE(is_heard_by_the_uplink(foreign));
     move(DataPath::primary);
     move(DataPath::standby);
-    EXPECT_EQ(fdb_entry(rtnl_, link("br0").index, *Mac::parse(stranger), 0)->port,
+    EXPECT_EQ(fdb_entry(rtnl_, link("br0").index, *Mac::parse(foreign), 0)->port,
               link("uplink").index);
 }
 

@@ -335,7 +335,7 @@ class Controller::Engine {
                 wait(bells_, managed.pair.bell_fd());
                 wait(answers_, managed.path_monitor.fd());
                 if (managed.private_links) wait(hidden_, managed.private_links->fd());
-                log(fmt::format("{}: in our care", managed.pair.state().standby_id.ifname));
+                log(fmt::format("{}: managed", managed.pair.state().standby_id.ifname));
                 unreadable_.erase(name);
             });
         }

@@ -73,7 +73,7 @@ void examine_compiler(Findings &out) {
                                in_initial_netns("sysctl -w net.core.bpf_jit_harden=1")));
 }
 
-/// How frames learn that the primary is dead: the ladder from best to worst.
+/// How frames learn that the primary is dead: variants from best to worst.
 void examine_liveness(Findings &out) {
     int cast = try_liveness(HL_LIVENESS_CAST);
     int probe = try_liveness(HL_LIVENESS_PROBE_READ);
@@ -165,15 +165,16 @@ void examine_probing(Findings &out) {
 }
 
 /// How a controller learns that a primary is being taken away: function entry, tracepoints, link
-/// events. Each rung alone would do.
+/// events. Each variant alone would do.
 void examine_notice(Findings &out) {
     auto say = [&](const char *what, int error, const char *gain, const char *loss) {
         out.push_back(fine(what, error ? reason(error) + "; " + loss : gain));
     };
-    const EarlyNotice::Rungs rungs = EarlyNotice().rungs();
-    say("fentry", rungs.functions, "`hitless run` hears of carrier loss and removal as they begin",
+    const EarlyNotice::Variants variants = EarlyNotice().variants();
+    say("fentry", variants.functions,
+        "`hitless run` hears of carrier loss and removal as they begin",
         "tracepoints or link events tell `hitless run` a little later");
-    say("tracepoints", rungs.tracepoints,
+    say("tracepoints", variants.tracepoints,
         "`hitless run` hears of a lost primary before its driver stops it",
         "`hitless run` hears of a lost primary by link events, when its driver has stopped it");
 }

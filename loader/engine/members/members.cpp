@@ -11,8 +11,8 @@
 namespace hitless {
 namespace {
 
-/// The device under the failover device's number. A stranger that took it is told by the kernel's
-/// having forgotten the end that we know of: both ends go together.
+/// The device under the failover device's number. Another device that took it is told by the
+/// kernel's having forgotten the end that we know of: both ends go together.
 std::optional<Link> find_master(Rtnl &guest, const Pair &pair) {
     std::optional<Link> link = guest.link(Ifindex{pair.state().failover.outer});
     bool our_kind = link && (link->kind == "veth" || link->kind == "netkit");

@@ -119,7 +119,7 @@ std::optional<Link> release_nic(Pair &pair, PairNamespaces &namespaces, hl_role 
     if (nic && settings) settings->write_sysctls(nic->name);
     if (nic) restore_settings(saved, namespaces.rtnl(PairNetns::guest), id, *nic);
     saved = {};
-    // Where the hook was made: its number may be a stranger's in the other namespace.
+    // Where the hook was made: its number may be another device's in the other namespace.
     namespaces.at(hidden ? PairNetns::hidden : PairNetns::guest, [&] {
         detach_nic_xdp(pair, role);
         pair.detach(hook_of(role));

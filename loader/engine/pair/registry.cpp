@@ -100,7 +100,7 @@ bool is_in_use(const StateDir &dir, const std::string &netns) {
 }
 
 /// The pair's standby is gone, and its number another device's.
-bool is_stranger(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+bool is_another_device(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     try {
         Pair pair = Pair::open(dir.path(name));
         return pair.model().nics == PairNetns::guest && !find_nic(rtnl, pair, HL_ROLE_STANDBY);
@@ -240,7 +240,8 @@ std::string pair_of(const StateDir &dir, Rtnl &rtnl, const std::string &standby)
     std::vector<std::string> pairs = own_pairs(dir);
     for (const std::string &name : pairs) {
         if (name == standby) return name;
-        if (link && name == pair_name(link->index) && !is_stranger(dir, rtnl, name)) return name;
+        if (link && name == pair_name(link->index) && !is_another_device(dir, rtnl, name))
+            return name;
     }
     for (const std::string &name : pairs)
         if (is_of(dir.path(name), standby, link)) return name;

@@ -35,7 +35,7 @@ void share_maps(tc_bpf &skeleton, const Objects &former) {
     share_map(skeleton.maps.rodata_knobs, former.knobs);
 }
 
-/// Opened and configured for one rung; the programs of others are left out.
+/// Opened and configured for one variant; the programs of others are left out.
 Skeleton prepare(const LoadOptions &options, hl_liveness liveness) {
     Skeleton skeleton(tc_bpf__open());
     if (!skeleton) throw Error(errno, "open the built-in BPF object");
@@ -111,12 +111,12 @@ void check_room_beside(const Objects &pair) {
 Loaded load_objects(const LoadOptions &options) {
     LibbpfSilence silence; // what fails comes back as an Error
     int error = 0;
-    for (hl_liveness rung : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK}) {
-        if (options.liveness && *options.liveness != rung) continue;
-        Skeleton skeleton = prepare(options, rung);
-        Loaded loaded{{}, rung};
+    for (hl_liveness variant : {HL_LIVENESS_CAST, HL_LIVENESS_PROBE_READ, HL_LIVENESS_NETLINK}) {
+        if (options.liveness && *options.liveness != variant) continue;
+        Skeleton skeleton = prepare(options, variant);
+        Loaded loaded{{}, variant};
         error = -tc_bpf__load(skeleton.get());
-        if (!error) error = take(loaded.objects, *skeleton, options, rung);
+        if (!error) error = take(loaded.objects, *skeleton, options, variant);
         if (!error) {
             hold_maps(loaded.objects);
             return loaded;

@@ -30,7 +30,7 @@ struct Loaded {
 /// load_objects(): libbpf takes what it cannot open for something that the kernel lacks.
 void check_room_beside(const Objects &pair);
 
-/// Loads the programs, taking the first rung of liveness that the kernel accepts.
+/// Loads the programs, taking the first variant of liveness that the kernel accepts.
 Loaded load_objects(const LoadOptions &);
 
 } // namespace hitless

@@ -83,9 +83,9 @@ KernelRelease kernel_release() {
     return out;
 }
 
-int try_liveness(hl_liveness rung) {
+int try_liveness(hl_liveness variant) {
     try {
-        load_objects({.master = loopback, .liveness = rung});
+        load_objects({.master = loopback, .liveness = variant});
         return 0;
     } catch (const Error &error) {
         return error.code();

@@ -19,7 +19,7 @@ struct KernelRelease {
 };
 KernelRelease kernel_release();
 
-/// Loads all programs of a pair with this rung of liveness.
+/// Loads all programs of a pair with this variant of liveness.
 int try_liveness(hl_liveness);
 
 /// Attaches an ingress program to the loopback of a new network namespace.

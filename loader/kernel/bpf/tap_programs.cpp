@@ -64,7 +64,7 @@ TapPrograms::TapPrograms(std::string dir) : dir_(std::move(dir)) {
 
 TapPrograms::~TapPrograms() = default;
 
-/// An earlier daemon's map of taps, where there is one: it holds the wishes.
+/// An earlier daemon's map of taps, where there is one: it holds the requests.
 void TapPrograms::share_taps() {
     std::string path = fmt::format("{}/taps_{}", dir_, HL_HOST_ABI_VERSION);
     Fd earlier(bpf_obj_get(path.c_str()));
@@ -207,23 +207,23 @@ hl_tap TapPrograms::counts(Ifindex tap) const {
     return out;
 }
 
-hl_tap_wish TapPrograms::wish(Ifindex tap) const {
-    return static_cast<hl_tap_wish>(counts(tap).wish);
+hl_tap_request TapPrograms::request(Ifindex tap) const {
+    return static_cast<hl_tap_request>(counts(tap).request);
 }
 
 void TapPrograms::change(Ifindex tap, const std::function<void(hl_tap &)> &how) {
     uint32_t key = number(tap);
     hl_tap now{};
     int map = bpf_map__fd(skeleton_->maps.taps);
-    // Counts that the programs add meanwhile may be lost; a wish is not.
-    if (bpf_map_lookup_elem(map, &key, &now) < 0) throw Error(errno, "keep what is wished");
+    // Counts that the programs add meanwhile may be lost; a request is not.
+    if (bpf_map_lookup_elem(map, &key, &now) < 0) throw Error(errno, "keep what is requested");
     how(now);
     if (bpf_map_update_elem(map, &key, &now, BPF_EXIST) < 0)
-        throw Error(errno, "keep what is wished");
+        throw Error(errno, "keep what is requested");
 }
 
-void TapPrograms::set_wish(Ifindex tap, hl_tap_wish wish) {
-    change(tap, [wish](hl_tap &kept) { kept.wish = wish; });
+void TapPrograms::set_request(Ifindex tap, hl_tap_request request) {
+    change(tap, [request](hl_tap &kept) { kept.request = request; });
 }
 
 bool TapPrograms::given(Ifindex tap) const {

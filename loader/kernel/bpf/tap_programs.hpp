@@ -2,7 +2,7 @@
 //
 // The programs on a hypervisor's taps (bpf/host.bpf.c): what guests say comes out of them, and
 // nobody but us says anything to a guest. Their links and the map of taps are pinned in a directory
-// of ours. So the guard stands, and wishes are kept, while no daemon runs; the next one puts its
+// of ours. So the guard stands, and requests are kept, while no daemon runs; the next one puts its
 // own programs into the same links, without a gap.
 //
 //   TapPrograms programs(dir);          // which is on a bpffs
@@ -39,12 +39,12 @@ class TapPrograms {
     /// All that was said since; messages without their Ethernet header. Never blocks.
     void read(const Heard &);
 
-    /// Begins to keep counts and what is wished of a tap. True when nothing was kept of it: it is a
-    /// new one, or what was kept is lost.
+    /// Begins to keep counts and what is requested of a tap. True when nothing was kept of it: it
+    /// is a new one, or what was kept is lost.
     bool keep(Ifindex, const std::string &shown);
     /// Both directions of one tap that is kept, idempotent. `shown` names it in errors.
     void attach(Ifindex, const std::string &shown);
-    /// Takes the programs, the wish and the counts away. Quiet when there is nothing.
+    /// Takes the programs, the request and the counts away. Quiet when there is nothing.
     void detach(Ifindex);
     /// True while both programs run there.
     bool attached(Ifindex) const;
@@ -53,12 +53,12 @@ class TapPrograms {
     std::string ahead(Ifindex) const;
     /// Taps with pins of ours, whether the device is still there or not.
     std::vector<Ifindex> pinned() const;
-    /// Taps of which something is kept: counts, and what is wished. Likewise.
+    /// Taps of which something is kept: counts, and what is requested. Likewise.
     std::vector<Ifindex> kept() const;
 
     /// As it was set for this tap, by whichever process. NONE: never, or the tap is a new one.
-    hl_tap_wish wish(Ifindex) const;
-    void set_wish(Ifindex, hl_tap_wish); ///< throws ENOENT for a tap without our programs
+    hl_tap_request request(Ifindex) const;
+    void set_request(Ifindex, hl_tap_request); ///< throws ENOENT for a tap without our programs
     /// Whether the guest may send by its primary, as far as any process has heard.
     bool given(Ifindex) const;
     void set_given(Ifindex, bool); ///< likewise

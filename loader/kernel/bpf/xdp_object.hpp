@@ -13,8 +13,8 @@ struct bpf_program;
 
 namespace hitless {
 
-/// Loads the tc programs of one rung over the maps in `out`, and adds them and the map of ports to
-/// it. Returns 0 or a positive errno.
+/// Loads the tc programs of one variant over the maps in `out`, and adds them and the map of ports
+/// to it. Returns 0 or a positive errno.
 int load_forwarding_programs(Objects &out, const ModelRow &, hl_liveness);
 
 /// Loads an XDP program and one that replaces it, as libxdp's dispatcher does; 0 or the positive

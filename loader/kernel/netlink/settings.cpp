@@ -160,7 +160,7 @@ void Settings::add_addresses(Rtnl &rtnl, Ifindex to) const {
             refused = Error(error, fmt::format("give {} to the device that takes the place of {}",
                                                address_text(message), ifname_));
         if (error || !quiet) continue;
-        *flags &= ~IFA_F_NODAD; // it was not the user's wish, and shows
+        *flags &= ~IFA_F_NODAD; // it was not the user's request, and shows
         give(rtnl, message);
     }
     for (Message neighbour : neighbours_) {

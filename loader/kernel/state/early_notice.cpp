@@ -17,7 +17,7 @@ void EarlyNotice::Free::operator()(ring_buffer *bell) const {
 }
 
 EarlyNotice::EarlyNotice() {
-    LibbpfSilence silence; // what is refused stands in rungs_
+    LibbpfSilence silence; // what is refused stands in variants_
     // One refused program fails the whole object.
     if (!load(true) && !load(false)) return;
     auto hear = [](void *self, void *data, size_t size) {
@@ -39,12 +39,12 @@ bool EarlyNotice::load(bool functions) {
     for (bpf_program *program : {progs.hl_no_carrier, progs.hl_unregistering})
         bpf_program__set_autoload(program, functions);
     int error = -notice_bpf__load(programs_.get());
-    (functions ? rungs_.functions : rungs_.tracepoints) = error;
+    (functions ? variants_.functions : variants_.tracepoints) = error;
     if (error) {
         programs_.reset();
         return false;
     }
-    rungs_.tracepoints = 0;
+    variants_.tracepoints = 0;
     attach(functions);
     return true;
 }
@@ -58,11 +58,11 @@ void EarlyNotice::attach(bool functions) {
         else
             links_.push_back(std::move(link));
     };
-    open("qdisc_reset", progs.hl_stopping, rungs_.tracepoints);
-    open("net_dev_xmit_timeout", progs.hl_hung, rungs_.tracepoints);
+    open("qdisc_reset", progs.hl_stopping, variants_.tracepoints);
+    open("net_dev_xmit_timeout", progs.hl_hung, variants_.tracepoints);
     if (!functions) return;
-    open(nullptr, progs.hl_no_carrier, rungs_.functions);
-    open(nullptr, progs.hl_unregistering, rungs_.functions);
+    open(nullptr, progs.hl_no_carrier, variants_.functions);
+    open(nullptr, progs.hl_unregistering, variants_.functions);
 }
 
 int EarlyNotice::fd() const {

@@ -21,7 +21,7 @@ namespace hitless {
 class EarlyNotice {
   public:
     /// Positive errno of what the kernel refuses, 0 of what is in force.
-    struct Rungs {
+    struct Variants {
         int tracepoints = 0; ///< before a driver is stopped, and when its queue hangs
         int functions = 0;   ///< still before: carrier loss and removal as they begin
     };
@@ -31,7 +31,7 @@ class EarlyNotice {
     EarlyNotice(const EarlyNotice &) = delete;
     EarlyNotice &operator=(const EarlyNotice &) = delete;
 
-    const Rungs &rungs() const { return rungs_; }
+    const Variants &variants() const { return variants_; }
     /// Readable when there is something to read; -1 when nothing will ever be.
     int fd() const;
     void read(const std::function<void(const hl_notice &)> &);
@@ -61,7 +61,7 @@ class EarlyNotice {
     bool load(bool functions);
     void attach(bool functions);
 
-    Rungs rungs_;
+    Variants variants_;
     std::unique_ptr<notice_bpf, Free> programs_;
     std::vector<Fd> links_;
     std::unique_ptr<ring_buffer, Free> bell_;

@@ -3,7 +3,7 @@
 // Asks neighbours by a NIC of choice and hears their answers. Whom to ask comes from the guest's
 // own neighbour table; how, from what that neighbour answers: an echo with a nonce of 16 random
 // bytes, or else whether its address is still its own (ARP, neighbour discovery), asked of its MAC
-// alone. The next of these ways is taken when one is mute.
+// alone. The next of these ways is taken where nobody answers one.
 //
 // Costs nothing while nobody asks: answers come in by sockets that see nothing else (a raw ICMP
 // socket behind a filter for our own identifier, and, only where they are used, one for ARP replies

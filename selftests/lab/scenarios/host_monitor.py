@@ -32,7 +32,7 @@ def run(trial):
 
 
 def given(host):
-    host.until("the guest has its primary", lambda guest: guest["as_wished"])
+    host.until("the guest has its primary", lambda guest: guest["as_requested"])
 
 
 def judge(trial, outcome):

@@ -25,10 +25,10 @@ def run(trial):
                    f'[ "$(cat $p/name)" = {PORT} ] && ln -s /dev/${{p##*/}} /dev/virtio-ports/{PORT}; done; true')
     guest.agent.sh("kill $(pidof hitless); while pidof hitless >/dev/null; do usleep 5000; done; "
                    "setsid hitless run >/tmp/hitless-run.log 2>&1 &")
-    with host(trial.programs["hl-port-host"], terminal) as wish, on_the_wire(guest) as frames:
-        wish(trial, "give", "given in-use")
+    with host(trial.programs["hl-port-host"], terminal) as request, on_the_wire(guest) as frames:
+        request(trial, "give", "given in-use")
         for verb, state, path in (("take", "taken left", "standby"), ("give", "given in-use", "primary")):
-            outcome = trial.measure(f"{verb} by the port", lambda: wish(trial, verb, state))
+            outcome = trial.measure(f"{verb} by the port", lambda: request(trial, verb, state))
             trial.expect_lost(outcome, 0, 0)
             trial.expect(trial.path() == path, f"{verb}: the guest sends by the {trial.path()}")
             said = guest.agent.sh("hitless status || true; hitless explain || true")
@@ -41,7 +41,7 @@ def run(trial):
 def host(program, terminal):
     process = subprocess.Popen([program, terminal], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def wish(trial, verb, wanted):
+    def request(trial, verb, wanted):
         process.stdin.write(verb + "\n")
         process.stdin.flush()
         for line in process.stdout:  # the case has a deadline of its own
@@ -50,7 +50,7 @@ def host(program, terminal):
                 return wanted
         raise LabError("hl-port-host has ended")
     try:
-        yield wish
+        yield request
     finally:
         process.kill()
         process.wait()

@@ -13,12 +13,12 @@ def run(trial):
     trial.measure("reset, the control", lambda: booted(trial, with_primary=True))
     trial.peer.start(guest)
     with Hypervisor(trial.programs["hitless"], guest, guest.logs) as host:
-        host.until("the guest has its primary", lambda state: state["as_wished"])
+        host.until("the guest has its primary", lambda state: state["as_requested"])
         trial.measure("reset", lambda: booted(trial, with_primary=False))
         guest.agent.sh(f"ip link set {guest.ifname(nics.STANDBY)} up")
         guest.agent.sh(f"hitless attach {guest.ifname(nics.STANDBY)} --primary mac; "
                        "setsid hitless run >/tmp/hitless-run.log 2>&1 &")
-        host.until("the guest has its primary again", lambda state: state["as_wished"])
+        host.until("the guest has its primary again", lambda state: state["as_requested"])
         trial.expect(bool(guest.ifname(nics.PRIMARY)), "no primary though hitless runs")
 
 

@@ -3,7 +3,7 @@
 the cast, both load what the host's kernel may refuse.
 
 An emulated CPU is some twenty times slower: what proves a kernel runs here, what proves patience
-(storms, a thousand switches) on the host, where the same list has every NIC, rung and event.
+(storms, a thousand switches) on the host, where the same list has every NIC, variant and event.
 """
 import re
 

@@ -171,12 +171,12 @@ class Host:
         self.trial.expect(self.address(name) == GUESTS[name][0], f"the NIC filters for {self.address(name)}")
         return f"{bdf}: {before}, then {self.address(name)}"
 
-    def ask(self, wish, name):
-        said = self.sh(f"hitless host {wish} {name} --wait --timeout 20 2>&1; echo exit $?")
+    def ask(self, request, name):
+        said = self.sh(f"hitless host {request} {name} --wait --timeout 20 2>&1; echo exit $?")
         if not said.endswith("exit 0"):
             self.trial.guest.log(self.sh(f"cat /tmp/host.log /tmp/run-{name}.log; hitless -n {name} explain standby; "
                                    f"hitless host status {name}; true"))
-        self.trial.expect(said.endswith("exit 0"), f"{wish} {name}: {said}")
+        self.trial.expect(said.endswith("exit 0"), f"{request} {name}: {said}")
         return f"VF {self.vf(name)} has {self.address(name)}"
 
     def ping(self, name, other):
