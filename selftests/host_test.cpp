@@ -150,6 +150,31 @@ TEST_P(HostTest, APairThatIsDetachedLosesNothing) {
     }
 }
 
+/// Made again as it is, so that nothing but the host's delivery can cost a frame. It has its
+/// primary back afterwards.
+TEST_P(HostTest, APairThatIsMadeAnewLosesNothing) {
+    if (!GetParam().real) GTEST_SKIP() << "a stand-in says nothing of a pair that is gone";
+    if (GetParam().nic.model != HL_MODEL_TWO) GTEST_SKIP() << "its addresses end with the pair";
+    bed().start_host();
+    for (const bool controlled : {true, false}) {
+        ASSERT_TRUE(bed().carry_out(true)) << bed().guest().dump();
+        if (!controlled) bed().pair().kill_controller();
+        Traffic traffic(net());
+        const Marks from = traffic.mark();
+        const Outcome made = bed().pair().cli({"convert", "standby", "--model", "two", "--gap"});
+        EXPECT_EQ(made.code, 0) << made.shown();
+        EXPECT_EQ(made.err.find("may be lost"), std::string::npos) << made.err;
+        ASSERT_TRUE(traffic.pass(500)) << bed().guest().dump();
+        if (controlled) {
+            EXPECT_TRUE(until([&] { return bed().settled(true); })) << bed().guest().dump();
+        }
+        ASSERT_TRUE(traffic.pass(500));
+        const Both got = traffic.since(from);
+        traffic.report(controlled ? "made anew" : "made anew without a controller", got);
+        expect_nothing_lost("made anew", got);
+    }
+}
+
 /// Then it says so, and the way out that it names leads out.
 TEST_P(HostTest, APairThatIsDetachedWithoutAHostSaysWhatMayBeLost) {
     if (GetParam().nic.kind != NicKind::tap)

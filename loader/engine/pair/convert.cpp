@@ -7,6 +7,7 @@
 #include "loader/engine/pair/address_renewal.hpp"
 #include "loader/engine/pair/create.hpp"
 #include "loader/engine/pair/failover_device.hpp"
+#include "loader/engine/pair/leave_primary.hpp"
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/pair/uppers.hpp"
 #include "loader/kernel/netns/netns.hpp"
@@ -104,6 +105,19 @@ NewPair create_either(StateDir &dir, Rtnl &rtnl, const AttachRequest &after,
     }
 }
 
+/// The host may have chosen since, and says so to a controller alone.
+uint64_t word_of_host(const StateDir &dir, const std::string &name) {
+    if (!controller_pid()) return 0;
+    return Pair::open(dir.path(name)).view().veto() & HL_VETO(HOST);
+}
+
+void keep_choice(const Pair &made, uint64_t chosen) {
+    const auto when = static_cast<uint64_t>(now().count());
+    if (chosen & HL_VETO(OPERATOR))
+        made.view().set_veto(HL_VETO(OPERATOR), HL_ACTOR_OPERATOR, when);
+    if (chosen & HL_VETO(HOST)) made.view().set_veto(HL_VETO(HOST), HL_ACTOR_CONTROLLER, when);
+}
+
 } // namespace
 
 Instant convert(const ConvertRequest &request) {
@@ -124,17 +138,18 @@ Instant convert(const ConvertRequest &request) {
         check_left_behind(rtnl, pair, after, request.note); // before the old pair ends, not after
         chosen = pair.view().veto() & HL_VETO_CHOSEN;
     }
+    leave_primary_with_host(dir, rtnl, name, request.note);
     std::optional<Error> refused;
     std::string lost; // on the way back to the standby
     Instant start = now();
     NewPair made = [&] {
         // One lock over both halves, or a controller would make the pair that its rules want.
         StateDir::Lock lock = dir.lock();
+        chosen |= word_of_host(dir, name);
         detach_pair(dir, rtnl, name, [&](const std::string &line) { lost = line; });
         return create_either(dir, rtnl, after, before, refused);
     }();
-    if (chosen)
-        made.pair.view().set_veto(chosen, HL_ACTOR_OPERATOR, static_cast<uint64_t>(now().count()));
+    keep_choice(made.pair, chosen);
     prove_path(made);
     if (refused) throw *refused;
     if (!lost.empty())
