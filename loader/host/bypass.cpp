@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/host/bypass.hpp"
 #include "loader/kernel/bpf/hook_chain.hpp"
+#include "loader/kernel/bpf/tap_programs.hpp"
 #include "loader/kernel/netlink/bridge.hpp"
 #include "loader/kernel/netlink/nft_rules.hpp"
 #include "loader/kernel/netlink/qdisc.hpp"
+#include "loader/kernel/netns/netns.hpp"
+#include "loader/kernel/state/state_dir.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -11,10 +14,15 @@
 namespace hitless {
 namespace {
 
-/// Programs and filters of others.
+/// Programs and filters of others. Ours are told by the daemon's pins; those of a pair by their
+/// names, where the kernel says them.
 std::vector<OtherProgram> filters_at(const Link &link, Direction direction) {
+    const std::string pins = StateDir().path(StateDir::host_name(netns_cookie()));
+    const std::vector<uint32_t> own = pinned_programs(pins, link.index);
     std::vector<OtherProgram> out = programs_at(number(link.index), direction);
-    std::erase_if(out, [](const OtherProgram &p) { return p.name.starts_with("hl_"); });
+    std::erase_if(out, [&](const OtherProgram &p) {
+        return p.name.starts_with("hl_") || std::ranges::count(own, p.id);
+    });
     return out;
 }
 

@@ -4,10 +4,32 @@
 // it, and neither the guest nor the host pays for the asking.
 #include "tests/host/host_case.hpp"
 
+#include <cerrno>
 #include <fstream>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace hitless::test {
 namespace {
+
+/// This thread has not that right for a while.
+class WithoutCapability {
+  public:
+    explicit WithoutCapability(unsigned capability) {
+        EXPECT_EQ(syscall(SYS_capget, &header_, before_), 0);
+        __user_cap_data_struct less[_LINUX_CAPABILITY_U32S_3]{before_[0], before_[1]};
+        less[capability / 32].effective &= ~(1u << capability % 32);
+        EXPECT_EQ(syscall(SYS_capset, &header_, less), 0);
+    }
+    ~WithoutCapability() { syscall(SYS_capset, &header_, before_); }
+    WithoutCapability(const WithoutCapability &) = delete;
+    WithoutCapability &operator=(const WithoutCapability &) = delete;
+
+  private:
+    __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct before_[_LINUX_CAPABILITY_U32S_3]{};
+};
 
 class RefusedGive : public HostCase {
   protected:
@@ -48,6 +70,21 @@ TEST_F(RefusedGive, IsNotHadByBeingHeardThere) {
     limit(false);
     ASSERT_TRUE(pump([&] { return given() && guest_->sends_by_primary(); }));
     EXPECT_TRUE(entry()->sticky);
+}
+
+/// As the packaged service is confined: the kernel does not tell it how programs are called, its
+/// own neither. They are none that a primary would bypass.
+TEST_F(RefusedGive, ItsOwnProgramsBarNobodyWhereNamesAreNotTold) {
+    start();
+    {
+        const WithoutCapability confined(CAP_SYS_ADMIN);
+        guest_->primary = GuestPrimary::ready;
+        EXPECT_TRUE(pump([&] { return given(); })) << status().problems.size();
+        sh("tc qdisc add dev tap1 clsact; tc filter add dev tap1 ingress bpf bytecode '1,6 0 0 0' "
+           "direct-action");
+        EXPECT_NE(what_bars(spec_).find("clsact filter on its ingress"), std::string::npos)
+            << "the control: " << what_bars(spec_);
+    }
 }
 
 /// Where nothing is in the way, what was learnt is held and told as a give.

@@ -21,12 +21,20 @@ namespace {
 
 constexpr const char *from_guest = "in", *to_guest = "out";
 
-/// The device of a link; 0: it is gone.
-uint32_t device_of(int link_fd) {
+bpf_link_info info_of_link(int link_fd) {
     bpf_link_info info{};
     uint32_t size = sizeof(info);
+    return bpf_obj_get_info_by_fd(link_fd, &info, &size) ? bpf_link_info{} : info;
+}
+
+/// The device of a link; 0: it is gone.
+uint32_t device_of(int link_fd) {
     // info.tcx.ifindex, which these headers do not name, stands where info.xdp.ifindex does.
-    return bpf_obj_get_info_by_fd(link_fd, &info, &size) ? 0 : info.xdp.ifindex;
+    return info_of_link(link_fd).xdp.ifindex;
+}
+
+std::string pin_in(const std::string &dir, const char *side, Ifindex tap) {
+    return fmt::format("{}/{}_{}", dir, side, number(tap));
 }
 
 void make_dir(const std::string &dir) {
@@ -41,6 +49,15 @@ void make_dir(const std::string &dir) {
 }
 
 } // namespace
+
+std::vector<uint32_t> pinned_programs(const std::string &dir, Ifindex tap) {
+    std::vector<uint32_t> out;
+    for (const char *side : {from_guest, to_guest}) {
+        const Fd link(bpf_obj_get(pin_in(dir, side, tap).c_str()));
+        if (link) out.push_back(info_of_link(link.get()).prog_id);
+    }
+    return out;
+}
 
 void TapPrograms::Close::operator()(host_bpf *skeleton) const {
     host_bpf__destroy(skeleton);
@@ -101,7 +118,7 @@ void TapPrograms::read(const Heard &heard) {
 }
 
 std::string TapPrograms::pin(const char *side, Ifindex tap) const {
-    return fmt::format("{}/{}_{}", dir_, side, number(tap));
+    return pin_in(dir_, side, tap);
 }
 
 bool TapPrograms::keep(Ifindex tap, const std::string &shown) {

@@ -26,6 +26,10 @@ struct ring_buffer;
 
 namespace hitless {
 
+/// The numbers of the programs that are pinned for a tap in such a directory. Their names the
+/// kernel tells only who has CAP_SYS_ADMIN, and a confined daemon has not.
+std::vector<uint32_t> pinned_programs(const std::string &dir, Ifindex tap);
+
 class TapPrograms {
   public:
     /// Loads the programs and makes the directory, or takes over what an earlier process left
