@@ -28,9 +28,10 @@ std::string what_bars_plugging(const GuestSpec &guest) {
                        path, path, guest.origin);
 }
 
-/// What the daemon knows and this look does not: who is heard on a tap, say.
-void find_by_daemon(const std::vector<std::string> &known, const Find &find) {
-    const std::optional<nlohmann::ordered_json> told = host_daemon_status();
+using Told = std::optional<nlohmann::ordered_json>; ///< by the daemon; nothing: none runs
+
+/// What the daemon knows and this look does not: who speaks on a tap, say.
+void find_by_daemon(const Told &told, const std::vector<std::string> &known, const Find &find) {
     if (!told)
         return find("", "no daemon runs in this network namespace, so nothing is given or taken; "
                         "`systemctl enable --now hitless-host`, or `hitless host run`");
@@ -38,6 +39,15 @@ void find_by_daemon(const std::vector<std::string> &known, const Find &find) {
         for (const std::string problem : guest.at("problems"))
             if (std::ranges::find(known, problem) == known.end())
                 find(guest.at("name").get<std::string>(), problem);
+}
+
+/// It hears that guest, by the address with which it is described here; or names why not.
+bool is_known_to_daemon(const Told &told, const GuestSpec &guest) {
+    if (!told) return false;
+    for (const auto &one : told->at("guests"))
+        if (one.at("name") == guest.name && one.at("mac") == guest.mac.text())
+            return !one.at("guest").is_null() || !one.at("problems").empty();
+    return false;
 }
 
 int check(const std::string &config, bool json, Env &env) {
@@ -54,7 +64,12 @@ int check(const std::string &config, bool json, Env &env) {
     for (const GuestSpec &guest : guests)
         for (const std::string &obstacle : {what_bars(guest), what_bars_plugging(guest)})
             if (!obstacle.empty()) find(guest.name, obstacle);
-    if (!guests.empty()) find_by_daemon(std::vector<std::string>(known), find);
+    const Told told = guests.empty() ? std::nullopt : host_daemon_status();
+    if (!guests.empty()) find_by_daemon(told, std::vector<std::string>(known), find);
+    for (const GuestSpec &guest : guests)
+        if (!is_known_to_daemon(told, guest))
+            if (std::string other = what_is_heard_instead(guest); !other.empty())
+                find(guest.name, other);
     auto functions = nlohmann::ordered_json::array();
     for (const PhysicalFunctionReport &pf : physical_functions()) {
         functions.push_back({{"name", pf.name},

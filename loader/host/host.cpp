@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loader/host/host.hpp"
+#include "loader/host/heard_address.hpp"
 #include "loader/host/managed_guest.hpp"
 #include "loader/host/physical_function.hpp"
 #include "loader/kernel/bpf/capability.hpp"
@@ -289,6 +290,15 @@ std::string what_bars(const GuestSpec &guest) {
                            "at {}",
                            guest.standby, guest.origin);
     return deliver_as_described(rtnl, guest)->obstacle();
+}
+
+std::string what_is_heard_instead(const GuestSpec &guest) {
+    Rtnl rtnl;
+    const std::optional<Mac> other = heard_instead(rtnl, guest);
+    if (!other) return "";
+    return fmt::format("the bridge hears {} on {}, and not {}; mend `mac` or `standby` of the "
+                       "guest at {}",
+                       other->text(), guest.standby, guest.mac.text(), guest.origin);
 }
 
 } // namespace hitless

@@ -77,5 +77,8 @@ struct PhysicalFunctionReport {
 std::vector<PhysicalFunctionReport> physical_functions();
 /// What would keep a guest's primary from being given; "" when nothing is known to.
 std::string what_bars(const GuestSpec &);
+/// That another guest seems to be behind its tap, by what the bridge hears there; "" when nothing
+/// says so. Who hears the guest itself knows better.
+std::string what_is_heard_instead(const GuestSpec &);
 
 } // namespace hitless

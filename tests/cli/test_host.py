@@ -491,6 +491,42 @@ class Check(HostCase):
         finds("there is no device sby_far")
 
 
+    def speak(self, *sources):
+        """As guests behind the tap, with addresses of their own."""
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+            wire.bind(("sby", 0))
+            for source in sources:
+                wire.send(b"\xff" * 6 + bytes.fromhex(source.replace(":", "")) + b"\x88\xb6" + bytes(50))
+        wait_until(lambda: all(s in sh("bridge fdb show dev sby_far") for s in sources), "the bridge has heard them")
+
+    def test_another_guest_behind_the_tap(self):
+        found = "web1: the bridge hears 52:54:00:77:01:09 on sby_far, and not 52:54:00:77:01:02; mend `mac` or " \
+                f"`standby` of the guest at {self.config}:2:8"
+        self.daemon()
+        for heard in "in the way: nothing", found:
+            self.expect(2 if heard == found else 0, "host", "check", "--config", self.config, says=heard)
+            self.speak("52:54:00:77:01:09")
+        self.write(GUEST.replace("01:02", "01:09"))
+        self.expect(0, "host", "check", "--config", self.config)
+
+    def test_a_guest_that_forwards_for_others_is_the_right_one(self):
+        self.daemon()
+        nested = [f"52:54:00:77:02:{n:02x}" for n in range(3)]
+        self.speak(*nested)  # and is silent itself
+        self.expect(0, "host", "check", "--config", self.config)
+        sh("ip link set sby_far type bridge_slave fdb_flush")
+        self.speak(nested[0], "52:54:00:77:01:02")
+        self.expect(0, "host", "check", "--config", self.config)
+        sh("ip link set sby_far type bridge_slave fdb_flush")
+        sh("ip link set sby_far address fe:54:00:77:01:02")  # libvirt's, for this guest
+        self.speak(nested[0])
+        self.expect(0, "host", "check", "--config", self.config)
+        sh("bridge fdb replace 52:54:00:77:01:02 dev pri_far master dynamic")
+        sh("ip link set sby_far address fe:54:00:77:01:03")
+        self.expect(0, "host", "check", "--config", self.config)
+        sh("bridge fdb del 52:54:00:77:01:02 dev pri_far master")
+        self.expect(2, "host", "check", "--config", self.config, says=f"the bridge hears {nested[0]}")
+
     def test_a_vf_of_a_nic_that_has_none(self):
         self.write(VF)
         says = ["deliver to the VF 3 of pri_far for web1: ", "pri_far has no VFs", "/device/sriov_numvfs"]
