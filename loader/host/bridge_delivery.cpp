@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 #include <set>
 
 namespace hitless {
@@ -26,8 +27,9 @@ class BridgeDelivery : public Delivery {
     void look(Instant) override {
         try {
             Places at = places();
-            renew(at);
-            state_ = read(at);
+            Found found = find(at);
+            if (renew(at, found)) found = find(at);
+            state_ = read(at, found);
         } catch (const Error &error) {
             state_ = {.problem = error.what()};
         }
@@ -173,10 +175,11 @@ class BridgeDelivery : public Delivery {
                         primary->name));
     }
 
-    void put(const FdbEntry &entry) {
-        if (int error = put_fdb_entry(rtnl_, entry))
-            throw Error(error, fmt::format("have the bridge send {} to device {}", entry.mac.text(),
-                                           number(entry.port)));
+    /// By VLAN; none in those in which frames for the guest go to all ports.
+    using Found = std::map<uint16_t, FdbEntry>;
+    Found find(const Places &at) {
+        const Ifindex ports[] = {at.standby, at.primary};
+        return fdb_entries(rtnl_, at.bridge, spec_.mac, at.vlans, ports);
     }
 
     void release(Ifindex port) {
@@ -184,33 +187,41 @@ class BridgeDelivery : public Delivery {
         // What its bridge does not learn would be gone when it has aged: libvirt's
         // macTableManager='libvirt' writes it instead, and turns learning and floods off.
         bool unlearnt = tap && !port_flags(rtnl_, tap->index).learning;
-        for (FdbEntry entry : fdb_entries(rtnl_, port)) {
-            if (entry.mac != spec_.mac || !entry.sticky) continue;
-            entry.sticky = false;
-            entry.fixed = unlearnt || others_.contains(entry.vlan);
-            // A port that is down takes none that ages (EPERM), and carries no frames either.
-            int error = put_fdb_entry(rtnl_, entry);
-            if (error == EPERM) error = remove_fdb_entry(rtnl_, entry);
-            if (error) throw Error(error, "release " + entry.mac.text());
-        }
+        std::vector<uint16_t> fixed, others;
+        for (const FdbEntry &entry : fdb_entries(rtnl_, port))
+            if (entry.mac == spec_.mac && entry.sticky)
+                (unlearnt || others_.contains(entry.vlan) ? fixed : others).push_back(entry.vlan);
+        release(port, fixed, true);
+        release(port, others, false);
+    }
+
+    /// Where VLANs are told apart, the entry without one says nothing, and came with the rest.
+    void release(Ifindex port, std::vector<uint16_t> &vlans, bool fixed) {
+        std::optional<Link> link = rtnl_.link(port);
+        if (std::ranges::count(vlans, 0) && link && vlan_filtering(rtnl_, link->master))
+            std::erase(vlans, 0);
+        std::ranges::sort(vlans); // as a port's are listed
+        int error = put_fdb_entries(rtnl_, {spec_.mac, 0, port, fixed, false}, vlans);
+        // A port that is down takes none that ages (EPERM), and carries no frames either.
+        if (error == EPERM) error = remove_fdb_entries(rtnl_, spec_.mac, port);
+        if (error) throw Error(error, "release " + spec_.mac.text());
     }
 
     /// A static entry that is not sticky is none of ours.
     void remember_others(const Places &at) {
+        const Found found = find(at);
         for (uint16_t vlan : at.vlans) {
-            std::optional<FdbEntry> entry = fdb_entry(rtnl_, at.bridge, spec_.mac, vlan);
-            if (entry && entry->sticky) continue; // what it was before is known, or was never
-            if (entry && entry->fixed)
+            auto entry = found.find(vlan);
+            const bool there = entry != found.end();
+            if (there && entry->second.sticky) continue; // what it was is known, or was never
+            if (there && entry->second.fixed)
                 others_.insert(vlan);
             else
                 others_.erase(vlan);
         }
     }
 
-    void forget(Ifindex port) {
-        for (const FdbEntry &entry : fdb_entries(rtnl_, port))
-            if (entry.mac == spec_.mac) remove_fdb_entry(rtnl_, entry);
-    }
+    void forget(Ifindex port) { remove_fdb_entries(rtnl_, spec_.mac, port); }
 
     template <typename Entry>
     void cap(std::vector<Entry> &entries, size_t most, const char *what) {
@@ -222,10 +233,20 @@ class BridgeDelivery : public Delivery {
         entries.resize(most);
     }
 
-    void put_all(const Places &at, Ifindex target) {
+    /// 0, or the kernel's errno.
+    int put_in(const Places &at, const std::vector<uint16_t> &vlans, Ifindex target) {
         const bool may_end = target == at.primary && may_flood(at);
-        for (uint16_t vlan : at.vlans)
-            put({spec_.mac, vlan, target, !may_end || others_.contains(vlan), true});
+        std::vector<uint16_t> fixed, others;
+        for (uint16_t vlan : vlans)
+            (!may_end || others_.contains(vlan) ? fixed : others).push_back(vlan);
+        int error = put_fdb_entries(rtnl_, {spec_.mac, 0, target, true, true}, fixed);
+        return error ? error : put_fdb_entries(rtnl_, {spec_.mac, 0, target, false, true}, others);
+    }
+
+    void put_all(const Places &at, Ifindex target) {
+        if (int error = put_in(at, at.vlans, target))
+            throw Error(error, fmt::format("have the bridge send {} to device {}", spec_.mac.text(),
+                                           number(target)));
     }
 
     /// Frames that no entry leads reach the guest by its tap. Then the entry to the primary need
@@ -237,13 +258,15 @@ class BridgeDelivery : public Delivery {
     }
 
     /// What is not static ages while the guest is quiet, and goes with a flush: it is made again,
-    /// as long as its port carries frames. What cannot be made is seen by who reads.
-    void renew(const Places &at) {
-        if (!led_ || at.dead || !number(at.primary)) return;
+    /// as long as its port carries frames. What cannot be made is seen by who reads. True when
+    /// there was something to make.
+    bool renew(const Places &at, const Found &found) {
+        if (!led_ || at.dead || !number(at.primary)) return false;
+        std::vector<uint16_t> gone;
         for (uint16_t vlan : at.vlans)
-            if (!fdb_entry(rtnl_, at.bridge, spec_.mac, vlan))
-                put_fdb_entry(rtnl_, {spec_.mac, vlan, at.primary,
-                                      !may_flood(at) || others_.contains(vlan), true});
+            if (!found.contains(vlan)) gone.push_back(vlan);
+        if (!gone.empty()) put_in(at, gone, at.primary);
+        return !gone.empty();
     }
 
     void move(const Places &at, DataPath to) {
@@ -272,18 +295,19 @@ class BridgeDelivery : public Delivery {
             change_mdb_entry(rtnl_, at.bridge, group, false);
     }
 
-    State read(const Places &at) {
+    State read(const Places &at, const Found &found) {
         size_t primary = 0, held = 0;
         State elsewhere{.elsewhere = true, .dead = at.dead};
         for (uint16_t vlan : at.vlans) {
-            std::optional<FdbEntry> entry = fdb_entry(rtnl_, at.bridge, spec_.mac, vlan);
-            if (!entry) continue; // to all ports, so to the standby too
-            held += entry->sticky;
-            bool there = number(at.primary) && entry->port == at.primary;
+            auto at_vlan = found.find(vlan);
+            if (at_vlan == found.end()) continue; // to all ports, so to the standby too
+            const FdbEntry &entry = at_vlan->second;
+            held += entry.sticky;
+            bool there = number(at.primary) && entry.port == at.primary;
             primary += there;
-            if (there || entry->port == at.standby) continue;
-            std::optional<Link> port = rtnl_.link(entry->port);
-            elsewhere.elsewhere &= !entry->fixed && !entry->sticky;
+            if (there || entry.port == at.standby) continue;
+            std::optional<Link> port = rtnl_.link(entry.port);
+            elsewhere.elsewhere &= !entry.fixed && !entry.sticky;
             elsewhere.problem = fmt::format("the bridge sends {} to {}", spec_.mac.text(),
                                             port ? port->name : "a device that is gone");
         }

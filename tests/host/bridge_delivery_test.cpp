@@ -195,6 +195,44 @@ TEST_F(BridgeDeliveryTest, EachVlanOfThePort) {
         << refused.problem;
 }
 
+/// A trunk costs as few requests as an access port, and each VLAN is led all the same.
+TEST_F(BridgeDeliveryTest, ATrunkOfAllVlansCostsFewRequests) {
+    if (testbed::run({"ip", "link", "set", "br0", "type", "bridge", "vlan_filtering", "1"}).code)
+        GTEST_SKIP() << "this kernel is built without CONFIG_BRIDGE_VLAN_FILTERING";
+    sh("for p in tap1 vf1; do bridge vlan add dev $p vid 2-4094; done");
+    const auto led_to = [&](const char *port) {
+        size_t out = 0;
+        for (const FdbEntry &entry : fdb_entries(rtnl_, link(port).index))
+            out += entry.vlan && entry.sticky;
+        return out;
+    };
+    const auto requests = [&](const char *what, const std::function<void()> &act) {
+        const uint32_t before = rtnl_.requests();
+        act();
+        const uint32_t made = rtnl_.requests() - before;
+        fmt::print("  {}: {} requests\n", what, made);
+        EXPECT_LT(made, 64u) << what;
+    };
+    requests("a look", [&] { look(); });
+    requests("to the primary", [&] { move(DataPath::primary); });
+    EXPECT_EQ(delivery_->state(), (Delivery::State{DataPath::primary, true, ""}));
+    EXPECT_EQ(led_to("vf1"), 4094u);
+    requests("a look at what is held", [&] { look(); });
+    requests("to the standby", [&] { move(DataPath::standby); });
+    EXPECT_EQ(led_to("tap1"), 4094u);
+    EXPECT_EQ(led_to("vf1"), 0u);
+    requests("its release", [&] { delivery_->release(); });
+    EXPECT_EQ(led_to("tap1"), 0u);
+    EXPECT_EQ(look(), (Delivery::State{DataPath::standby, false, ""}));
+    requests("forgotten", [&] { delivery_->forget(); });
+    EXPECT_EQ(fdb(guest_mac), "");
+    // The primary's port is in one more, which is nobody's of the guest: that is not led there.
+    sh("bridge vlan del dev tap1 vid 4094");
+    move(DataPath::primary);
+    EXPECT_EQ(delivery_->state(), (Delivery::State{DataPath::primary, true, ""}));
+    EXPECT_EQ(led_to("vf1"), 4093u);
+}
+
 /// What holds for a guest at its tap holds for it by its primary, or the primary is not given.
 TEST_F(BridgeDeliveryTest, APrimaryThatBypassesWhatTheTapHasIsNotGiven) {
     struct Policy {

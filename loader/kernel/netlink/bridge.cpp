@@ -3,6 +3,7 @@
 #include "loader/core/error.hpp"
 #include "loader/kernel/netlink/message.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -108,18 +109,59 @@ std::optional<FdbEntry> fdb_entry(Rtnl &rtnl, Ifindex bridge, const Mac &mac, ui
     return out;
 }
 
-std::vector<FdbEntry> fdb_entries(Rtnl &rtnl, Ifindex port) {
+namespace {
+
+/// So many questions cost less than a list of which most is another's.
+constexpr size_t few_vlans = 16;
+
+/// Of a bridge's entries those that `wanted` is true for; of one port alone, or of all (`none`).
+template <typename Wanted>
+std::vector<FdbEntry> list_fdb(Rtnl &rtnl, Ifindex bridge, Ifindex port, Wanted wanted) {
     char buffer[256];
     nlmsghdr *request = nullptr;
     auto *info = start<ifinfomsg>(request, buffer, RTM_GETNEIGH, NLM_F_DUMP);
     info->ifi_family = AF_BRIDGE;
     info->ifi_index = static_cast<int>(number(port));
+    if (number(bridge)) mnl_attr_put_u32(request, IFLA_MASTER, number(bridge));
     std::vector<FdbEntry> out;
-    int error = rtnl.dump(request, out, [port](const nlmsghdr *m) {
+    int error = rtnl.dump(request, out, [&](const nlmsghdr *m) {
         std::optional<FdbEntry> entry = decode_fdb(m);
-        return entry && entry->port == port ? entry : std::nullopt;
+        return entry && wanted(*entry) ? entry : std::nullopt;
     });
-    if (error && error != ENODEV) throw Error(error, "list what a bridge sends to a port");
+    if (error && error != ENODEV) throw Error(error, "list what a bridge sends to its ports");
+    return out;
+}
+
+} // namespace
+
+std::vector<FdbEntry> fdb_entries(Rtnl &rtnl, Ifindex port) {
+    return list_fdb(rtnl, Ifindex::none, port,
+                    [port](const FdbEntry &entry) { return entry.port == port; });
+}
+
+std::map<uint16_t, FdbEntry> fdb_entries(Rtnl &rtnl, Ifindex bridge, const Mac &mac,
+                                         std::span<const uint16_t> vlans,
+                                         std::span<const Ifindex> ports) {
+    std::map<uint16_t, FdbEntry> out;
+    const auto is_unknown = [&](uint16_t vlan) { return !out.contains(vlan); };
+    const auto many_unknown = [&] {
+        return std::ranges::count_if(vlans, is_unknown) > std::ptrdiff_t{few_vlans};
+    };
+    const auto list = [&](Ifindex port) {
+        for (const FdbEntry &entry :
+             list_fdb(rtnl, bridge, port, [&](const FdbEntry &e) { return e.mac == mac; }))
+            out.emplace(entry.vlan, entry);
+    };
+    for (Ifindex port : ports)
+        if (number(port) && many_unknown()) list(port);
+    if (many_unknown()) {
+        list(Ifindex::none); // the rest are at other ports, or nowhere
+        return out;
+    }
+    for (uint16_t vlan : vlans)
+        if (is_unknown(vlan))
+            if (std::optional<FdbEntry> entry = fdb_entry(rtnl, bridge, mac, vlan))
+                out.emplace(vlan, *entry);
     return out;
 }
 
@@ -142,6 +184,34 @@ int change_fdb_entry(Rtnl &rtnl, const FdbEntry &entry, int type, int flags) {
 
 int put_fdb_entry(Rtnl &rtnl, const FdbEntry &entry) {
     return change_fdb_entry(rtnl, entry, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+}
+
+int put_fdb_entries(Rtnl &rtnl, FdbEntry like, std::span<const uint16_t> vlans) {
+    const bool in_one =
+        vlans.size() > few_vlans && std::ranges::equal(port_vlans(rtnl, like.port), vlans);
+    like.vlan = 0;
+    if (in_one) return put_fdb_entry(rtnl, like);
+    for (uint16_t vlan : vlans) {
+        like.vlan = vlan;
+        if (int error = put_fdb_entry(rtnl, like)) return error;
+    }
+    return 0;
+}
+
+int remove_fdb_entries(Rtnl &rtnl, const Mac &mac, Ifindex port) {
+    const auto left = [&] {
+        return list_fdb(rtnl, Ifindex::none, port,
+                        [&](const FdbEntry &e) { return e.port == port && e.mac == mac; });
+    };
+    std::vector<FdbEntry> entries = left();
+    if (entries.size() > few_vlans) {
+        if (int error = remove_fdb_entry(rtnl, {mac, 0, port})) return error;
+        entries = left(); // in VLANs that the port is in no more
+    }
+    int out = 0;
+    for (const FdbEntry &entry : entries)
+        if (int error = remove_fdb_entry(rtnl, entry)) out = error;
+    return out;
 }
 
 int remove_fdb_entry(Rtnl &rtnl, const FdbEntry &entry) {

@@ -7,6 +7,8 @@
 #include "loader/kernel/netlink/rtnl.hpp"
 
 #include <array>
+#include <map>
+#include <span>
 
 namespace hitless {
 
@@ -23,11 +25,21 @@ struct FdbEntry {
 std::optional<FdbEntry> fdb_entry(Rtnl &, Ifindex bridge, const Mac &, uint16_t vlan);
 /// All that lead to a port.
 std::vector<FdbEntry> fdb_entries(Rtnl &, Ifindex port);
+/// An address' entries by VLAN; 0 among them where one was made for all. Few VLANs are asked for
+/// one by one, many are read off lists: `ports`, where it is likely to be, first.
+std::map<uint16_t, FdbEntry> fdb_entries(Rtnl &, Ifindex bridge, const Mac &,
+                                         std::span<const uint16_t> vlans,
+                                         std::span<const Ifindex> ports);
 /// Makes the entry, or turns the one that is there into it in one step. 0, or the kernel's errno:
 /// EINVAL when the port is not in that VLAN.
 int put_fdb_entry(Rtnl &, const FdbEntry &);
+/// The same in each of these VLANs: in one request where the port is in many, and in no others. No
+/// request has a range of VLANs, but one without a VLAN is for each of the port's, and none.
+int put_fdb_entries(Rtnl &, FdbEntry like, std::span<const uint16_t> vlans);
 /// 0, or the kernel's errno; quiet when there is none.
 int remove_fdb_entry(Rtnl &, const FdbEntry &);
+/// All of an address that lead to a port, in whatever VLANs.
+int remove_fdb_entries(Rtnl &, const Mac &, Ifindex port);
 
 /// A group that a port wants, all sources. The kernel's bytes, which it alone understands.
 struct MdbEntry {

@@ -78,6 +78,8 @@ class Rtnl {
     /// comes out, the next request has an answer of its own. For what speaks of more than links
     /// (kernel/netlink/devices.hpp, kernel/netlink/settings.hpp).
     int transact(nlmsghdr *, const std::function<void(const nlmsghdr *)> &);
+    /// How many requests it has sent: what something costs.
+    uint32_t requests() const { return seq_; }
 
     /// What `decode` makes of the messages of a dump, where it makes something (an optional). One
     /// that changes interrupt is asked for again. Returns 0 or errno, as transact().
