@@ -132,6 +132,7 @@ struct HostStatus {
     DataPath downlink = DataPath::unknown;  ///< where it delivers frames for the guest
     Instant since{};                        ///< it says the same; CLOCK_BOOTTIME
     Instant lease_end{};                    ///< until when its word holds
+    Instant last_heard{};                   ///< its last message that counted; 0: not known
     bool able = false;                      ///< told: the guest would use a primary
     GuestPrimary told = GuestPrimary::none; ///< what the primary is to the guest
     uint32_t slot = 0;                      ///< told: the primary's PCI slot; 0: unknown

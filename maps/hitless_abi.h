@@ -36,7 +36,8 @@
 	X(HOLD_DOWN, 4, "hold-down", SOFT, "controller", YES,                                      \
 	  "the primary returned too recently to be trusted")                                       \
 	X(OPERATOR, 5, "operator", FIRM, "hitless switch", YES, "an operator chose the standby")   \
-	X(HOST, 6, "host", FIRM, "host agent", YES, "the host asked for the standby")              \
+	X(HOST, 6, "host", FIRM, "host agent", YES,                                                \
+	  "the host has taken the primary, or has not given it yet")                               \
 	X(BLACK_HOLE, 7, "black-hole", FIRM, "controller", YES,                                    \
 	  "frames are sent but nothing returns")                                                   \
 	X(TX_HANG, 8, "tx-hang", FIRM, "controller", YES, "the primary completes no transmission") \
@@ -338,7 +339,7 @@ struct hl_host {
 	__u8 able;          /* told: the guest would use a primary */
 	__u8 primary;       /* told: enum hl_channel_primary */
 	__u32 slot;         /* told */
-	__u64 reserved;
+	__u64 heard_ns;     /* CLOCK_BOOTTIME of its last message that counted; 0: not known */
 };
 
 /* The pair. One writer group a cache line, so that nobody's store slows the datapath's loads. */

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <pty.h>
 #include <termios.h>
@@ -364,6 +365,36 @@ TEST_P(HostWord, StatusAndExplainSayWhatItWants) {
               std::string::npos);
     EXPECT_NE(pair().cli({"metrics"}).out.find("hitless_channel_host_speaks"), std::string::npos);
     EXPECT_TRUE(pair().controller_says("the host wants the standby and delivers by the standby"));
+}
+
+/// Both words stand side by side while it gives: it wants the primary, and still delivers by the
+/// standby.
+TEST_P(HostWord, WhatIsSaidOfAGiveThatIsNotOverDoesNotContradictItself) {
+    FakeHost host(bed());
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    pair().primary().admin(false); // not ready, so that the give stays where it is
+    host.request(true);
+    ASSERT_TRUE(until([&] { return pair().status()["host"]["want"] == "primary"; }));
+    const std::string said = pair().cli({"status", "standby"}).out;
+    EXPECT_NE(said.find("host     wants the primary, delivers by the standby"), std::string::npos)
+        << said;
+    EXPECT_NE(said.find("host (the host has taken the primary, or has not given it yet)"),
+              std::string::npos)
+        << said;
+}
+
+/// A lease of a second is over when it is said: since the last message it is longer.
+TEST_P(HostWord, ItsSilenceBeginsWithItsLastMessage) {
+    FakeHost host(bed(), {.deadline = default_patience, .lease = 1000ms});
+    ASSERT_TRUE(reaches(host, Phase::taken));
+    host.silence(true);
+    ASSERT_TRUE(until([&] { return pair().status()["host"]["speaks"] == false; }));
+    const std::string said = pair().cli({"status", "standby"}).out;
+    const size_t at = said.find("silent for ");
+    ASSERT_NE(at, std::string::npos) << said;
+    EXPECT_GE(std::stod(said.substr(at + strlen("silent for "))), 1.0) << said;
+    EXPECT_NE(said.find("it wanted the standby and delivered by the standby"), std::string::npos)
+        << said;
 }
 
 /// Somebody switched it off: what the host decided is void, and nobody answers.

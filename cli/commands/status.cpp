@@ -3,6 +3,7 @@
 #include "cli/output/json.hpp"
 #include "cli/output/pairs_table.hpp"
 #include "loader/core/models.hpp"
+#include "loader/kernel/netns/netns.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
@@ -29,13 +30,23 @@ std::string veto_line(uint64_t veto) {
     return out.empty() ? "none" : fmt::format("{}", fmt::join(out, ", "));
 }
 
+/// Since the last message, not since its word has ended.
+std::string silence_of(const HostStatus &host) {
+    if (!controller_pid()) return "no controller hears it";
+    if (host.last_heard == Instant{0}) return "silent now";
+    return fmt::format("silent for {:.1f} s",
+                       std::chrono::duration<double>(now() - host.last_heard).count());
+}
+
 std::string host_line(const HostStatus &host) {
-    std::string out =
-        fmt::format("wants the {}, delivers by the {}; was told: {}{}", name(host.want),
-                    name(host.downlink), name(host.told), host.able ? "" : ", not able");
     if (!host.heard) return fmt::format("none; {} messages were ignored", host.ignored);
-    if (host.speaks) return out;
-    return (controller_pid() ? "silent now; it last " : "no controller hears it; it last ") + out;
+    const std::string told =
+        fmt::format("was told: {}{}", name(host.told), host.able ? "" : ", not able");
+    if (host.speaks)
+        return fmt::format("wants the {}, delivers by the {}; {}", name(host.want),
+                           name(host.downlink), told);
+    return fmt::format("{}; it wanted the {} and delivered by the {}; {}", silence_of(host),
+                       name(host.want), name(host.downlink), told);
 }
 
 void print_pair(const PairStatus &pair, Env &env) {

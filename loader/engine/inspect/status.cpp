@@ -146,6 +146,7 @@ std::optional<HostStatus> host_status(const hl_host &host) {
     if (!host.heard && !host.ignored) return std::nullopt;
     HostStatus out;
     out.lease_end = Instant(host.lease_end_ns);
+    out.last_heard = Instant(host.heard_ns);
     out.speaks = out.lease_end > now();
     out.since = Instant(host.since_ns);
     out.want = DataPath{std::min<uint8_t>(host.want, HL_CHANNEL_PATHS - 1)};

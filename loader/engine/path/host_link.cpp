@@ -176,6 +176,7 @@ void HostLink::hear(hl_host &told, Instant now) {
         // Somebody whom we do not obey does not lead our answers away from who is.
         if (counts || (sound && !channel_.host())) by_port_ = by_port;
         (counts ? told.heard : told.ignored)++;
+        if (counts) told.heard_ns = stamp(now);
     };
     socket_.read([&](const DecodedMessage &message) { take(message, false); });
     if (port_) port_->read([&](const DecodedMessage &message) { take(message, true); });
