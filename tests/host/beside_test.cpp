@@ -5,10 +5,11 @@
 #include "loader/host/host.hpp"
 #include "tests/host/host_case.hpp"
 
-#include <atomic>
+#include <algorithm>
 #include <cstddef>
 #include <poll.h>
-#include <thread>
+#include <sched.h>
+#include <utility>
 
 namespace hitless::test {
 namespace {
@@ -24,17 +25,9 @@ class Beside : public HostCase {
         neighbour_.standby = "tap2";
         neighbour_.primary = "uplink";
         guest_->primary = GuestPrimary::ready;
-        speaker_ = std::jthread([this](const std::stop_token &stop) {
-            while (!stop.stop_requested()) {
-                guest_->process();
-                std::this_thread::sleep_for(500us);
-            }
-        });
+        stay_on_this_cpu();
     }
-    ~Beside() override {
-        speaker_.request_stop();
-        speaker_.join();
-    }
+    ~Beside() override { sched_setaffinity(0, sizeof(cpus_), &cpus_); }
     void start_both() { host_.emplace(Host::Options{{spec_, neighbour_}}); }
     GuestStatus neighbour() const { return host_->status().at(1); }
 
@@ -43,49 +36,91 @@ class Beside : public HostCase {
         uint64_t messages = 0;   ///< with the guest that is given and taken
         uint64_t neighbours = 0; ///< heard of the neighbour
         unsigned wakeups = 0;
+        uint64_t least = ~0ull; ///< messages of the cheapest take and give: nothing was said again
     };
-    Cost so_far() const {
+    uint64_t messages() const {
         const GuestStatus status = host_->status().at(0);
-        return {status.sent + status.counts.counts[HL_TAP_COUNT_HEARD],
-                neighbour().counts.counts[HL_TAP_COUNT_HEARD], wakeups_};
+        return status.sent + status.counts.counts[HL_TAP_COUNT_HEARD];
     }
-    /// The daemon's side of a give or a take, as it wakes up; `meanwhile` once a millisecond.
-    bool move(bool give, const std::function<void()> &meanwhile) {
-        host_->request("web1", give);
-        return testbed::until([&] {
+    Cost so_far() const {
+        return {messages(), neighbour().counts.counts[HL_TAP_COUNT_HEARD], wakeups_};
+    }
+    using Meanwhile = std::function<void()>;
+    /// Guest and daemon in turn: each hears what was said before it speaks again. `meanwhile` once
+    /// a millisecond.
+    void turn(const Meanwhile &meanwhile) {
+        guest_->process();
+        if (const Instant now = hitless::now(); now >= due_) {
             meanwhile();
-            pollfd wait{host_->fd(), POLLIN, 0};
-            if (poll(&wait, 1, 1) > 0) {
-                host_->process();
-                wakeups_++;
-            }
+            due_ = now + 1ms;
+        }
+        pollfd wait{host_->fd(), POLLIN, 0};
+        if (poll(&wait, 1, 1) <= 0) return;
+        host_->process();
+        wakeups_++;
+    }
+    /// A give or a take, and until all that was said of it is echoed.
+    bool move(bool give, const Meanwhile &meanwhile) {
+        host_->request("web1", give);
+        const bool done = testbed::until([&] {
+            turn(meanwhile);
             return give ? given() : taken();
         });
+        uint64_t before = messages();
+        Instant since = hitless::now();
+        return done && testbed::until([&] {
+                   turn(meanwhile);
+                   if (const uint64_t now = messages(); std::exchange(before, now) != now)
+                       since = hitless::now();
+                   return hitless::now() >= since + 5ms;
+               });
     }
     Cost moves(
-        const std::string &what, const std::function<void()> &meanwhile = [] {}) {
+        const std::string &what, const Meanwhile &meanwhile = [] {}) {
         const Cost before = so_far();
-        for (unsigned i = 0; i < 2 * rounds; i++)
-            EXPECT_TRUE(move(i % 2 != 0, meanwhile)) << what;
+        uint64_t least = before.least;
+        for (unsigned i = 0; i < rounds; i++) {
+            const uint64_t start = messages();
+            for (const bool give : {false, true})
+                EXPECT_TRUE(move(give, meanwhile)) << what;
+            least = std::min(least, messages() - start);
+        }
         const Cost after = so_far();
         return {after.messages - before.messages, after.neighbours - before.neighbours,
-                after.wakeups - before.wakeups};
+                after.wakeups - before.wakeups, least};
     }
-    /// `woken`: what else may have woken the daemon.
-    static void expect_alike(const std::string &what, const Cost &quiet, const Cost &got,
-                             uint64_t woken) {
-        fmt::print("  {}: {} messages and {} wake-ups beside a quiet neighbour, {} and {}\n", what,
-                   quiet.messages, quiet.wakeups, got.messages, got.wakeups);
-        // A repetition or two where this machine was slow to answer.
-        EXPECT_LE(got.messages, quiet.messages + quiet.messages / 2) << what;
-        EXPECT_LE(got.wakeups, got.messages + woken) << what << ": one a message, or less";
+    /// As many messages as beside a quiet neighbour. Where this machine is slow to carry a frame
+    /// something is said again, so the cheapest moves are compared: what a neighbour costs, it
+    /// costs each time. `woken`: what else may have woken the daemon.
+    void expect_alike(const std::string &what, const Cost &quiet, const Meanwhile &meanwhile,
+                      uint64_t woken = 0) {
+        Cost got = moves(what, meanwhile);
+        for (int again = 0; again < 4 && got.least > quiet.least; again++)
+            got = moves(what, meanwhile);
+        fmt::print("  {}: a take and a give cost {} messages, and {} beside a quiet neighbour; {} "
+                   "wake-ups for {} messages of both\n",
+                   what, got.least, quiet.least, got.wakeups, got.messages + got.neighbours);
+        EXPECT_EQ(got.least, quiet.least) << what;
+        EXPECT_LE(got.wakeups, got.messages + got.neighbours + woken)
+            << what << ": one a message, or less";
     }
 
     GuestSpec neighbour_;
 
   private:
+    /// A veth device hands frames over on the CPU that sends them: on one they arrive as they were
+    /// sent, before the sender goes on.
+    void stay_on_this_cpu() {
+        EXPECT_EQ(sched_getaffinity(0, sizeof(cpus_), &cpus_), 0);
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        EXPECT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+    }
+
     unsigned wakeups_ = 0;
-    std::jthread speaker_;
+    Instant due_{0}; ///< when the neighbour speaks next
+    cpu_set_t cpus_{};
 };
 
 std::vector<uint8_t> neighbour_says(const std::function<void(ChannelMessage &)> &change) {
@@ -154,12 +189,11 @@ TEST_F(Beside, OneThatSaysNonsenseAGiveCostsTheSame) {
     ASSERT_TRUE(overheard);
     for (const Nonsense &kind : all_nonsense(overheard->bytes)) {
         unsigned sent = 0;
-        const Cost got = moves(kind.name, [&] {
+        expect_alike(kind.name, quiet, [&] {
             wire.send(kind.frame);
             sent++;
         });
         EXPECT_GT(sent, 2 * rounds) << kind.name;
-        expect_alike(kind.name, quiet, got, got.neighbours);
         EXPECT_NE(neighbour().phase, HostChannel::Phase::given) << kind.name;
         EXPECT_NE(neighbour().downlink, DataPath::primary) << kind.name;
     }
@@ -189,9 +223,9 @@ TEST_F(Beside, OneWhoseCommandsFailHangOrLieAGiveCostsTheSame) {
         neighbour_.move = commands.move;
         neighbour_.read = commands.read;
         host_->reconfigure({spec_, neighbour_});
-        const Cost got = moves(commands.name, [&] { other.process(); });
         // A command wakes it when it ends and when its time is over, and is tried twice a move.
-        expect_alike(commands.name, quiet, got, got.neighbours + 4 * 2 * rounds);
+        expect_alike(
+            commands.name, quiet, [&] { other.process(); }, 4 * 2 * rounds);
         const bool hangs = commands.move[0] == "sleep" || commands.read[0] == "sleep";
         if (hangs) {
             EXPECT_TRUE(neighbour().problems.empty())
