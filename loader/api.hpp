@@ -219,6 +219,8 @@ class FlipReader {
     /// new are found by rescan().
     std::vector<Flip> read();
     void rescan();
+    /// Those that the last look found, and whose flips nobody can tell.
+    const std::vector<UnreadablePair> &unreadable() const;
 
   private:
     struct State;
@@ -280,6 +282,9 @@ std::optional<int> controller_pid();
 
 /// The same when it is of another version, and so keeps none of the pairs of ours.
 std::optional<int> foreign_controller_pid();
+
+/// Whether the namespace has a controller that keeps pairs of this version.
+bool is_controlled();
 
 /// One thing that examine_machine() looked at.
 struct Finding {

@@ -186,7 +186,7 @@ TEST_P(HostTest, APairThatIsDetachedWithoutAHostSaysWhatMayBeLost) {
     const auto says = [&](const char *command, const char *words) {
         return bed().pair().cli({command, "standby"}).out.find(words) != std::string::npos;
     };
-    EXPECT_TRUE(until([&] { return says("explain", "none runs now (`hitless run`)"); }));
+    EXPECT_TRUE(until([&] { return says("explain", "(`hitless run`; none runs now)"); }));
     EXPECT_TRUE(says("status", "no controller hears it"));
     const Outcome detached = bed().pair().cli({"detach", "standby"});
     EXPECT_EQ(detached.code, 0) << detached.err;

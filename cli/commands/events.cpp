@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <set>
 
 namespace hitless::cli {
 namespace {
@@ -22,10 +23,24 @@ void print(const std::vector<Flip> &flips, bool json, Env &env) {
     env.out.flush();
 }
 
-int follow(FlipReader &reader, bool json, Env &env) {
+/// Each pair that has no log to read is named once.
+class Named {
+  public:
+    void say(const std::vector<UnreadablePair> &pairs, Env &env) {
+        for (const UnreadablePair &pair : pairs)
+            if (said_.insert(pair.why.what()).second)
+                env.err << "hitless: " << pair.why.what() << std::endl;
+    }
+
+  private:
+    std::set<std::string> said_;
+};
+
+int follow(FlipReader &reader, Named &named, bool json, Env &env) {
     Signals signals;
     while (!signals.wait(look_interval)) {
         reader.rescan();
+        named.say(reader.unreadable(), env);
         print(reader.read(), json, env);
     }
     return exit_ok;
@@ -42,8 +57,11 @@ Run setup_events(CLI::App &app) {
     app.add_flag("-j,--json", options->json, "one JSON object a line");
     return [options](Env &env) -> int {
         FlipReader reader;
+        Named named;
         print(reader.read(), options->json, env);
-        return options->follow ? follow(reader, options->json, env) : exit_ok;
+        named.say(reader.unreadable(), env);
+        if (options->follow) return follow(reader, named, options->json, env);
+        return reader.unreadable().empty() ? exit_ok : exit_failed;
     };
 }
 

@@ -4,6 +4,7 @@
 #include "cli/command.hpp"
 #include "cli/output/json.hpp"
 #include "loader/api.hpp"
+#include "loader/core/models.hpp"
 #include "loader/core/shell_quoted.hpp"
 #include "loader/kernel/netns/netns.hpp"
 
@@ -24,7 +25,17 @@ std::string ago(Instant then) {
 }
 
 std::string the_controller() {
+    if (std::optional<int> pid = foreign_controller_pid())
+        return fmt::format("a controller of this version (process {} is of another: `kill {}`, "
+                           "then `hitless run`)",
+                           *pid, *pid);
     return controller_pid() ? "the controller" : "a controller (`hitless run`; none runs now)";
+}
+
+/// Before a command that changes a NIC of the pair: it must run where the NIC is.
+std::string where_nics_are(const PairStatus &pair) {
+    bool apart = model_row(pair.model, pair.datapath).nics == PairNetns::hidden;
+    return apart ? fmt::format("ip netns exec {} ", pair.netns) : "";
 }
 
 /// What takes a primary, where there is none.
@@ -48,8 +59,8 @@ std::string way_out(const PairStatus &pair, uint64_t bit) {
     case HL_VETO(LINK_DOWN):
         if (!pair.primary.present) return taken(pair);
         if (pair.primary.present && !pair.primary.up)
-            return fmt::format("`ip link set {} up`, then {} takes it back", shell_quoted(primary),
-                               controller);
+            return fmt::format("`{}ip link set {} up`, then {} takes it back", where_nics_are(pair),
+                               shell_quoted(primary), controller);
         return fmt::format("{} takes it back when it has carrier again", controller);
     case HL_VETO(UNPROVEN):
         return fmt::format("{} lifts it; {} overrules it", controller, command("primary"));
@@ -65,8 +76,8 @@ std::string way_out(const PairStatus &pair, uint64_t bit) {
             shell_quoted(pair.failover.empty() ? pair.standby.ifname : pair.failover),
             pair.primary.mtu, primary);
     case HL_VETO(MAC):
-        return fmt::format("`ip link set {} address {}`", shell_quoted(primary),
-                           pair.standby.mac.text());
+        return fmt::format("`{}ip link set {} address {}`", where_nics_are(pair),
+                           shell_quoted(primary), pair.standby.mac.text());
     default: return fmt::format("{} lifts it when it is over", controller);
     }
 }
@@ -119,11 +130,10 @@ void explain_host(const HostStatus &host, Env &env) {
     if (!host.heard)
         env.out << fmt::format("  No host is obeyed; {} messages of the channel were ignored.\n",
                                host.ignored);
-    else if (!host.speaks && !controller_pid())
-        env.out << fmt::format(
-            "  The host wanted the {} when a controller last heard it; none runs "
-            "now (`hitless run`), and nobody hears the host.\n",
-            name(host.want));
+    else if (!host.speaks && !is_controlled())
+        env.out << fmt::format("  The host wanted the {} when a controller last heard it; nobody "
+                               "hears the host now. That takes {}.\n",
+                               name(host.want), the_controller());
     else if (!host.speaks)
         env.out << fmt::format("  The host wanted the {}, is not heard any more, and has decided "
                                "nothing for {}.\n",
@@ -150,7 +160,8 @@ int explain(const std::string &name, Env &env) {
         explain_pair(status(name), env);
         return exit_ok;
     }
-    std::vector<PairStatus> pairs = name.empty() ? status() : std::vector<PairStatus>{};
+    std::vector<UnreadablePair> unreadable;
+    std::vector<PairStatus> pairs = name.empty() ? status(&unreadable) : std::vector<PairStatus>{};
     if (!name.empty()) others = {*other};
     for (const PairStatus &pair : pairs)
         explain_pair(pair, env);
@@ -159,6 +170,9 @@ int explain(const std::string &name, Env &env) {
                                nic.why.empty() ? "nobody asked; `hitless run` or `hitless attach " +
                                                      nic.ifname + "` would do it"
                                                : nic.why);
+    for (const UnreadablePair &pair : unreadable)
+        env.err << "hitless: " << pair.why.what() << '\n';
+    if (!unreadable.empty()) return exit_failed;
     if (pairs.empty() && others.empty()) env.out << "No pair, and no paravirtual NIC to pair.\n";
     return exit_ok;
 }

@@ -32,7 +32,7 @@ std::string veto_line(uint64_t veto) {
 
 /// Since the last message, not since its word has ended.
 std::string silence_of(const HostStatus &host) {
-    if (!controller_pid()) return "no controller hears it";
+    if (!is_controlled()) return "no controller hears it";
     if (host.last_heard == Instant{0}) return "silent now";
     return fmt::format("silent for {:.1f} s",
                        std::chrono::duration<double>(now() - host.last_heard).count());

@@ -19,7 +19,8 @@ IN_THE_WAY = ("another XDP program is there and this kernel, or that program, ta
 MENDED = {
     "`hitless attach {}` makes one", "`hitless detach {}` first", "`hitless detach {}`, and attach it anew",
     "`hitless detach --all` ends it, and gives back what is there",
-    "`hitless switch {} {}`", "`ip link set {} address {}`", "`ip link set {} up`, then {} takes it back",
+    "`hitless switch {} {}`", "`{}ip link set {} address {}`", "`{}ip link set {} up`, then {} takes it back",
+    "a controller of this version (process {} is of another: `kill {}`, then `hitless run`)",
     "`ip link set {} mtu {}`: {} refuses to carry longer frames", "`kill {}` ends it without touching the pairs",
     "`ulimit -n 1024` raises the limit", "a controller (`hitless run`; none runs now)", "ethtool -K {} gro on",
     "hitless convert {} --model {} --gap", "hitless detach {}", "hitless run",
@@ -91,8 +92,6 @@ ELSEWHERE = {
     "`hitless host run`": "the second form, in tests/cli/test_host.py, too",
     "{}: on the way; it waits for {}; `hitless host {} {} --wait` returns when it is there\\n":
         "tests/cli/test_host.py waits by it",
-    "  The host wanted the {} when a controller last heard it; none runs now (`hitless run`), and nobody hears the "
-    "host.\\n": "selftests/host_test.cpp sees it, and starts a controller elsewhere",
     "{}: the host delivered to the primary when it was last heard, and does not answer; what it sends there may be lost. "
     "See that its daemon runs there (`systemctl start hitless-host`), or free the guest by hand: `bridge fdb del {} dev "
     "PORT master`": "selftests/host_test.cpp; PORT is for people to choose",

@@ -37,6 +37,16 @@ time.sleep(60)
 """
 
 
+FOREIGN = """
+import fcntl, os, struct, sys, time
+lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
+fcntl.fcntl(lock, 37, struct.pack("hhxxxxqqixxxx", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))  # F_OFD_SETLK
+os.write(lock, b"%d\\nabi-1\\n" % os.getpid())
+print(flush=True)
+time.sleep(60)
+"""
+
+
 class Sender:
     """Short and long frames in turn, to nobody, until it is left."""
 
@@ -665,7 +675,7 @@ class Remedies(NetCase):
         controller = self.controller()
         sh("ip link set pri down")
         wait_until(lambda: "link-down" in self.status(2)[0]["veto"], "it is seen")
-        self.mend("`ip link set {} up`, then {} takes it back", self.explained())
+        self.mend("`{}ip link set {} up`, then {} takes it back", self.explained())
         wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is taken back")
         sh("ip link set pri down")
         wait_until(lambda: "link-down" in self.status(2)[0]["veto"], "it is seen")
@@ -680,8 +690,57 @@ class Remedies(NetCase):
         self.controller()
         sh("ip link set pri address 02:00:00:00:00:02")
         wait_until(lambda: "mac" in self.status(2)[0]["veto"], "it is seen")
-        self.mend("`ip link set {} address {}`", self.explained())
+        self.mend("`{}ip link set {} address {}`", self.explained())
         wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is used again")
+
+    def test_explain_nics_in_a_namespace_of_the_pairs_own(self):
+        """Where a command of the guest's namespace finds none of them."""
+        for model in ("hidden", "one"):
+            with self.subTest(model):
+                self.attach("--model", model)
+                controller = self.controller()
+                there = f"{self.OUTSIDE} ip -n hitless-{self.pins()[0]}"
+                for change, literal in (("down", "`{}ip link set {} up`, then {} takes it back"),
+                                        ("address 02:00:00:00:00:02", "`{}ip link set {} address {}`")):
+                    sh(f"{there} link set pri {change}")
+                    wait_until(lambda: self.status(0, 2)[0]["veto"], "it is seen")
+                    self.mend(literal, self.explained())
+                    wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is used again")
+                self.end(controller)
+                self.expect(0, "detach", "sby")
+
+    def foreign_controller(self):
+        """As a controller of another version has the namespace: by its lock, and what stands in it."""
+        process = subprocess.Popen([sys.executable, "-c", FOREIGN, f"{self.state}/controller-{netns_cookie()}"],
+                                   stdout=subprocess.PIPE)
+        self.addCleanup(lambda: (process.kill(), process.wait(), process.stdout.close()))
+        process.stdout.readline()
+        return process
+
+    def test_explain_a_controller_of_another_version(self):
+        """It lives, and takes nothing back."""
+        self.attach()
+        ours = self.controller()
+        sh("ip link set pri down")
+        wait_until(lambda: "link-down" in self.status(2)[0]["veto"], "it is seen")
+        self.end(ours)
+        foreign = self.foreign_controller()
+        said = self.explained()
+        self.assertNotIn("then the controller takes it back", said)
+        self.assertNotIn("none runs now", said)
+        literal = "a controller of this version (process {} is of another: `kill {}`, then `hitless run`)"
+        sh("ip link set pri up")
+        self.mend(literal, said)
+        wait_until(lambda: foreign.poll() is not None, "it has ended")
+        self.assertIn("then `hitless run`", said)
+        self.controller()
+        wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is taken back")
+
+    def test_attach_beside_a_controller_of_another_version(self):
+        """Which proves no path of ours."""
+        self.foreign_controller()
+        self.attach()
+        self.assertEqual(self.status(2)[0]["veto"], [])
 
     def test_explain_an_mtu_that_the_primary_refuses(self):
         """A tap takes 65521 at most, and veth 65535."""

@@ -165,6 +165,20 @@ class Versions(NetCase):
         self.made_by(OURS + 1, "it stays in force; use the newer version, if it is installed, or detach the pair "
                      "with that")
 
+    def test_one_that_is_refused_is_named_beside_one_that_is_well(self):
+        self.expect(0, "switch", "sby", "standby")
+        self.another_pair()
+        self.expect(0, "switch", "oth", "standby")
+        struct.pack_into("=I", self.pair, VERSION, OURS + 1)
+        for line in (["explain"], ["events"], ["events", "-j"]):
+            with self.subTest(line):
+                done = self.hitless(*line)
+                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                self.assertIn("oth", done.stdout)
+                self.assertNotIn("sby", done.stdout)
+                self.assertEqual(done.stderr.count(f"ABI {OURS + 1}, this is {OURS}"), 1, done.stderr)
+                self.assertIn(os.path.basename(self.dir), done.stderr)
+
     def test_strange(self):
         struct.pack_into("=I", self.pair, MAGIC, 0x12345678)
         self.everything_says("another version", "hitless detach")
@@ -258,6 +272,7 @@ class Versions(NetCase):
         old[0] = 1 << 5  # HL_VETO(OPERATOR)
         self.expect(1, "attach", "nobody")
         self.assertFalse(os.path.exists(left))
+        sh("ip link del alt")  # that pair's primary, which it has left silent
         self.assertEqual(self.status()[0]["veto"], [])
 
     def test_incomplete(self):

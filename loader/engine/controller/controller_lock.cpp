@@ -39,6 +39,10 @@ std::optional<int> foreign_controller_pid() {
     return pid.value_or(0) && OwnerLock::remark(path) != version_remark() ? pid : std::nullopt;
 }
 
+bool is_controlled() {
+    return controller_pid() && !foreign_controller_pid();
+}
+
 ControllerLock::ControllerLock(const StateDir &dir) {
     const std::string path = lock_path(dir);
     // Somebody else may only be ending, or may just have begun and not yet said who it is.

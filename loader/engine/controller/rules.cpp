@@ -93,13 +93,18 @@ std::vector<AttachRequest> wanted_pairs(const Controller::Options &options,
 std::vector<Unpaired> unpaired() {
     std::vector<Link> links = Rtnl().links();
     learn_hardware(links);
-    std::vector<PairStatus> pairs = status();
+    std::vector<UnreadablePair> unreadable;
+    std::vector<PairStatus> pairs = status(&unreadable);
     const StateDir dir;
+    auto in_pair = [&](const Link &link) {
+        return std::ranges::count(pairs, link.index,
+                                  [](const PairStatus &pair) { return pair.standby.index; }) ||
+               std::ranges::count(unreadable, link.name, &UnreadablePair::standby) ||
+               std::ranges::count(unreadable, pair_name(link.index), &UnreadablePair::pair);
+    };
     std::vector<Unpaired> out;
     for (const Link &link : links)
-        if ((is_paravirtual(link) || is_detached(dir, link)) &&
-            !std::ranges::count(pairs, link.index,
-                                [](const PairStatus &p) { return p.standby.index; }))
+        if ((is_paravirtual(link) || is_detached(dir, link)) && !in_pair(link))
             out.push_back({link.name, is_detached(dir, link)
                                           ? "it was detached; `hitless attach` makes the pair again"
                                           : why_not(link, links)});

@@ -31,13 +31,14 @@ Flip translate(const Followed &from, const hl_flip &raw) {
 } // namespace
 
 struct FlipReader::State {
-    Unreadable unreadable;
+    Unreadable what;
     StateDir dir;
     std::map<std::string, Followed> pairs;
+    std::vector<UnreadablePair> unreadable;
 };
 
 FlipReader::FlipReader(Unreadable what) : state_(std::make_unique<State>()) {
-    state_->unreadable = what;
+    state_->what = what;
     rescan();
 }
 FlipReader::~FlipReader() = default;
@@ -50,18 +51,22 @@ void FlipReader::rescan() {
         return std::ranges::find(names, known.first) == names.end() ||
                pinned_id(state_->dir.path(known.first)) != known.second.pair.id();
     });
-    std::optional<Error> unreadable; // one is no reason to say nothing of the others
+    state_->unreadable.clear(); // one is no reason to say nothing of the others
     for (const std::string &name : names) {
         if (state_->pairs.contains(name)) continue;
         try {
             state_->pairs.emplace(name, Followed{Pair::open(state_->dir.path(name)), 0, {}});
         } catch (const Error &error) {
             if (error.code() != ENOENT && error.code() != EPROTO) throw;
-            unreadable = error;
+            state_->unreadable.push_back({name, standby_of(state_->dir, name), error});
         }
     }
-    bool refuse = state_->unreadable == Unreadable::refused && state_->pairs.empty();
-    if (unreadable && refuse) throw *unreadable;
+    bool refuse = state_->what == Unreadable::refused && state_->pairs.empty();
+    if (refuse && !state_->unreadable.empty()) throw state_->unreadable.front().why;
+}
+
+const std::vector<UnreadablePair> &FlipReader::unreadable() const {
+    return state_->unreadable;
 }
 
 std::vector<Flip> FlipReader::read() {

@@ -154,7 +154,7 @@ void find_cut_off(Problems &out, const Pair &pair, PairNamespaces &namespaces,
 void find_unproved(Problems &out, const PairStatus &status, PairNamespaces &namespaces,
                    const Link &master) {
     bool asks = status.policy.probing.interval.count();
-    const bool watched = controller_pid().has_value();
+    const bool watched = is_controlled();
     if (!status.primary_active || (status.proved && watched) || !asks) return;
     Rtnl &guest = namespaces.rtnl(PairNetns::guest);
     bool searches = false;
@@ -210,7 +210,7 @@ Untaken find_untaken(const Pair &pair, PairNamespaces &namespaces, const Members
         return {"", {{std::string("not taken as the primary: ") + error.what(), ""}}};
     }
     out.name = choice.primary->name;
-    if (!controller_pid())
+    if (!is_controlled())
         out.problems.push_back(
             {fmt::format("{} is there and fits as the primary, but no controller "
                          "runs that would adopt it",

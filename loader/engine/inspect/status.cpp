@@ -88,7 +88,7 @@ std::string mend_hook(const HookSite &site, const Pair &pair, const PairStatus &
 /// ours lead away; each in the namespace of its device.
 void find_misplaced_programs(Problems &out, const Pair &pair, PairNamespaces &namespaces,
                              const Members &members, const PairStatus &status) {
-    bool controlled = controller_pid().has_value(); // of the guest's namespace
+    bool controlled = is_controlled(); // of the guest's namespace
     for (const HookSite &site : hook_sites(pair, namespaces, members))
         namespaces.at(site.where, [&] {
             auto say = [&](const std::string &what) {

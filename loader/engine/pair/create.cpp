@@ -196,7 +196,7 @@ void prove_path(Pair &pair, PairNamespaces &namespaces, PathMonitor &path_monito
     const Instant end = now() + how.up_delay + how.timeout + slack;
     std::optional<Instant> again;
     while (in_doubt(pair) && now() < end) {
-        if (published && controller_pid()) {
+        if (published && is_controlled()) {
             sleep_until(now() + look);
             continue;
         }

@@ -81,7 +81,7 @@ void leave_primary_with_host(const StateDir &dir, Rtnl &rtnl, const std::string 
         leave_primary(pair, rtnl);
         pair.ring_bell();
         const Instant deadline = now() + patience;
-        if (controller_pid())
+        if (is_controlled())
             wait_for_controller(pair, deadline);
         else
             speak_with_host(pair, namespaces, deadline);
