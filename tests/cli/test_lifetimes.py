@@ -110,6 +110,80 @@ class Lifetimes(NetCase):
         self.expect(0, "detach", "sby")
         unchanged(self, before)
 
+    def lose_pins(self):
+        """As `rm -r` does in the state directory; bpffs has no other way to lose them."""
+        (pair,) = self.pins()
+        sh(f"rm -r {self.state}/bpf/{pair}")
+
+    RULE = "auto_pair = false\n[[pair]]\nstandby = \"sby\"\nprimary = \"mac\"\nmodel = \"{}\"\n"
+
+    def test_all_pins_are_removed(self):
+        """The primary keeps what the pair gave it, and no record says so: it answers nobody when it is used alone."""
+        before = machine()
+        for end in (["detach", "--all"], ["detach", "sby"], ["attach", "sby", "--primary", "pri"]):
+            with self.subTest(end):
+                self.attach()
+                self.assertIn("ALLMULTI", sh("ip link show pri"))
+                self.lose_pins()
+                wait_until(lambda: self.hitless("status").returncode == 1, "the programs have gone")
+                says = ["the pair of sby", "its record is gone", "pri answers no ARP", "`hitless detach --all`"]
+                for look in (["status"], ["status", "-j"], ["status", "sby"], ["explain"]):
+                    done = self.hitless(*look)
+                    self.assertEqual(done.returncode, 1, look)
+                    for text in says:
+                        self.assertIn(text, done.stderr, look)
+                found = json.loads(self.hitless("doctor", "-j").stdout)["findings"]
+                (finding,) = (f for f in found if f["what"] == "pair sby")
+                self.assertIn("pri answers no ARP", finding["detail"])
+                self.assertIn("hitless detach --all", finding["remedy"])
+                done = self.expect(0, *end)
+                self.assertIn("the record of the pair of sby was gone: pri answers ARP", done.stderr)
+                if end[0] == "attach":
+                    self.assertTrue(self.status()[0]["healthy"])
+                    self.expect(0, "detach", "sby")
+                unchanged(self, before)
+                self.expect(3, "status")
+
+    @staticmethod
+    def own_settings():
+        """Of both NICs: what a pair changes."""
+        nics = json.loads(sh("ip -d -j link"))
+        out = [(n["ifname"], n["mtu"], n["txqlen"], n["inet6_addr_gen_mode"], "ALLMULTI" in n["flags"], "PROMISC" in n["flags"])
+               for n in nics if n["ifname"] in ("sby", "pri")]
+        return sorted(out), sh("sysctl net.ipv4.conf.sby.arp_ignore net.ipv4.conf.pri.arp_ignore")
+
+    def test_all_pins_are_removed_under_a_controller(self):
+        """It knows what they had saved; a rule has it make the pair again, and what it saves then is the NICs' own."""
+        sh("ip link set pri mtu 1400 txqueuelen 77 && sysctl -qw net.ipv4.conf.pri.arp_ignore=1")
+        before = self.own_settings()
+        for model in ("two", "three", "hidden", "one"):
+            for rule in (False, True):
+                with self.subTest(model=model, rule=rule):
+                    self.attach("--model", model)
+                    config = f"{self.state}/hitless.toml"
+                    with open(config, "w", encoding="utf-8") as file:
+                        file.write(self.RULE.format(model) if rule else "auto_pair = false\n")
+                    controller = self.controller("--config", config)
+                    self.lose_pins()
+                    wait_until(lambda: "sby: somebody has removed the pair's pins" in self.said(controller), "it is noticed")
+                    self.assertIn("given back", self.said(controller))
+                    if rule:
+                        wait_until(lambda: "sby: paired with pri" in self.said(controller), "it is made again")
+                        wait_until(lambda: self.status(0, 2)[0]["healthy"], "it is well")
+                    self.end(controller)
+                    self.assertEqual(self.hitless("detach", "--all").stdout, f"detached: {int(rule)}\n")
+                    self.assertEqual(self.own_settings(), before)
+
+    def test_settings_of_a_living_pair_are_its_own(self):
+        """Seen from another state directory, which has no record of it."""
+        self.attach()
+        with tempfile.TemporaryDirectory() as other:
+            seen = subprocess.run([HITLESS, "status"], env={**self.env, "HITLESS_STATE_DIR": other},
+                                  capture_output=True, text=True)
+            self.assertEqual(seen.returncode, 3, seen.stderr)
+        sh("ip link set sby allmulticast on && sysctl -qw net.ipv4.conf.sby.arp_ignore=8")
+        self.assertTrue(self.status()[0]["healthy"], "somebody has set that")
+
     def set_version(self, pair, version):
         fd = obj_get(f"{self.state}/bpf/{pair}/pair")
         with mmap.mmap(fd, 4096) as state:

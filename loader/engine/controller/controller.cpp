@@ -29,6 +29,7 @@ namespace {
 
 constexpr auto retry_after_error = std::chrono::seconds(1);
 constexpr auto longest_takeover_pause = std::chrono::seconds(60); // each loads programs
+constexpr auto patience_with_lost = std::chrono::seconds(1);
 constexpr auto retry_when_locked = std::chrono::milliseconds(20); // somebody else has the lock
 
 enum Wake : uint64_t {
@@ -286,12 +287,12 @@ class Controller::Engine {
         adopt();
         rescan_ = now() + retry_after_error;
         logging_errors([&] {
-            bool complete = make_missing_pairs() && unlocked;
+            bool complete = end_lost_pairs() && make_missing_pairs() && unlocked;
             const std::vector<Link> links = rtnl_.links();
             for (auto &[name, managed] : pairs_)
                 managed.flip_announcer.update_stations(managed.pair, links);
             if (complete && refused_.empty()) rescan_.reset();
-            if (!complete) rescan_ = now() + retry_when_locked;
+            if (!complete || !lost_.empty()) rescan_ = now() + retry_when_locked;
         });
         std::vector<std::string> names;
         for (auto &[name, managed] : pairs_) {
@@ -312,12 +313,17 @@ class Controller::Engine {
     /// Follows what attach and detach did behind our back.
     void adopt() {
         std::vector<std::string> names = own_pairs(dir_);
-        std::erase_if(pairs_, [&](const auto &managed) {
-            const bool over = std::ranges::find(names, managed.first) == names.end() ||
-                              !is_current(managed.first, managed.second);
-            if (over) remember_host(managed.second);
-            return over;
-        });
+        for (auto at = pairs_.begin(); at != pairs_.end();) {
+            auto &[name, managed] = *at;
+            const bool there = std::ranges::find(names, name) != names.end();
+            if (there && is_current(name, managed)) {
+                at++;
+                continue;
+            }
+            remember_host(managed);
+            if (!there) remember_lost(name, managed);
+            at = pairs_.erase(at);
+        }
         std::erase_if(unreadable_, [&](const auto &said) {
             return std::ranges::find(names, said.first) == names.end();
         });
@@ -347,6 +353,30 @@ class Controller::Engine {
         if (managed.host_link)
             host_words_.insert_or_assign(managed.pair.state().standby_id.ifindex,
                                          managed.host_link->channel());
+    }
+
+    /// Most have been detached, and have nothing to give back. Of others nobody else knows what.
+    void remember_lost(const std::string &name, ManagedPair &managed) {
+        bells_.remove(managed.pair.bell_fd());
+        lost_.push_back({name, std::move(managed.pair), now() + patience_with_lost});
+    }
+
+    /// False when somebody else is about to change pairs, or what was removed has not yet gone.
+    bool end_lost_pairs() {
+        if (lost_.empty()) return true;
+        std::optional<StateDir::Lock> lock = take_lock();
+        return lock && end_lost_pairs(*lock);
+    }
+    bool end_lost_pairs(const StateDir::Lock &) {
+        std::erase_if(lost_, [&](Lost &lost) {
+            bool over = true; // also what fails: that is said once
+            logging_errors([&] {
+                over = end_lost_pair(dir_, rtnl_, lost.name, lost.pair, options_.log) ||
+                       now() >= lost.until; // its pins are elsewhere, and it goes on
+            });
+            return over;
+        });
+        return lost_.empty();
     }
 
     /// What the pairs in a directory are may have changed under their names.
@@ -389,6 +419,7 @@ class Controller::Engine {
         std::optional<StateDir::Lock> lock = take_lock();
         if (!lock) return false;
         adopt(); // what was done and decided until now
+        if (!end_lost_pairs(*lock)) return false;
         bool made = false;
         std::map<std::string, std::string> refused;
         for (const AttachRequest &request : missing_pairs())
@@ -501,6 +532,13 @@ class Controller::Engine {
         if (options_.log) options_.log(line);
     }
 
+    /// A pair that is out of sight, and has perhaps not ended as it should.
+    struct Lost {
+        std::string name;
+        Pair pair;
+        Instant until; ///< then it is left alone
+    };
+
     Options options_;
     StateDir dir_;
     Rtnl rtnl_;
@@ -521,6 +559,7 @@ class Controller::Engine {
     FlipReader flips_{FlipReader::Unreadable::passed_over}; // it mends or says so itself
     EarlyNotice notice_;                                    // outlives those who watch with it
     std::map<std::string, ManagedPair> pairs_;
+    std::vector<Lost> lost_;
 };
 
 Controller::Controller(Options options) : engine_(std::make_unique<Engine>(std::move(options))) {}

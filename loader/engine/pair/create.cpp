@@ -258,10 +258,8 @@ void assemble(Pair &pair, PairNamespaces &namespaces, const AttachRequest &reque
 
 bool has_programs_of_a_pair(const Link &nic) {
     for (Direction direction : {Direction::ingress, Direction::egress})
-        for (const OtherProgram &program : programs_at(number(nic.index), direction))
-            if (program.id &&
-                (program.name.starts_with("hl_ingress") || program.name.starts_with("hl_egress")))
-                return true;
+        if (std::ranges::any_of(programs_at(number(nic.index), direction), is_of_a_pair))
+            return true;
     return false;
 }
 
@@ -361,9 +359,11 @@ std::string find_to_detach(StateDir &dir, Rtnl &rtnl, const std::string &standby
         StateDir::Lock lock = dir.lock();
         clear_stage(dir, rtnl, note);
         if (note && any)
-            note(fmt::format("{}: the pair's record is gone; its filters are removed, the settings "
-                             "of its primary were not given back",
-                             standby));
+            note(fmt::format(
+                "{}: the pair's record is gone; its filters are removed, and what it had "
+                "changed on its primary besides nobody knows any more",
+                standby));
+        dir.unmount_if_empty();
         return "";
     }
 }
@@ -446,7 +446,7 @@ unsigned detach_all(const Note &note) {
     Rtnl rtnl;
     StateDir dir;
     if (!dir.mounted() && own_filters(rtnl).empty() && xdp_without_pair(dir, rtnl).empty() &&
-        private_netns_names().empty())
+        private_netns_names().empty() && pairs_without_record(dir, rtnl).empty())
         return 0;
     for (const std::string &name : own_pairs(dir))
         leave_primary_with_host(dir, rtnl, name, note);

@@ -6,6 +6,7 @@
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/assembly.hpp"
 #include "loader/engine/pair/failover_device.hpp"
+#include "loader/engine/pair/hooks.hpp"
 #include "loader/engine/pair/leave_primary.hpp"
 #include "loader/engine/pair/remains.hpp"
 #include "loader/engine/pair/takeover.hpp"
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fmt/format.h>
+#include <set>
 #include <unistd.h>
 
 namespace hitless {
@@ -125,42 +127,79 @@ bool has_owner(const StateDir &dir, uint32_t ifindex, std::initializer_list<hl_h
     return false;
 }
 
-/// A pair whose directory is there and whose record is not: what it has nobody can tell, and
-/// `detach` of it ends it.
-bool has_unreadable_pair(const StateDir &dir) {
-    return std::ranges::any_of(own_pairs(dir), [&](const std::string &name) {
+/// The NICs that pairs have in the guest's namespace. Nothing where a pair's directory is there and
+/// its record is not: what it has nobody can tell, and `detach` of it ends it.
+std::optional<std::set<Ifindex>> recorded_nics(const StateDir &dir) {
+    std::set<Ifindex> out;
+    for (const std::string &name : own_pairs(dir)) {
         try {
-            PairRecord(dir.path(name), Versions::known);
-            return false;
+            PairRecord pair(dir.path(name), Versions::known);
+            if (pair.model().nics == PairNetns::hidden) continue; // with numbers of their own
+            out.insert(Ifindex{pair.state().standby_id.ifindex});
+            out.insert(Ifindex{pair.state().primary_id.ifindex});
         } catch (const Error &) {
-            return true;
+            return std::nullopt;
         }
-    });
+    }
+    return out;
 }
 
-std::vector<UnrecordedPair> all_unrecorded(const StateDir &dir, Rtnl &rtnl) {
+/// `busy`: there may be more in a moment.
+std::vector<UnrecordedPair> all_unrecorded(const StateDir &dir, Rtnl &rtnl, bool &busy) {
     auto out =
         unrecorded_pairs(rtnl, [&](const std::string &netns) { return is_in_use(dir, netns); });
-    const bool unreadable = has_unreadable_pair(dir);
+    const std::optional<std::set<Ifindex>> recorded = recorded_nics(dir);
+    busy = false;
+    if (!recorded) return out;
     auto by_xdp = unrecorded_by_xdp(rtnl, [&](Ifindex inner) {
         try {
-            return unreadable || has_owner(dir, number(inner), {HL_HOOK_XDP, HL_HOOK_XDP_ALONE});
+            return has_owner(dir, number(inner), {HL_HOOK_XDP, HL_HOOK_XDP_ALONE});
         } catch (const Error &) {
             return true; // perhaps a pair of another version
         }
     });
     std::ranges::move(by_xdp, std::back_inserter(out));
+    busy = add_silenced(out, rtnl, [&](Ifindex nic) { return recorded->contains(nic); });
     return out;
 }
 
 /// True when there were some. Under the lock.
 bool give_back_unrecorded(const StateDir &dir, Rtnl &rtnl, const Note &note) {
-    std::vector<UnrecordedPair> found = all_unrecorded(dir, rtnl);
+    constexpr Instant moment = std::chrono::milliseconds(10), patience = std::chrono::seconds(1);
+    bool busy = false;
+    std::vector<UnrecordedPair> found = all_unrecorded(dir, rtnl, busy);
+    // The kernel takes a program off in its own time when the pin of its link is removed.
+    for (const Instant end = now() + patience; busy && now() < end;) {
+        sleep_until(now() + moment);
+        found = all_unrecorded(dir, rtnl, busy);
+    }
     for (const UnrecordedPair &pair : found) {
         std::string done = give_back(rtnl, pair);
-        if (note) note(fmt::format("the record of the pair in {} was gone: {}", pair.netns, done));
+        if (note) note(fmt::format("the record of the pair of {} was gone: {}", pair.name(), done));
     }
     return !found.empty();
+}
+
+/// A detach leaves neither in a record.
+bool has_changes(const hl_pair &state) {
+    return state.primary_saved.valid || state.standby_saved.valid ||
+           std::ranges::any_of(state.hook,
+                               [](const hl_hook &hook) { return hook.kind != HL_HOOK_NONE; });
+}
+
+/// Where a crash may have left it, and whoever comes next ends it.
+bool is_staged(const StateDir &dir, const Pair &pair) {
+    std::vector<std::string> places = dir.stages_aside();
+    places.emplace_back(StateDir::stage_name);
+    return std::ranges::any_of(
+        places, [&](const std::string &name) { return pinned_id(dir.path(name)) == pair.id(); });
+}
+
+bool still_runs(const Pair &pair, PairNamespaces &namespaces) {
+    const Members members = read_members(namespaces, pair);
+    return std::ranges::any_of(hook_sites(pair, namespaces, members), [&](const HookSite &site) {
+        return namespaces.at(site.where, [&] { return pair.runs(site.hook); });
+    });
 }
 
 bool clear_filters(const StateDir &dir, Rtnl &rtnl) {
@@ -219,7 +258,8 @@ std::vector<Ifindex> xdp_without_pair(const StateDir &dir, Rtnl &rtnl) {
 
 std::vector<UnrecordedPair> pairs_without_record(const StateDir &dir, Rtnl &rtnl) {
     auto find = [&] {
-        std::vector<UnrecordedPair> out = all_unrecorded(dir, rtnl);
+        bool busy = false;
+        std::vector<UnrecordedPair> out = all_unrecorded(dir, rtnl, busy);
         std::erase_if(out, [](const UnrecordedPair &pair) { return pair.text().empty(); });
         return out;
     };
@@ -291,6 +331,24 @@ void clear_predecessor(StateDir &dir, Rtnl &rtnl, const AttachRequest &request) 
         if (error.code() != ENOENT) return; // of another version: attaching will say so
     }
     detach_pair(dir, rtnl, name, request.note);
+}
+
+bool end_lost_pair(const StateDir &dir, Rtnl &rtnl, const std::string &name, Pair &pair,
+                   const Note &note) {
+    const hl_pair &state = pair.state();
+    if (std::ranges::count(own_pairs(dir), name)) return true;    // another has its NICs now
+    if (!has_changes(state) || is_staged(dir, pair)) return true; // a detach has ended it, or will
+    PairNamespaces namespaces(rtnl, state.failover.netns);
+    if (still_runs(pair, namespaces)) return false;
+    const std::string standby = state.standby_id.ifname;
+    const std::string refused = disassemble(pair, namespaces);
+    if (note)
+        note(fmt::format(
+            "{}: somebody has removed the pair's pins, and its programs went with them: {}",
+            standby,
+            refused.empty() ? "the settings of its NICs are given back"
+                            : refused + "; all else is given back"));
+    return true;
 }
 
 void detach_pair(StateDir &dir, Rtnl &rtnl, const std::string &name, const Note &note) {

@@ -51,6 +51,11 @@ bool clear_stage(StateDir &, Rtnl &, const Note &note = {});
 /// removed, or whose standby is gone and its number this one's. No other pair. Under the lock.
 void clear_predecessor(StateDir &, Rtnl &, const AttachRequest &);
 
+/// A pair that is open and whose pins somebody has removed gives back what it had changed, as its
+/// record says. False while its programs still run, because their pins are only out of sight or
+/// have not gone yet. Under the lock. `note` as for detach_pair().
+bool end_lost_pair(const StateDir &, Rtnl &, const std::string &name, Pair &, const Note &note);
+
 /// Takes a pair apart: out of sight, off the NICs, settings back; also one that is incomplete or of
 /// another ABI version: then `note` hears what was not given back. Refuses what would lose settings
 /// or NICs in a private namespace. Under the lock.

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <fstream>
 #include <linux/if_link.h>
 
 namespace hitless {
@@ -137,6 +138,13 @@ bool makes_addresses(const Link &nic) {
     return nic.has_ipv6 && nic.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE;
 }
 
+/// What a NIC of this namespace begins with; the kernel's own choice where it is not to be seen.
+uint8_t default_of(std::string_view family, std::string_view name) {
+    std::ifstream file(fmt::format("/proc/sys/net/{}/conf/default/{}", family, name));
+    unsigned value = 0;
+    return file >> value ? static_cast<uint8_t>(value) : 0;
+}
+
 /// In the NIC's namespace.
 void follow(hl_saved &saved, Rtnl &rtnl, const Link &master, const Link &nic) {
     follow_mtu(rtnl, master, nic);
@@ -229,6 +237,16 @@ void restore_settings(hl_saved &kept, Rtnl &rtnl, const hl_identity &id, const L
     Mac own = mac_of(id.mac);
     if (saved.programmed_mac && !own.empty() && nic.mac != own) program_mac(rtnl, nic, own);
     if (saved.up && !nic.up) rtnl.change(nic.index, nic.name, {.up = true}); // a move took it down
+}
+
+bool has_settings_of_a_pair(const Link &nic) {
+    return nic.arp_ignore == answer_nothing && nic.allmulti && !makes_addresses(nic);
+}
+
+void give_default_settings(Rtnl &rtnl, const Link &nic) {
+    rtnl.change_addr_gen_mode(nic, default_of("ipv6", "addr_gen_mode"));
+    rtnl.change(nic.index, nic.name,
+                {.arp_ignore = default_of("ipv4", "arp_ignore"), .allmulti = false});
 }
 
 std::vector<Problem> unlike_master(const hl_saved &saved, const Link &master, const Link &nic) {

@@ -30,6 +30,13 @@ void follow_filters(Pair &, PairNamespaces &, const Members &);
 /// Undoes all of it; the NIC is down again if it was, before it may speak for itself.
 void restore_settings(hl_saved &, Rtnl &, const hl_identity &, const Link &nic);
 
+/// Whether a NIC has what only NICs of a pair have together: it answers no ARP, makes no IPv6
+/// address and takes all multicast.
+bool has_settings_of_a_pair(const Link &nic);
+/// Such a NIC, whose own settings nobody knows any more, gets those that NICs of the caller's
+/// namespace begin with.
+void give_default_settings(Rtnl &, const Link &nic);
+
 /// What of a NIC is not as the master's settings want it: because it refused, or because nobody was
 /// there to follow a change. Not its MTU and MAC. In the NIC's namespace.
 std::vector<Problem> unlike_master(const hl_saved &, const Link &master, const Link &nic);

@@ -3,6 +3,8 @@
 #include "loader/core/error.hpp"
 #include "loader/engine/pair/failover_device.hpp"
 #include "loader/engine/pair/nics.hpp"
+#include "loader/engine/pair/settings_sync.hpp"
+#include "loader/kernel/bpf/hook_chain.hpp"
 #include "loader/kernel/bpf/xdp.hpp"
 #include "loader/kernel/netlink/devices.hpp"
 #include "loader/kernel/netlink/settings.hpp"
@@ -78,6 +80,29 @@ void take_place(Rtnl &guest, const Link &nic, const Link &master, const Settings
     settings.write_ipv6_mtu(guest, nic);
 }
 
+/// Also one that might be: the kernel tells no name without CAP_SYS_ADMIN.
+bool runs_program_of_a_pair(const Link &nic) {
+    auto is_one = [](const OtherProgram &program) {
+        return program.id && (program.name.empty() || is_of_a_pair(program));
+    };
+    return std::ranges::any_of(programs_at(number(nic.index), Direction::ingress), is_one);
+}
+
+/// The other one of its MAC.
+std::optional<Link> twin_of(const Link &nic, const std::vector<Link> &links) {
+    auto at = std::ranges::find_if(links, [&](const Link &link) {
+        return link.index != nic.index && link.mac == nic.mac && link.ethernet;
+    });
+    return at == links.end() ? std::nullopt : std::optional(*at);
+}
+
+/// What is still as the pair made it, and not as somebody has set it since.
+void give_back_silenced(Rtnl &guest, const UnrecordedPair &pair) {
+    for (const Link &seen : pair.silenced)
+        if (std::optional<Link> nic = guest.link(seen.index); nic && has_settings_of_a_pair(*nic))
+            give_default_settings(guest, *nic);
+}
+
 /// Where the standby is then.
 std::optional<Link> move_all_out(Rtnl &guest, PairNamespaces &namespaces,
                                  const UnrecordedPair &pair) {
@@ -94,15 +119,22 @@ std::optional<Link> move_all_out(Rtnl &guest, PairNamespaces &namespaces,
 } // namespace
 
 std::string UnrecordedPair::name() const {
-    return standby ? standby->name : master ? master->name : netns;
+    if (standby) return standby->name;
+    return master ? master->name : !silenced.empty() ? silenced.front().name : netns;
 }
 
 bool UnrecordedPair::is_of(const std::string &ifname) const {
     return (master && master->name == ifname) || (standby && standby->name == ifname) ||
-           std::ranges::count(nics, ifname, &Link::name);
+           std::ranges::count(nics, ifname, &Link::name) ||
+           std::ranges::count(silenced, ifname, &Link::name);
 }
 
 std::string UnrecordedPair::text() const {
+    if (netns.empty() && !master)
+        return fmt::format(
+            "{} answers no ARP, makes no IPv6 address and takes all multicast, as the "
+            "pair had it",
+            names_of(silenced));
     if (netns.empty()) return fmt::format("{} and XDP programs are left", master->name);
     if (nics.empty() && !master) return "";
     std::vector<std::string> out;
@@ -135,7 +167,32 @@ std::vector<UnrecordedPair> unrecorded_by_xdp(Rtnl &guest,
     return out;
 }
 
+bool add_silenced(std::vector<UnrecordedPair> &out, Rtnl &guest,
+                  const std::function<bool(Ifindex nic)> &in_use) {
+    bool busy = false;
+    const std::vector<Link> links = guest.links();
+    for (const Link &nic : links) {
+        if (!has_settings_of_a_pair(nic) || in_use(nic.index)) continue;
+        if (runs_program_of_a_pair(nic)) {
+            busy = true;
+            continue;
+        }
+        auto same = std::ranges::find_if(out, [&](const UnrecordedPair &pair) {
+            return pair.master && pair.master->mac == nic.mac;
+        });
+        if (same == out.end())
+            out.push_back({"", {}, {}, twin_of(nic, links), {nic}});
+        else
+            same->silenced.push_back(nic);
+    }
+    return busy;
+}
+
 std::string give_back(Rtnl &guest, const UnrecordedPair &pair) {
+    give_back_silenced(guest, pair);
+    if (pair.netns.empty() && !pair.master)
+        return fmt::format("{} answers ARP and makes IPv6 addresses as any NIC here",
+                           names_of(pair.silenced));
     if (pair.netns.empty()) {
         remove_device(guest, pair.master->index);
         return fmt::format("{} is removed", pair.master->name);

@@ -93,12 +93,21 @@ std::vector<OtherProgram> programs_ahead(const hl_hook &hook, Direction directio
     return out;
 }
 
+bool is_of_a_pair(const OtherProgram &program) {
+    return program.name.starts_with("hl_ingress") || program.name.starts_with("hl_egress");
+}
+
 std::vector<OtherProgram> programs_at(uint32_t ifindex, Direction direction) {
     std::vector<OtherProgram> out;
     for (uint32_t id : tcx_programs(ifindex, direction))
         out.push_back({id, program_identity(id).name, "tcx program"});
     if (has_other_filters(ifindex, direction)) out.push_back({0, "", "clsact filter"});
     return out;
+}
+
+bool runs_at(const hl_hook &hook, Direction direction, int program_fd) {
+    uint32_t own = info_of(program_fd).id;
+    return own && std::ranges::count(tcx_programs(hook.ifindex, direction), own);
 }
 
 bool stands_before_others(const hl_hook &hook, Direction direction, int program_fd) {

@@ -29,8 +29,14 @@ ProgramIdentity program_identity(uint32_t id);
 /// Those that see a frame before ours does.
 std::vector<OtherProgram> programs_ahead(const hl_hook &, Direction, int program_fd);
 
+/// Whether it is ours, by its name.
+bool is_of_a_pair(const OtherProgram &);
+
 /// All of a device, of a hook where none is ours.
 std::vector<OtherProgram> programs_at(uint32_t ifindex, Direction);
+
+/// Whether ours runs by a tcx link, wherever that is pinned.
+bool runs_at(const hl_hook &, Direction, int program_fd);
 
 /// True when other people's tcx programs stand behind ours and so never see what we redirect.
 bool stands_before_others(const hl_hook &, Direction, int program_fd);

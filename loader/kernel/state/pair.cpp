@@ -354,6 +354,12 @@ bool Pair::attached(hl_hook_id hook) const {
     return hook_alive(state().hook[hook], direction(hook), program(hook), pin(hook));
 }
 
+bool Pair::runs(hl_hook_id hook) const {
+    const hl_hook &at = state().hook[hook];
+    if (is_xdp(hook)) return at.kind != HL_HOOK_NONE && has_own_xdp(at.ifindex);
+    return at.kind == HL_HOOK_TCX && runs_at(at, direction(hook), program(hook));
+}
+
 bool Pair::goes_last(hl_hook_id hook) const {
     const HookRow *row = model().hook(hook);
     return row && row->last;

@@ -81,6 +81,8 @@ class Pair {
     void attach(hl_hook_id, const Link &);
     void detach(hl_hook_id);
     bool attached(hl_hook_id) const;
+    /// Whether our program still runs there though its pin is out of sight.
+    bool runs(hl_hook_id) const;
     /// Unicast may come by both NICs from now on, as after a stray, for a second; or until the next
     /// call, so that two versions' programs, which do not see each other's strays, take no frame
     /// twice.
