@@ -49,6 +49,16 @@ std::string host_line(const HostStatus &host) {
                        name(host.want), name(host.downlink), told);
 }
 
+/// What was observed of the two paths, and of which one nothing is but its carrier.
+std::string proof_line(const PairStatus &pair) {
+    std::string out = pair.proved ? "a neighbour has answered by the primary"
+                                  : "never: nobody has answered by the primary";
+    if (pair.primary_active && pair.standby.works())
+        out += fmt::format("; by {} nobody is asked meanwhile, its carrier is all that is known",
+                           pair.standby.ifname);
+    return out;
+}
+
 void print_pair(const PairStatus &pair, Env &env) {
     const auto *count = pair.counters.frames;
     env.out << fmt::format("{}: {} active, {}\n", pair.name,
@@ -57,9 +67,7 @@ void print_pair(const PairStatus &pair, Env &env) {
             << fmt::format("  primary  {}\n", nic_line(pair.primary))
             << fmt::format("  standby  {}\n", nic_line(pair.standby))
             << fmt::format("  veto     {}\n", veto_line(pair.veto))
-            << fmt::format("  proved   {}\n", pair.proved
-                                                  ? "a neighbour has answered by the primary"
-                                                  : "never: nobody has answered by the primary")
+            << fmt::format("  proved   {}\n", proof_line(pair))
             << (pair.host ? fmt::format("  host     {}\n", host_line(*pair.host)) : "")
             << fmt::format("  sent     {} by the primary, {} by the standby\n",
                            count[HL_COUNT_TX_PRIMARY], count[HL_COUNT_TX_STANDBY])

@@ -17,6 +17,14 @@ class Text(NetCase):
         sh("ip link set sby_far up")
         self.assertTrue(self.expect(0, "status").stdout.endswith("\n"))
 
+    def test_what_was_not_observed_is_said(self):
+        """A standby that nobody asks while the primary is used may be a hole with a carrier."""
+        self.attach()
+        says = "by sby nobody is asked meanwhile, its carrier is all that is known"
+        self.assertIn(says, self.expect(0, "status", "sby").stdout)
+        self.expect(0, "switch", "sby", "standby")
+        self.assertNotIn(says, self.expect(0, "status", "sby").stdout)
+
     def test_a_name_steers_no_terminal(self):
         name, shown = "s\x1b[2Jby", "s?[2Jby"
         sh(f"ip link set sby down && ip link set sby name '{name}' && ip link set '{name}' up")
