@@ -57,10 +57,16 @@ TEST_P(Behind, NothingOfABridgedGuestComesBack) {
     EXPECT_EQ(nested().learned_at(), "vn");
 }
 
-TEST_P(Behind, APrivateMacvlanDoesNotHearItself) {
-    join(Nested::Joined::macvlan);
-    expect_no_echo("ffffffffffff");
-    EXPECT_TRUE(ping(nested().netns(), Testbed::far4, default_patience));
+TEST_P(Behind, AMacvlanOfAnyModeDoesNotHearItself) {
+    using enum Nested::Joined;
+    for (const auto mode : {macvlan_private, macvlan_bridge, macvlan_vepa, macvlan_passthru}) {
+        SCOPED_TRACE(static_cast<int>(mode));
+        join(mode);
+        expect_no_echo("ffffffffffff");
+        EXPECT_TRUE(ping(nested().netns(), Testbed::far4, default_patience));
+        // Its namespace takes it along later than the next one wants its place.
+        spawn({"ip", "-n", nested().netns().name(), "link", "del", Nested::ifname});
+    }
 }
 
 TEST_P(Behind, UnicastThatIsFloodedArrivesOnce) {

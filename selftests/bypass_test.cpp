@@ -77,6 +77,26 @@ TEST_P(Bypass, AProgramThatEndsTheChainOnThePrimary) {
     EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).shown();
 }
 
+// Where the standby is the guest's own device, what goes past ours reaches the guest: second
+// copies, too. So it is named, and the path stays.
+TEST_P(Bypass, AProgramThatEndsTheChainOnTheStandby) {
+    if (pair().model_row().has_failover) GTEST_SKIP() << "there the guest uses another device";
+    start();
+    const Fd program = tc_program(tcx_pass, 0, "their_pass");
+    {
+        const Fd link =
+            attach_tcx(bed().guest(), "standby", TcxSide::ingress, program.get(), TcxOrder::first);
+        ASSERT_TRUE(link) << strerror(errno);
+        for (int i = 0; i < 3; i++)
+            EXPECT_TRUE(others_answer()) << i;
+        expect_said({"status", "standby"}, 2, "their_pass");
+        expect_said({"doctor"}, 2, "their_pass");
+        pair().kill_controller();
+        expect_said({"status", "standby"}, 2, "their_pass");
+    }
+    EXPECT_EQ(pair().cli({"status"}).code, 0) << pair().cli({"status", "standby"}).shown();
+}
+
 // Nothing that the guest sends comes by ours.
 TEST_P(Bypass, AProgramThatEndsTheChainOnTheWayOut) {
     if (pair().model_row().nics == PairNetns::hidden) GTEST_SKIP() << "ours is behind the device";

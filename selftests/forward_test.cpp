@@ -155,7 +155,7 @@ TEST_P(Forward, NothingOfABridgedGuestComesBack) {
 
 TEST_P(Forward, APrivateMacvlanDoesNotHearItself) {
     attach();
-    const Nested nested(bed().guest(), failover, Nested::Joined::macvlan);
+    const Nested nested(bed().guest(), failover, Nested::Joined::macvlan_private);
     expect_no_echo(pair(), nested, "ffffffffffff");
     EXPECT_TRUE(ping(nested.netns(), Testbed::far4, default_patience));
 }

@@ -14,11 +14,20 @@
 namespace hitless::selftest {
 namespace {
 
+const char *mode_of(Nested::Joined how) {
+    switch (how) {
+    case Nested::Joined::macvlan_private: return "private";
+    case Nested::Joined::macvlan_bridge: return "bridge";
+    case Nested::Joined::macvlan_vepa: return "vepa";
+    case Nested::Joined::macvlan_passthru: return "passthru";
+    default: return nullptr;
+    }
+}
+
 std::string joining(Nested::Joined how, const std::string &master, const std::string &netns) {
-    if (how == Nested::Joined::macvlan)
-        return fmt::format(
-            "link add link {} name {} netns {} address {} type macvlan mode private\n", master,
-            Nested::ifname, netns, Nested::mac);
+    if (const char *mode = mode_of(how))
+        return fmt::format("link add link {} name {} netns {} address {} type macvlan mode {}\n",
+                           master, Nested::ifname, netns, Nested::mac, mode);
     return fmt::format("link add {0} address {1} type bridge stp_state 0 mcast_snooping 0\n"
                        "link set {2} master {0}\n"
                        "link add vn type veth peer name {3} netns {4} address {5}\n"

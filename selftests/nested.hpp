@@ -20,7 +20,7 @@ class Nested {
   public:
     static constexpr const char *address4 = "10.77.0.50", *mac = "52:54:00:77:00:50";
     static constexpr const char *ifname = "eth0", *bridge = "br-guest";
-    enum class Joined { bridge, macvlan };
+    enum class Joined { bridge, macvlan_private, macvlan_bridge, macvlan_vepa, macvlan_passthru };
 
     /// Its link passes frames when it returns. Throws Error.
     Nested(const testbed::Netns &guest, const std::string &master, Joined);
