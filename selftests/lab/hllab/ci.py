@@ -9,6 +9,7 @@ WANTED = (
     ("silent_receiver", {"peer": ("hitless",)}),
     ("private_nics", {"kernel": ("6.12",)}),
     ("vrf", {"kernel": ("6.12",)}),
+    ("bond", {"kernel": ("6.12",)}),
     ("remedies", {}),
     ("lro", {}),
     ("coexistence", {}),
