@@ -289,6 +289,12 @@ TEST_P(HealthyModels, ANicThatCarriesLessThanItsMasterIsNamed) {
 }
 
 /// The kernel tells nobody of it.
+/// Where other sockets than the master's tell of answers.
+TEST_P(HealthyModels, AGuestThatStartsBehindAHoleLeavesIt) {
+    if (!pair().model_row().has_failover) GTEST_SKIP() << "the test of that name in Healthy";
+    expect_hole_left_from_the_start(Testbed::far4);
+}
+
 TEST_P(HealthyModels, AProgramThatWasTakenOffComesBack) {
     HL_NEEDS_KERNEL(6, 6, "tcx");
     start();

@@ -63,13 +63,16 @@ class Lifetimes : public PairTest {
     }
 };
 
-TEST_P(Lifetimes, ADetachUnderAControllerLasts) {
-    control();
+class Detached : public Lifetimes {};
+
+TEST_P(Detached, UnderAControllerLasts) {
+    control(pair().model());
     for (const std::vector<std::string> &how :
          {std::vector<std::string>{"detach", "standby"}, {"detach", "--all"}}) {
         ASSERT_EQ(pair().cli(how).code, 0);
         EXPECT_FALSE(is_made_again()) << pair().controller().out();
-        const Outcome why = pair().cli({"attach", "standby", "--primary", "mac"});
+        const Outcome why =
+            pair().cli({"attach", "standby", "--primary", "mac", "--model", pair().model()});
         ASSERT_EQ(why.code, 0) << why.shown();
         EXPECT_TRUE(pair().becomes("primary"));
     }
@@ -179,6 +182,10 @@ TEST_P(Lifetimes, TroubleThatLastsIsSaidOnce) {
 }
 
 HL_INSTANTIATE(Lifetimes);
+INSTANTIATE_TEST_SUITE_P(Model, Detached,
+                         testing::Values(Setting(NicKind::veth),
+                                         Setting(NicKind::tap, HL_MODEL_HIDDEN)),
+                         [](const auto &with) { return name_of(with.param); });
 
 } // namespace
 } // namespace hitless::selftest

@@ -122,9 +122,9 @@ TEST_P(RestoreFilters, PrimaryThatWasUpWithAnotherMtuAndFilters) {
 
 /// Killed at any step of making a pair, between the kernel's answer and our record, too: whoever
 /// comes next finds all of it. One of its programs is a filter here, which no descriptor holds.
-class Dies : public Restore {};
+class KilledAttach : public Restore {};
 
-TEST_P(Dies, AnAttachThatIsKilledLeavesNothing) {
+TEST_P(KilledAttach, LeavesNothing) {
     ASSERT_TRUE(bed().addresses_ready());
     const std::string guest = bed().guest().name();
     bed().guest().sysctl("net/ipv6/conf/primary/disable_ipv6", "1");
@@ -154,6 +154,26 @@ TEST_P(Dies, AnAttachThatIsKilledLeavesNothing) {
         }
         EXPECT_GT(n, 1U) << "attach has no step " << step;
         EXPECT_EQ(pair().cli({"detach", "--all"}).code, 0); // of the one that was not killed
+    }
+}
+
+/// Only what the kernel cannot do is done in another way: what it has no room for now is refused,
+/// and all of it undone.
+TEST_P(KilledAttach, LacksMemoryAndIsUndone) {
+    if (!can_refuse) GTEST_SKIP() << "system calls are refused on x86-64 alone";
+    ASSERT_TRUE(bed().addresses_ready());
+    fs::create_directory(bpffs());
+    const std::string before = snapshot();
+    for (const char *step : {"map", "program", "link", "pin"}) {
+        const Refusal refused = refuse_first(
+            {hitless_binary(), "-n", bed().guest().name(), "attach", "standby", "--primary", "mac"},
+            step, ENOMEM);
+        EXPECT_EQ(refused.step, step);
+        EXPECT_EQ(refused.code, 1) << step << ": done in another way\n" << refused.err;
+        EXPECT_NE(refused.err.find("Cannot allocate memory"), std::string::npos) << refused.err;
+        std::string after;
+        until([&] { return (after = snapshot()) == before; });
+        EXPECT_EQ(after, before) << step;
     }
 }
 
@@ -201,7 +221,7 @@ TEST_P(Destroyed, BpffsUnmounted) {
              [] { ASSERT_EQ(umount2(bpffs().c_str(), MNT_DETACH), 0) << strerror(errno); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Nic, Dies, testing::Values(NicKind::veth),
+INSTANTIATE_TEST_SUITE_P(Nic, KilledAttach, testing::Values(NicKind::veth),
                          [](const auto &with) { return name_of(with.param); });
 HL_INSTANTIATE(Destroyed);
 HL_INSTANTIATE_MODELS(Restore);
