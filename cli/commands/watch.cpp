@@ -18,7 +18,10 @@ namespace {
 constexpr size_t flips_shown = 100; // more than a screen has lines
 
 Sample look() {
-    return {status(), controller_pid(), now()};
+    std::vector<UnreadablePair> unreadable;
+    std::vector<PairStatus> pairs = status(&unreadable);
+    if (pairs.empty() && !unreadable.empty()) throw unreadable.front().why;
+    return {std::move(pairs), controller_pid(), now(), std::move(unreadable)};
 }
 
 /// Newest first.

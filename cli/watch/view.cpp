@@ -73,6 +73,9 @@ std::vector<Line> view(const Sample &now, const Sample &before,
     if (now.pairs.empty()) out.push_back({"nothing attached"});
     for (const PairStatus &pair : now.pairs)
         add_pair(pair, Rates(pair, now, before), out);
+    for (const UnreadablePair &pair : now.unreadable)
+        out.push_back(
+            {fmt::format("{} cannot be read: {}", pair.standby, pair.why.problem()), Line::alarm});
     out.push_back({});
     out.push_back({"last flips", Line::bold});
     if (flips.empty()) out.push_back({"  none"});

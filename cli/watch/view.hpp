@@ -16,6 +16,7 @@ struct Sample {
     std::vector<PairStatus> pairs;
     std::optional<int> controller;
     Instant time{};
+    std::vector<UnreadablePair> unreadable{}; ///< beside those
 };
 
 struct Line {

@@ -178,6 +178,7 @@ class Versions(NetCase):
                 self.assertNotIn("sby", done.stdout)
                 self.assertEqual(done.stderr.count(f"ABI {OURS + 1}, this is {OURS}"), 1, done.stderr)
                 self.assertIn(os.path.basename(self.dir), done.stderr)
+        self.assertRegex(self.expect(0, "watch").stdout, f"cannot be read: .*ABI {OURS + 1}, this is {OURS}")
 
     def test_strange(self):
         struct.pack_into("=I", self.pair, MAGIC, 0x12345678)
