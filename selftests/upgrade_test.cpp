@@ -223,7 +223,8 @@ TEST_P(UpgradeXdp, RefusedWhereItCannotBeRead) {
     expect_ours();
 }
 
-/// Each of its pins in turn: those of a model's own as well.
+/// Each of its pins in turn: those of a model's own as well. Links are found without
+/// (upgrade_hooks_test).
 TEST_P(UpgradePart, RefusedWhereOneIsMissing) {
     attach_older();
     move_addresses();
@@ -231,6 +232,7 @@ TEST_P(UpgradePart, RefusedWhereOneIsMissing) {
     const std::vector<std::filesystem::path> all = pins();
     EXPECT_GT(all.size(), 10U);
     for (const std::filesystem::path &pin : all) {
+        if (pin.filename().string().starts_with("link_")) continue;
         SCOPED_TRACE(pin.filename());
         std::filesystem::rename(pin, bpffs() + "/kept");
         for (const std::vector<std::string> &line :

@@ -64,6 +64,7 @@ HOST = "tests/cli/test_host.py"
 LAB = "selftests/lab/scenarios/remedies.py"
 VFS = "the lab's case vf_delivery types it, on an emulated igb"
 UPGRADE = "selftests/upgrade_test.cpp"
+HOOKS = "selftests/upgrade_hooks_test.cpp"
 REFUSED = "selftests/upgrade_dies_test.cpp"
 DISTRO = "selftests/distro/test_networkmanager.py"
 # Needs hardware, another kernel or other packages: where it is run, or why it cannot be.
@@ -106,6 +107,8 @@ ELSEWHERE = {
     "it stays in force; `hitless upgrade` takes it over without losing a frame": UPGRADE, "kill {}": UPGRADE,
     "hitless: process {} is a controller of another version: it keeps no pair that is taken over; "
     "`systemctl restart hitless`, or `kill {}` and `hitless run`\\n": UPGRADE,
+    "; `hitless upgrade` ends that first": HOOKS, "; `hitless upgrade` ends that": HOOKS,
+    "`hitless upgrade` ends that, and takes the pair over": HOOKS,
     "`tc qdisc del dev {0} {1} && tc qdisc add dev {0} clsact`, then add its filters again": "kernels without tcx",
     "`tc qdisc del dev {} root`, and make it on the device that takes its place; or use the model two":
         "the filters' command above, with another word",

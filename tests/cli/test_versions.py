@@ -120,11 +120,13 @@ class Versions(NetCase):
         unchanged(self, self.before)
 
     def test_former_with_a_part_missing(self):
-        """Any one of its pins; and it is as it was when that is back."""
+        """Any one of its pins but those of links, which the kernel knows; and it is as it was when that is back."""
         struct.pack_into("=I", self.pair, VERSION, OURS - 1)
         parts = sorted(os.listdir(self.dir))
-        self.assertLess({"pair", "twins", "counters", "link_egress"}, set(parts))
+        self.assertLess({"pair", "twins", "counters", "egress"}, set(parts))
         for part in parts:
+            if part.startswith("link_"):
+                continue
             os.rename(f"{self.dir}/{part}", f"{self.state}/bpf/kept")
             with self.subTest(part=part):
                 self.upgrade_refuses("the pair is incomplete", "`hitless detach")
@@ -261,7 +263,7 @@ class Versions(NetCase):
         left = self.left_behind(OURS, OURS - 1)
         (found,) = self.findings()
         self.assertEqual((found[0], found[2]), ("pair sby", "hitless upgrade"))
-        self.assertIn("has begun", found[1])
+        self.assertIn(f"its takeover from ABI {OURS - 1} was interrupted", found[1])
         self.expect(0, "upgrade", says="sby: taken over")
         self.assertFalse(os.path.exists(left))
         self.assertEqual(self.findings(), [])

@@ -112,17 +112,10 @@ void examine_error(Findings &out, const std::string &what, const Error &error) {
 }
 
 /// Where a crash was in the way, the pair may be of either version.
-void examine_interrupted(Findings &out, const StateDir &dir, const std::string &name) {
+void examine_interrupted(Findings &out, const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     const std::string what = fmt::format("pair {}", standby_of(dir, name));
     try {
-        bool published = progress_of(dir, name) == Takeover::published;
-        out.push_back(degraded(what,
-                               published
-                                   ? "its takeover from the version before is not ended: what "
-                                     "that version had is not removed yet"
-                                   : "its takeover from the version before has begun, and is "
-                                     "not ended: programs of both versions run",
-                               "hitless upgrade"));
+        out.push_back(degraded(what, describe_takeover(dir, rtnl, name), "hitless upgrade"));
     } catch (const Error &error) {
         examine_error(out, what, error);
     }
@@ -154,8 +147,10 @@ void examine_pairs(Findings &out) {
         known = false;
         examine_error(out, "pairs", error);
     }
-    for (const std::string &name : interrupted)
-        examine_interrupted(out, dir, name);
+    Rtnl rtnl;
+    for (const std::string &name : interrupted) // status() says so of one that it can read
+        if (!known || std::ranges::count(unreadable, name, &UnreadablePair::pair))
+            examine_interrupted(out, dir, rtnl, name);
     for (const UnreadablePair &pair : unreadable)
         if (!std::ranges::count(interrupted, pair.pair))
             examine_error(out, fmt::format("pair {}", pair.standby), pair.why);

@@ -11,10 +11,12 @@
 #include "loader/engine/pair/failover_xdp.hpp"
 #include "loader/engine/pair/hooks.hpp"
 #include "loader/engine/pair/registry.hpp"
+#include "loader/engine/pair/takeover.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/nic/offload.hpp"
 
 #include <bit>
+#include <cerrno>
 #include <fmt/format.h>
 
 namespace hitless {
@@ -160,8 +162,35 @@ std::optional<HostStatus> host_status(const hl_host &host) {
     return out;
 }
 
+/// Not one that goes on at this moment.
+bool is_interrupted(const StateDir &dir, const std::string &name) {
+    return dir.has_upgrade(name) && !dir.is_locked();
+}
+
+/// Of a takeover that was interrupted before ours was published the older pair is in force.
+Pair open_pair(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    try {
+        return Pair::open(dir.path(name));
+    } catch (const Error &error) {
+        if (error.code() != EPROTO || !is_interrupted(dir, name)) throw;
+        throw Error(EPROTO, fmt::format("read the pair of {}", standby_of(dir, name)),
+                    describe_takeover(dir, rtnl, name),
+                    "`hitless upgrade` ends that, and takes the pair over");
+    }
+}
+
+/// ... and after it, ours, with what is to be removed.
+void find_interrupted(Problems &out, const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    if (!is_interrupted(dir, name)) return;
+    try {
+        out.push_back({describe_takeover(dir, rtnl, name), "hitless upgrade"});
+    } catch (const Error &error) {
+        out.push_back({error.problem(), error.way_out()});
+    }
+}
+
 PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
-    Pair pair = Pair::open(dir.path(name));
+    Pair pair = open_pair(dir, rtnl, name);
     const hl_pair &state = pair.state();
     PairStatus out;
     out.model = static_cast<hl_model>(state.model);
@@ -194,6 +223,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.candidate = untaken.name;
     out.problems = find_problems(pair, namespaces, members, out);
     std::ranges::move(untaken.problems, std::back_inserter(out.problems));
+    find_interrupted(out.problems, dir, rtnl, name);
     return out;
 }
 

@@ -86,18 +86,38 @@ std::string remedy(Rtnl &rtnl, const PairStatus &pair, const Link &from, const L
 
 } // namespace
 
-std::vector<HookSite> hook_sites(const Pair &pair, PairNamespaces &namespaces,
-                                 const Members &members) {
+std::vector<HookSite> all_hook_sites(const Pair &pair, PairNamespaces &namespaces,
+                                     const Members &members) {
     std::vector<HookSite> out;
     for (const HookRow &row : pair.model().hooks) {
-        if (row.slot == ProgramSlot::xdp) continue; // find_native_problems() looks at these
         std::optional<Link> device = find_device(pair, namespaces, members, row);
         if (!device) continue;
-        const char *at = row.hook == HL_HOOK_EGRESS  ? "egress"
-                         : row.hook == HL_HOOK_INNER ? "inner end"
-                                                     : "ingress";
+        const char *at = row.slot == ProgramSlot::xdp ? "XDP"
+                         : row.hook == HL_HOOK_EGRESS ? "egress"
+                         : row.hook == HL_HOOK_INNER  ? "inner end"
+                                                      : "ingress";
         out.push_back({row.hook, row.where, *device, fmt::format("{} ({})", device->name, at)});
     }
+    return out;
+}
+
+std::vector<HookSite> hook_sites(const Pair &pair, PairNamespaces &namespaces,
+                                 const Members &members) {
+    std::vector<HookSite> out = all_hook_sites(pair, namespaces, members);
+    std::erase_if(out, [&](const HookSite &site) {
+        return pair.model().hook(site.hook)->slot == ProgramSlot::xdp;
+    });
+    return out;
+}
+
+std::vector<HookSite> empty_sites(const Pair &pair, PairNamespaces &namespaces,
+                                  const Members &members) {
+    std::vector<HookSite> out = hook_sites(pair, namespaces, members);
+    std::erase_if(out, [&](const HookSite &site) {
+        return pair.state().hook[site.hook].kind == HL_HOOK_NONE || namespaces.at(site.where, [&] {
+            return pair.attached(site.hook) || pair.runs(site.hook);
+        });
+    });
     return out;
 }
 

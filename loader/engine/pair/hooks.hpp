@@ -18,7 +18,12 @@ struct HookSite {
     Link device;
     std::string shown; ///< "eth0 (egress)"
 };
+/// Those of tc; find_native_problems() of status looks at the others.
 std::vector<HookSite> hook_sites(const Pair &, PairNamespaces &, const Members &);
+/// XDP's as well.
+std::vector<HookSite> all_hook_sites(const Pair &, PairNamespaces &, const Members &);
+/// Of hook_sites(), where the pair had attached a program that runs no more: somebody took it off.
+std::vector<HookSite> empty_sites(const Pair &, PairNamespaces &, const Members &);
 
 /// Frames that ours leads away do not come by filters that others made in clsact after it. In the
 /// namespace of the device, as repair_hooks() sees to.

@@ -4,6 +4,7 @@
 #include "loader/core/former_abi.hpp"
 #include "loader/engine/members/namespaces.hpp"
 #include "loader/engine/members/record.hpp"
+#include "loader/engine/pair/hooks.hpp"
 #include "loader/kernel/netns/netns.hpp"
 #include "loader/kernel/netns/private_netns.hpp"
 #include "loader/kernel/state/pair.hpp"
@@ -144,6 +145,34 @@ std::string describe_holders(const std::vector<int> &pids) {
                  "on goes nowhere; end it and repeat what it was to do";
 }
 
+/// Of where nothing of the older version runs any more; "" when there is no such place.
+std::string describe_empty(const Pair &pair, Rtnl &rtnl) {
+    PairNamespaces namespaces(rtnl, pair.state().failover.netns);
+    std::vector<std::string> at;
+    for (const HookSite &site : empty_sites(pair, namespaces, read_members(namespaces, pair)))
+        at.push_back(site.shown);
+    if (at.empty()) return "";
+    return fmt::format("somebody has taken the older version's program off {}: ours is attached "
+                       "there",
+                       fmt::join(at, ", "));
+}
+
+/// Only when our pair is published: there is nothing that could be given back. Returns remarks.
+std::vector<std::string> fill_empty(Pair &ours, Rtnl &rtnl) {
+    std::vector<std::string> out;
+    PairNamespaces namespaces(rtnl, ours.state().failover.netns);
+    const std::string found = describe_empty(ours, rtnl);
+    if (!found.empty()) out.push_back(found);
+    for (const HookSite &site : empty_sites(ours, namespaces, read_members(namespaces, ours))) {
+        try {
+            namespaces.at(site.where, [&] { ours.attach(site.hook, site.device); });
+        } catch (const Error &error) {
+            out.push_back(fmt::format("not yet at {}: {}", site.shown, error.what()));
+        }
+    }
+    return out;
+}
+
 /// Our pair is published: what the former one still has goes. Returns what there is to say of that.
 std::string finish(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     const std::string left = dir.upgrade_of(name);
@@ -152,10 +181,10 @@ std::string finish(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     PairRecord former(left, Versions::former);
     each_hook(former.state(), rtnl, takeover_order(former.state()),
               [&](hl_hook_id hook) { retire_hook(former, left, dir.path(name), hook); });
-    std::string remark;
-    if (!follow_last_writers(former, ours)) remark = describe_holders(former.holders());
+    std::vector<std::string> remarks = fill_empty(ours, rtnl);
+    if (!follow_last_writers(former, ours)) remarks.push_back(describe_holders(former.holders()));
     StateDir::remove(left);
-    return remark;
+    return fmt::format("{}", fmt::join(remarks, "; "));
 }
 
 /// What a takeover and a check of it look at first, in this order: so the two say the same.
@@ -189,25 +218,37 @@ bool is_follower(const StateDir &dir, const std::string &name) {
     return ours.state().former_abi && ours.state().attached_ns == former.state().attached_ns;
 }
 
-/// By the errno; the names of pairs are those that `detach` takes.
-std::string way_out(int error, const std::string &name) {
+/// Nothing where a crash came before its record was pinned.
+std::optional<Pair> open_if_recorded(const std::string &dir) {
+    if (!version_in(dir)) return std::nullopt;
+    return Pair::open_remains(dir);
+}
+
+/// By the errno; "" where the error itself knows more.
+std::string_view way_out(int error) {
     switch (error) {
     case EMFILE: return "`ulimit -n 1024 && hitless upgrade`";
     case ENFILE:
     case ENOMEM:
     case ENOSPC: return "when there is room again: `hitless upgrade`";
     case EPERM: return "as root: `hitless upgrade`";
-    default:
-        return fmt::format("when that is mended: `hitless upgrade`; or `hitless detach {}`, and "
-                           "attach it anew",
-                           name);
+    default: return "";
     }
 }
 
-Error refusal(const Error &error, const std::string &name, const std::string &why) {
-    return Error(error.code(), fmt::format("take over the pair {}", name),
-                 why + "; it stays in force as the older version made it",
-                 way_out(error.code(), name));
+/// One sentence, and what to do.
+Error refusal(const std::string &name, const Error &error, const std::string &not_undone = {}) {
+    const bool lacks_part = error.code() == ENOENT;
+    std::string why = error.problem(), out(way_out(error.code()));
+    if (lacks_part) why += ": the pair is incomplete";
+    if (out.empty()) {
+        if (!lacks_part && !error.way_out().empty()) why += "; " + error.way_out();
+        out = fmt::format("when that is mended: `hitless upgrade`; or `hitless detach {}`, and "
+                          "attach it anew",
+                          name);
+    }
+    return Error(error.code(), "take over the pair",
+                 why + not_undone + "; it stays in force as the older version made it", out);
 }
 
 } // namespace
@@ -217,28 +258,30 @@ std::string take_over(StateDir &dir, Rtnl &rtnl, const std::string &name) {
         publish_follower(dir, rtnl, Pair::open_former(dir.path(name)), name);
         return finish(dir, rtnl, name);
     } catch (const Error &error) {
-        std::string why = error.what();
+        std::string not_undone;
         try {
             clear_takeover(dir, rtnl, name);
         } catch (const Error &undoing) {
-            why += fmt::format("; and it is not undone yet: {}", undoing.what());
+            not_undone = fmt::format("; and it is not undone yet: {}", undoing.what());
         }
         if (is_of(dir.path(name), Versions::ours))
             return dir.has_upgrade(name) ? fmt::format("what the older version had is not removed "
-                                                       "yet: {}",
-                                                       why)
+                                                       "yet: {}{}",
+                                                       error.what(), not_undone)
                                          : "";
-        throw refusal(error, name, why);
+        throw refusal(name, error, not_undone);
     }
 }
 
-void check_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+std::string check_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
     try {
         Pair former = Pair::open_former(dir.path(name));
         try_hooks(former, rtnl);
         Pair::try_to_follow(former);
+        if (!dir.has_upgrade(name)) return describe_empty(former, rtnl);
+        return describe_takeover(dir, rtnl, name) + "; `hitless upgrade` ends that first";
     } catch (const Error &error) {
-        throw refusal(error, name, error.what());
+        throw refusal(name, error);
     }
 }
 
@@ -262,6 +305,37 @@ Takeover progress_of(const StateDir &dir, const std::string &name) {
                     "that version ends it, by its own `upgrade` or the next command that changes "
                     "pairs");
     }
+}
+
+std::string describe_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    const bool published = progress_of(dir, name) == Takeover::published;
+    const Pair pair = Pair::open_remains(dir.path(name));
+    // When ours is published no older program runs by a link, and the older record may be sealed.
+    const std::optional<Pair> follower =
+        published ? std::nullopt : open_if_recorded(dir.upgrade_of(name));
+    const Pair *newer = published ? &pair : follower ? &*follower : nullptr;
+    const Pair *older = published ? nullptr : &pair;
+    std::vector<std::string> by_newer, by_older, by_none;
+    PairNamespaces namespaces(rtnl, pair.state().failover.netns);
+    for (const HookSite &site : all_hook_sites(pair, namespaces, read_members(namespaces, pair))) {
+        if (pair.state().hook[site.hook].kind == HL_HOOK_NONE) continue;
+        namespaces.at(site.where, [&] {
+            const auto runs = [&](const Pair *whose) {
+                return whose && whose->attached(site.hook);
+            };
+            (runs(newer) ? by_newer : runs(older) ? by_older : by_none).push_back(site.shown);
+        });
+    }
+    std::vector<std::string> parts;
+    const auto tell = [&](const char *whose, const std::vector<std::string> &at) {
+        if (!at.empty()) parts.push_back(fmt::format("{} at {}", whose, fmt::join(at, ", ")));
+    };
+    tell("this version's programs run", by_newer);
+    tell("the older version's run", by_older);
+    tell("none runs", by_none);
+    if (published) parts.emplace_back("what the older version had is not removed yet");
+    return fmt::format("its takeover from ABI {} was interrupted: {}", HL_ABI_FORMER,
+                       fmt::join(parts, ", "));
 }
 
 std::string clear_takeover(const StateDir &dir, Rtnl &rtnl, const std::string &name) {

@@ -18,8 +18,9 @@ namespace hitless {
 std::string take_over(StateDir &, Rtnl &, const std::string &name);
 
 /// Throws what take_over() would at once: missing parts, a namespace that cannot be entered,
-/// programs that the kernel refuses.
-void check_takeover(const StateDir &, Rtnl &, const std::string &name);
+/// programs that the kernel refuses. Returns a remark, of hooks at which nothing runs or of a
+/// takeover that was interrupted; or "".
+std::string check_takeover(const StateDir &, Rtnl &, const std::string &name);
 
 /// The pairs of this namespace whose takeover is under way; under the lock: which a crash has
 /// interrupted.
@@ -29,6 +30,9 @@ std::vector<std::string> own_takeovers(const StateDir &);
 enum class Takeover { begun, published };
 /// Throws EPROTO where a version that we do not know takes part: that is for its own programs.
 Takeover progress_of(const StateDir &, const std::string &name);
+
+/// At which hooks programs of which version run, for people. Throws as progress_of() does.
+std::string describe_takeover(const StateDir &, Rtnl &, const std::string &name);
 
 /// Ends what a crash has left of the takeover of a pair, if there is any: it is finished if our
 /// pair was published, else undone. Throws where that cannot be, and what is left stays. Returns a

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "loader/core/shell_quoted.hpp"
 #include "loader/engine/members/record.hpp"
 #include "loader/engine/pair/registry.hpp"
 #include "loader/engine/pair/takeover.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <optional>
 #include <utility>
 
@@ -20,9 +22,32 @@ Upgraded describe(const StateDir &dir, const std::string &name, uint32_t &versio
     return out;
 }
 
-void refuse(Upgraded &out, const Error &error) {
+void replace_all(std::string &text, const std::string &what, std::string_view by) {
+    for (size_t at = 0; (at = text.find(what, at)) != text.npos; at += by.size())
+        text.replace(at, what.size(), by);
+}
+
+/// The name that the user gave it: a pair whose record cannot be read has the number in its own
+/// name, and it stands beside the pair in the guest's namespace or is hidden.
+std::string shown_standby(const StateDir &dir, Rtnl &rtnl, const std::string &name) {
+    const std::string known = standby_of(dir, name);
+    if (known != name) return known;
+    for (const Link &link : rtnl.links())
+        if (pair_name(link.index) == name) return link.name;
+    return name;
+}
+
+/// Errors name pins by their paths, in which a pair is called by two numbers.
+void refuse(Upgraded &out, const StateDir &dir, Rtnl &rtnl, const Error &error) {
+    out.standby = shown_standby(dir, rtnl, out.pair);
     out.refused = error.what();
     out.error = error.code();
+    for (const auto &[where, shown] :
+         {std::pair(dir.upgrade_of(out.pair), "new pin"), std::pair(dir.path(out.pair), "pin")}) {
+        replace_all(out.refused, where + "/", fmt::format("its {} ", shown));
+        replace_all(out.refused, where, fmt::format("its {}s", shown));
+    }
+    replace_all(out.refused, "detach " + out.pair, "detach " + shell_quoted(out.standby));
 }
 
 /// A takeover that a crash has interrupted: finished, or left because it cannot be ended now.
@@ -34,10 +59,12 @@ std::optional<Upgraded> end_takeover(const StateDir &dir, Rtnl &rtnl, const std:
         uint32_t version = 0;
         bool published = progress_of(dir, name) == Takeover::published;
         if (published) out = describe(dir, name, version);
-        if (!check_only) out.remark = clear_takeover(dir, rtnl, name);
+        out.remark = check_only
+                         ? describe_takeover(dir, rtnl, name) + "; `hitless upgrade` ends that"
+                         : clear_takeover(dir, rtnl, name);
         if (!published) return std::nullopt;
     } catch (const Error &error) {
-        refuse(out, error);
+        refuse(out, dir, rtnl, error);
     }
     return out;
 }
@@ -51,11 +78,11 @@ std::optional<Upgraded> upgrade_pair(StateDir &dir, Rtnl &rtnl, const std::strin
         out = describe(dir, name, version);
         if (version == HL_ABI_VERSION) return std::nullopt;
         if (check_only)
-            check_takeover(dir, rtnl, name);
+            out.remark = check_takeover(dir, rtnl, name);
         else
             out.remark = take_over(dir, rtnl, name);
     } catch (const Error &error) {
-        refuse(out, error);
+        refuse(out, dir, rtnl, error);
     }
     return out;
 }

@@ -22,17 +22,35 @@ bpf_prog_info info_of(int program_fd) {
     return info;
 }
 
-/// In the order in which they run.
-std::vector<uint32_t> tcx_programs(uint32_t ifindex, Direction direction) {
-    std::vector<uint32_t> ids(tcx::most_programs);
+uint32_t attach_type(Direction direction) {
+    return direction == Direction::ingress ? tcx::attach_ingress : tcx::attach_egress;
+}
+
+uint32_t attach_type(const hl_hook &hook, Direction direction) {
+    return hook.kind == HL_HOOK_NETKIT ? tcx::attach_netkit_peer : attach_type(direction);
+}
+
+struct Attached {
+    std::vector<uint32_t> programs, links; ///< in the order in which they run
+};
+
+Attached attached_at(uint32_t ifindex, uint32_t attach_type) {
+    Attached out{std::vector<uint32_t>(tcx::most_programs),
+                 std::vector<uint32_t>(tcx::most_programs)};
     tcx::Query query{};
     query.target_ifindex = ifindex;
-    query.attach_type = direction == Direction::ingress ? tcx::attach_ingress : tcx::attach_egress;
-    query.program_ids = reinterpret_cast<uint64_t>(ids.data());
-    query.count = static_cast<uint32_t>(ids.size());
+    query.attach_type = attach_type;
+    query.program_ids = reinterpret_cast<uint64_t>(out.programs.data());
+    query.link_ids = reinterpret_cast<uint64_t>(out.links.data());
+    query.count = static_cast<uint32_t>(out.programs.size());
     if (syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) < 0) query.count = 0;
-    ids.resize(std::min<size_t>(query.count, ids.size()));
-    return ids;
+    out.programs.resize(std::min<size_t>(query.count, out.programs.size()));
+    out.links.resize(out.programs.size());
+    return out;
+}
+
+std::vector<uint32_t> tcx_programs(uint32_t ifindex, Direction direction) {
+    return attached_at(ifindex, attach_type(direction)).programs;
 }
 
 /// Runs `program_fd` as its own: the kernel takes one program twice on no hook.
@@ -107,7 +125,18 @@ std::vector<OtherProgram> programs_at(uint32_t ifindex, Direction direction) {
 
 bool runs_at(const hl_hook &hook, Direction direction, int program_fd) {
     uint32_t own = info_of(program_fd).id;
-    return own && std::ranges::count(tcx_programs(hook.ifindex, direction), own);
+    const Attached there = attached_at(hook.ifindex, attach_type(hook, direction));
+    return own && std::ranges::count(there.programs, own);
+}
+
+Fd link_of(const hl_hook &hook, Direction direction, int program_fd) {
+    const Attached there = attached_at(hook.ifindex, attach_type(hook, direction));
+    auto at = std::ranges::find(there.programs, info_of(program_fd).id);
+    if (at == there.programs.end()) return Fd();
+    Fd link(bpf_link_get_fd_by_id(there.links[static_cast<size_t>(at - there.programs.begin())]));
+    if (!link)
+        throw Error(errno, fmt::format("open the link of our program on device {}", hook.ifindex));
+    return link;
 }
 
 bool stands_before_others(const hl_hook &hook, Direction direction, int program_fd) {

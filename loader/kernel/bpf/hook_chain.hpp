@@ -35,8 +35,10 @@ bool is_of_a_pair(const OtherProgram &);
 /// All of a device, of a hook where none is ours.
 std::vector<OtherProgram> programs_at(uint32_t ifindex, Direction);
 
-/// Whether ours runs by a tcx link, wherever that is pinned.
+/// Whether ours runs by a link of tcx or netkit, wherever that is pinned.
 bool runs_at(const hl_hook &, Direction, int program_fd);
+/// That link, which the kernel gives to CAP_SYS_ADMIN alone; empty where ours does not run.
+Fd link_of(const hl_hook &, Direction, int program_fd);
 
 /// True when other people's tcx programs stand behind ours and so never see what we redirect.
 bool stands_before_others(const hl_hook &, Direction, int program_fd);

@@ -13,6 +13,7 @@
 #include <ctime>
 #include <fmt/format.h>
 #include <linux/if_ether.h>
+#include <unistd.h>
 #include <vector>
 
 namespace hitless {
@@ -79,6 +80,10 @@ void check_version(const hl_pair &found, const std::string &dir, Versions wanted
                 way_out_of(found, dir, missing.empty()));
 }
 
+bool has_link(const hl_hook &at) {
+    return at.kind == HL_HOOK_TCX || at.kind == HL_HOOK_NETKIT;
+}
+
 /// A link belongs to every directory that pins it.
 void share_pin(const std::string &from, const std::string &to) {
     Fd link(bpf_obj_get(from.c_str()));
@@ -142,7 +147,7 @@ void Pair::expect_whole() const {
     for (const HookRow &row : model().hooks) {
         uint8_t kind = state().hook[row.hook].kind;
         if (row.slot == ProgramSlot::bounce && !objects_.bounce) expect("bounce");
-        if (kind != HL_HOOK_NONE && kind != HL_HOOK_CLSACT)
+        if (kind != HL_HOOK_NONE && kind != HL_HOOK_CLSACT && !has_link(state().hook[row.hook]))
             expect(std::string(hook_pins[row.hook]).c_str());
     }
 }
@@ -330,6 +335,7 @@ void Pair::take_over(hl_hook_id hook, const Pair &former) {
     if (is_xdp(hook))
         return follow_xdp(at, xdp_object(hook, "a NIC"), !objects_.ports, former.pin(hook),
                           pin(hook));
+    former.recover_pin(hook);
     share_pin(former.pin(hook), pin(hook));
     replace_program(at, direction(hook), program(hook), pin(hook));
 }
@@ -338,6 +344,20 @@ void Pair::try_to_follow(hl_hook_id hook) const {
     const hl_hook &at = state().hook[hook];
     if (at.kind != HL_HOOK_NONE && is_xdp(hook))
         try_follow_xdp(at, xdp_object(hook, "a NIC"), pin(hook));
+    lost_link(hook);
+}
+
+/// Empty where its pin is there, or nothing runs.
+Fd Pair::lost_link(hl_hook_id hook) const {
+    const hl_hook &at = state().hook[hook];
+    if (!has_link(at) || access(pin(hook).c_str(), F_OK) == 0) return Fd();
+    return link_of(at, direction(hook), program(hook));
+}
+
+void Pair::recover_pin(hl_hook_id hook) const {
+    Fd link = lost_link(hook);
+    if (link && bpf_obj_pin(link.get(), pin(hook).c_str()) < 0)
+        throw Error(errno, fmt::format("pin {}", pin(hook)));
 }
 
 void Pair::give_back(hl_hook_id hook, const std::string &follower) {
@@ -357,7 +377,7 @@ bool Pair::attached(hl_hook_id hook) const {
 bool Pair::runs(hl_hook_id hook) const {
     const hl_hook &at = state().hook[hook];
     if (is_xdp(hook)) return at.kind != HL_HOOK_NONE && has_own_xdp(at.ifindex);
-    return at.kind == HL_HOOK_TCX && runs_at(at, direction(hook), program(hook));
+    return has_link(at) && runs_at(at, direction(hook), program(hook));
 }
 
 bool Pair::goes_last(hl_hook_id hook) const {

@@ -90,7 +90,8 @@ class Pair {
     /// Our program runs in the place of the former one, whose link we have as well. A frame passes
     /// the one or the other.
     void take_over(hl_hook_id, const Pair &former);
-    /// Throws what would refuse that at an XDP hook, and changes nothing.
+    /// Throws what would refuse that at an XDP hook, or at one whose link is pinned nowhere, and
+    /// changes nothing.
     void try_to_follow(hl_hook_id) const;
     /// The former pair's program runs again, however far the one in `follower` had come.
     void give_back(hl_hook_id, const std::string &follower);
@@ -110,6 +111,8 @@ class Pair {
     void put(uint32_t key, Ifindex) const;
     bool taken(uint32_t key) const;
     int program(hl_hook_id) const;
+    Fd lost_link(hl_hook_id) const;
+    void recover_pin(hl_hook_id) const; ///< of a link that others hold
     bool goes_last(hl_hook_id) const;
     std::string pin(hl_hook_id) const;
     XdpObject xdp_object(hl_hook_id, std::string_view shown) const;

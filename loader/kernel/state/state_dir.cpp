@@ -127,6 +127,11 @@ std::optional<StateDir::Lock> StateDir::try_lock() {
     throw Error(errno, fmt::format("lock {}", root_));
 }
 
+bool StateDir::is_locked() const {
+    Fd dir = open_root();
+    return flock(dir.get(), LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 bool StateDir::mounted() const {
     struct statfs fs {};
     if (statfs(bpffs_.c_str(), &fs) == 0) return fs.f_type == BPF_FS_MAGIC;

@@ -43,6 +43,8 @@ class StateDir {
     void unmount_if_empty();
 
     bool mounted() const;
+    /// Somebody changes pairs at this moment.
+    bool is_locked() const;
     /// Names of the published pairs; empty when nothing is mounted.
     std::vector<std::string> pairs() const;
 
