@@ -149,7 +149,9 @@ struct PairStatus {
     hl_datapath datapath = HL_DATAPATH_TC;
     hl_liveness liveness = HL_LIVENESS_CAST;
     bool primary_active = false;
-    uint64_t veto = 0;        ///< the veto word: HL_VETO bits of what stands against the primary
+    bool master_down =
+        false;         ///< the device that the guest uses is: no frame gets as far as the pair
+    uint64_t veto = 0; ///< the veto word: HL_VETO bits of what stands against the primary
     std::vector<Veto> vetoes; ///< the same reasons, with since when they stand and by whom
     uint64_t flips = 0;       ///< changes of the path since the pair was made
     bool proved = false;      ///< a neighbour has answered by the primary since it came up

@@ -316,10 +316,11 @@ TEST_P(HealthyModels, ADeviceThatIsDownIsNamed) {
     const std::string master = pair().master();
     guest("ip link set " + master + " down");
     const std::string mend = "ip link set " + master + " up";
-    if (pair().model_row().has_failover)
-        expect_named(master + " is down", mend);
-    else
-        EXPECT_FALSE(healthy()) << shown();
+    expect_named(master + " is down: the guest sends and receives nothing by it", mend);
+    EXPECT_EQ(problems().find("no fallback"), std::string::npos) << problems();
+    const std::string why = pair().cli({"explain", "standby"}).out;
+    EXPECT_NE(why.find("No frame leaves: " + master + " is down."), std::string::npos) << why;
+    EXPECT_EQ(why.find("  Frames leave"), std::string::npos) << why;
     guest(mend);
     EXPECT_TRUE(until([&] { return healthy(); })) << shown();
 }
@@ -345,6 +346,21 @@ TEST_P(HealthyModels, ADeadPairIsNamed) {
     if (pair().model_row().has_failover) {
         EXPECT_NE(problems().find("keeps its carrier"), std::string::npos) << problems();
     }
+}
+
+/// The primary works, and an operator has forbidden it: the standby's loss is no smaller one.
+TEST_P(HealthyModels, AStandbyThatIsChosenAndDeadIsNoPath) {
+    start();
+    EXPECT_EQ(pair().cli({"switch", "standby", "standby", "--wait"}).code, 0);
+    bed().standby().carrier(false);
+    const std::string words = "and the primary primary is not used (operator): frames get lost";
+    EXPECT_TRUE(until([&] { return problems().find(words) != std::string::npos; })) << problems();
+    EXPECT_FALSE(ping(bed().guest(), Testbed::far4, 300ms)) << "they do not";
+    EXPECT_NE(problems().find("no path"), std::string::npos) << problems();
+    expect_named(words, "hitless switch standby auto");
+    EXPECT_EQ(pair().cli({"switch", "standby", "auto", "--wait"}).code, 0);
+    EXPECT_NE(problems().find("no fallback"), std::string::npos) << problems();
+    EXPECT_TRUE(ping(bed().guest(), Testbed::far4, default_patience));
 }
 
 /// Whether the guest's own device has carrier.

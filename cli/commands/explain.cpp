@@ -97,24 +97,31 @@ void explain_membership(const PairStatus &pair, Env &env) {
 }
 
 void explain_path(const PairStatus &pair, Env &env) {
+    // A standby that is the guest's own device does not work while that is down.
+    bool standby_works = pair.standby.works() || (pair.master_down && pair.failover.empty());
+    const char *leave = "Frames leave";
+    if (pair.master_down) {
+        env.out << fmt::format("  No frame leaves: {} is down.\n",
+                               pair.failover.empty() ? pair.name : pair.failover);
+        leave = "When it is up again, frames leave";
+    }
     if (pair.primary_active && pair.veto == 0) {
         env.out << fmt::format(
-            "  Frames leave by the primary {}: nobody objects and it is alive.\n"
+            "  {} by the primary {}: nobody objects and it is alive.\n"
             "  What would change it: its loss, or `hitless switch {} standby`.\n",
-            pair.primary.ifname, shell_quoted(pair.name));
+            leave, pair.primary.ifname, shell_quoted(pair.name));
         if (!pair.proved) env.out << "  It was never proved: nobody has answered by it yet.\n";
         return;
     }
-    if (!pair.primary_active && !pair.standby.works())
-        env.out << fmt::format(
-            "  Frames leave by neither NIC and get lost: the standby {} does not "
-            "work{}\n",
-            pair.standby.ifname,
-            pair.vetoes.empty() ? ", and the primary is dead."
-                                : "; the primary is not used, because:");
+    if (!pair.primary_active && !standby_works)
+        env.out << fmt::format("  {} by neither NIC and get lost: the standby {} does not "
+                               "work{}\n",
+                               leave, pair.standby.ifname,
+                               pair.vetoes.empty() ? ", and the primary is dead."
+                                                   : "; the primary is not used, because:");
     else
         env.out << fmt::format(
-            "  Frames leave by the {} {}{}\n", pair.primary_active ? "primary" : "standby",
+            "  {} by the {} {}{}\n", leave, pair.primary_active ? "primary" : "standby",
             pair.primary_active ? pair.primary.ifname : pair.standby.ifname,
             pair.primary_active ? ": it is doubted, but the standby is down."
             : pair.vetoes.empty()

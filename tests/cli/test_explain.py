@@ -39,6 +39,40 @@ class Explain(NetCase):
         self.assertRegex(text, r"the kernel reports the primary down \(link-down\), set .* by the controller")
         self.assertIn("`ip link set pri up`, then the controller takes it back", text)
 
+    def test_the_guests_own_device_is_down(self):
+        """Whatever the NICs are, no frame gets as far as the pair."""
+        for model, master in (("two", "sby"), ("three", "fo-sby"), ("hidden", "fo-sby"), ("one", "sby")):
+            with self.subTest(model):
+                self.attach("--model", model)
+                sh(f"ip link set {master} down")
+                (problem,) = self.status(2)[0]["problems"]
+                self.assertEqual(problem, f"{master} is down: the guest sends and receives nothing by it; "
+                                          f"ip link set {master} up")
+                text = self.explain("sby" if model == "two" else master)
+                self.assertIn(f"No frame leaves: {master} is down.", text)
+                self.assertIn("When it is up again, frames leave by the primary", text)
+                sh(f"ip link set {master} up")
+                self.assertEqual(self.status()[0]["problems"], [])
+                self.assertNotIn("No frame leaves", self.explain())
+                self.expect(0, "detach", "--all")
+
+    def test_the_standby_was_chosen_and_is_dead(self):
+        """The primary works, but is not used: that is no lack of a fallback, frames get lost."""
+        for model in ("two", "three"):
+            with self.subTest(model):
+                self.attach("--model", model)
+                self.expect(0, "switch", "sby", "standby")
+                sh("ip link set sby_far down")
+                (problem,) = self.status(2)[0]["problems"]
+                self.assertIn("no path: the standby sby has no carrier, and the primary pri is not used (operator): "
+                              "frames get lost", problem)
+                self.assertTrue(problem.endswith("; hitless switch sby auto"), problem)
+                self.assertIn("Frames leave by neither NIC and get lost", self.explain())
+                self.expect(0, "switch", "sby", "auto")
+                self.assertIn("no fallback", self.status(2)[0]["problems"][0])
+                sh("ip link set sby_far up")
+                self.expect(0, "detach", "--all")
+
     def test_no_primary_yet(self):
         sh("ip link set pri address 02:00:00:00:00:02")
         self.attach()

@@ -80,25 +80,45 @@ std::string up_again(const PairStatus &status, const Pair &pair, const NicStatus
                    : "";
 }
 
+/// Why no frame leaves by the primary.
+std::string unused(const PairStatus &status) {
+    const NicStatus &primary = status.primary;
+    if (!primary.works()) return std::string(trouble(primary));
+    std::string reasons;
+    for (const Veto &veto : status.vetoes)
+        reasons += (reasons.empty() ? "" : ", ") + std::string(veto.reason.name);
+    return fmt::format("is not used ({})", reasons);
+}
+
+/// The host may mend a standby without carrier, or the operator takes back what he chose.
+std::string path_again(const PairStatus &status, const Pair &pair) {
+    std::string command = up_again(status, pair, status.standby);
+    bool chosen = status.primary.works() && status.veto == HL_VETO(OPERATOR);
+    return command.empty() && chosen
+               ? fmt::format("hitless switch {} auto", shell_quoted(status.name))
+               : command;
+}
+
 /// A pair with one path is no pair. What the primary's own loss means, its vetoes say.
 void find_no_fallback(Problems &out, const Pair &pair, const PairStatus &status,
                       const Link &master) {
     const NicStatus &standby = status.standby, &primary = status.primary;
     if (!standby.works()) {
+        if (!pair.model().has_failover && standby.present && !standby.up) return; // find_cut_off()
+        bool path = status.primary_active && primary.works();
         std::string what =
-            primary.works()
-                ? fmt::format("no fallback: the standby {} {}", standby.ifname, trouble(standby))
-                : fmt::format("no path: the standby {} {}, and the primary {} {}: frames get lost",
-                              standby.ifname, trouble(standby), primary.ifname, trouble(primary));
+            path ? fmt::format("no fallback: the standby {} {}", standby.ifname, trouble(standby))
+                 : fmt::format("no path: the standby {} {}, and the primary {} {}: frames get lost",
+                               standby.ifname, trouble(standby), primary.ifname, unused(status));
         if (!pair.model().has_failover && standby.up)
             what += fmt::format("; while {} has no carrier its IPv6 addresses stay tentative and "
                                 "routing daemons pass it over",
                                 master.name);
-        else if (pair.model().has_failover && !primary.works() && master.carrier)
+        else if (pair.model().has_failover && !path && master.carrier)
             what += fmt::format("; {} keeps its carrier all the same, so routing daemons do not "
                                 "notice",
                                 master.name);
-        out.push_back({what, up_again(status, pair, standby)});
+        out.push_back({what, path ? up_again(status, pair, standby) : path_again(status, pair)});
     } else if (status.veto && !(status.veto & ~HL_VETO_CHOSEN) && !primary.works()) {
         out.push_back({fmt::format("no fallback: the standby is in use, and the primary {} {}",
                                    primary.ifname, trouble(primary)),
@@ -120,11 +140,10 @@ void find_idle_rules(Problems &out, const Pair &pair, PairNamespaces &namespaces
     }
 }
 
-/// What does not pass a failover device because of its other end.
+/// What does not pass the guest's own device, or a failover device because of its other end.
 void find_cut_off(Problems &out, const Pair &pair, PairNamespaces &namespaces,
                   const PairStatus &status, const Link &master) {
-    // In the model two it is the standby.
-    if (pair.model().has_failover && !master.up)
+    if (!master.up)
         out.push_back(
             {fmt::format("{} is down: the guest sends and receives nothing by it", master.name),
              fmt::format("ip link set {} up", shell_quoted(master.name))});

@@ -218,6 +218,7 @@ PairStatus read_status(const StateDir &dir, Rtnl &rtnl, const std::string &name)
     out.counters = pair.counters();
     out.host = host_status(state.host);
     out.primary_active = primary_active(out);
+    out.master_down = members.master && !members.master->up;
     if (pair.model().has_failover && members.master) out.failover = members.master->name;
     Untaken untaken = find_untaken(pair, namespaces, members);
     out.candidate = untaken.name;
