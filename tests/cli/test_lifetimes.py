@@ -217,6 +217,28 @@ class Lifetimes(NetCase):
                 self.expect(0, "detach", pair)
                 self.assertIn("192.0.2.2/24", sh("ip -br addr show dev sby"))
 
+    def test_a_pair_that_is_made_again_is_not_called_incomplete(self):
+        """A look that comes between finds its directory renamed away; the way out of an incomplete pair is a detach."""
+        self.attach()
+        looks = [["status"], ["switch", "sby", "auto"], ["explain"], ["doctor"]]
+        running = {}  # four at a time while the pair comes and goes
+        said = []
+        for round_ in range(60):
+            for look in looks:
+                name = " ".join(look)
+                if name not in running:
+                    running[name] = subprocess.Popen([HITLESS, *look], env=self.env, stdout=subprocess.PIPE,
+                                                     stderr=subprocess.STDOUT, text=True)
+            self.expect(0, *(["detach", "sby"] if round_ % 2 == 0 else
+                             ["attach", "sby", "--primary", "mac", "--proof-timeout", "0"]))
+            for name, process in list(running.items()):
+                if process.poll() is not None:
+                    said.append(running.pop(name).communicate()[0])
+        said += [process.communicate()[0] for process in running.values()]
+        self.assertGreater(len(said), 60, "they looked")
+        for text in said:
+            self.assertNotIn("incomplete", text)
+
     def test_under_ip_netns_exec(self):
         """Whose mounts end with its command."""
         # The last command of a shell may be run in its place: so there are two.

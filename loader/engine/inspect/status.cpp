@@ -243,6 +243,7 @@ std::vector<PairStatus> status(std::vector<UnreadablePair> *unreadable) {
         try {
             out.push_back(read_status(dir, rtnl, name));
         } catch (const Error &error) {
+            if (!std::ranges::count(own_pairs(dir), name)) continue; // it was detached meanwhile
             if (unreadable) unreadable->push_back({name, standby_of(dir, name), error});
             if (!first) first = error;
         }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace hitless {
 namespace {
@@ -51,6 +52,8 @@ Objects open_all(const std::string &dir, MayLack may_lack) {
 
 /// Of a pin that cannot be opened.
 std::string way_out(int error, const std::string &dir) {
+    if (error == ENOENT && access(dir.c_str(), F_OK) != 0)
+        return "the pair was detached meanwhile: `hitless status` shows what there is";
     if (error == ENOENT)
         return fmt::format("the pair is incomplete: `hitless detach {}` removes it",
                            dir.substr(dir.rfind('/') + 1));
