@@ -56,6 +56,7 @@ CALLS = {
     "reason_names": "hitless_reason.name",
     "name": "hitless_host.want",
     "Error::Error": "hitless_error",
+    "Error::problem": "- hitless_error, whose text has the way out behind it",
     "now": "- clock_gettime(CLOCK_BOOTTIME)",
     "enter_netns": "- setns(2): calls act in the namespace of the thread",
     "Poller::Poller": "- epoll of the control socket's own descriptors",
