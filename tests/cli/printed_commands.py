@@ -23,7 +23,7 @@ MENDED = {
     "a controller of this version (process {} is of another: `kill {}`, then `hitless run`)",
     "`ip link set {} mtu {}`: {} refuses to carry longer frames", "`kill {}` ends it without touching the pairs",
     "`ulimit -n 1024` raises the limit", "a controller (`hitless run`; none runs now)", "ethtool -K {} gro on",
-    "hitless convert {} --model {} --gap", "hitless detach {}", "hitless run",
+    "hitless convert {} --model {} --gap", "hitless detach {}", "hitless run", "hitless switch {} auto",
     "{}bpftool net attach {} id {} dev {}", ", or `hitless convert {} --model {} --gap{}`",
     "`tc qdisc del dev {} {}`, and make them on the device that takes its place; or use the model two",
     "bpftool prog pin id {0} /sys/fs/bpf/xdp-{0} && ip link set {1} xdpdrv off && "
@@ -52,7 +52,7 @@ SHOWN = {
     "`ip netns` lists those with a name", "hitless explain {}", "ls -ld {}", "make room: du -ax {} | sort -n | tail",
     "`hitless doctor` says what this kernel lacks", "`hitless doctor` says what this NIC can do",
     "`hitless status` names the pair and what mends it", "give {} the same qdisc (`tc qdisc show dev {}`)",
-    "ip rule; ip -6 rule",
+    "ip rule; ip -6 rule", "the pair was detached meanwhile: `hitless status` shows what there is",
     "the pair {} {}: it is detached, but the settings of its NICs were not given back; `ip -d link` and "
     "`sysctl net.ipv4.conf.NIC.arp_ignore` show them",
     "another filter may have the priority {}, which ours needs: `tc filter show dev {} ingress` shows it; give it another",
@@ -160,7 +160,7 @@ def literals():
 
 PRINTED = literals()
 # What explain says of a pair that is well.
-WELL = next(literal for literal in PRINTED if literal.startswith("  Frames leave by the primary {}: nobody objects"))
+WELL = next(literal for literal in PRINTED if literal.startswith("  {} by the primary {}: nobody objects"))
 
 
 def offers(literal):

@@ -374,6 +374,16 @@ class Remedies(NetCase):
         sh("ip link set sby down")
         self.mends("ip link set {} up", "pair sby")
 
+    def test_a_standby_that_was_chosen_and_is_dead(self):
+        self.attach()
+        self.expect(0, "switch", "sby", "standby")
+        sh("ip link set sby_far down")
+        finding = self.doctor("pair sby")
+        self.assertIn("no path", finding["detail"])
+        self.mend("hitless switch {} auto", finding["remedy"])
+        wait_until(lambda: self.status(2)[0]["active"] == "primary", "the primary is used")
+        self.assertNotIn("no path", self.doctor("pair sby")["detail"])
+
     def test_a_macvlan_of_which_the_primary_knows_nothing(self):
         self.attach()
         sh("ip link add mv link sby up type macvlan")
