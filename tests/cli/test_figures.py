@@ -15,16 +15,22 @@ class Figures(NetCase):
     def cost(self, *args):
         return lambda: Cost([HITLESS, *args], self.env)
 
+    def is_little(self, full, bare):
+        return (least(full, "cpu") <= MOST * least(bare, "cpu")
+                and least(full, "waits") <= least(bare, "waits"))  # it waited for nothing
+
     def expect_little(self, *args):
         self.attach()
         bare, full = in_turns(RUNS, self.cost("--version"), self.cost(*args))
         end = time.monotonic() + PATIENCE
-        while least(full, "waits") > least(bare, "waits") and time.monotonic() < end:
-            full += in_turns(1, self.cost(*args))[0]  # while another process has the rtnl lock, every run waits
+        # What runs beside it makes a run dearer, never cheaper: what is little is seen to be so at some time.
+        while not self.is_little(full, bare) and time.monotonic() < end:
+            more = in_turns(1, self.cost("--version"), self.cost(*args))
+            bare, full = bare + more[0], full + more[1]
         figure(" ".join(args), [cost.ms for cost in full])
         figure("a bare start of the program", [cost.ms for cost in bare])
-        self.assertLessEqual(least(full, "cpu"), MOST * least(bare, "cpu"))
-        self.assertLessEqual(least(full, "waits"), least(bare, "waits"), "it waited for something")
+        self.assertTrue(self.is_little(full, bare), {
+            what: (least(full, what), least(bare, what)) for what in ("cpu", "waits")})
 
     def test_status(self):
         self.expect_little("status")
