@@ -5,6 +5,7 @@
 #include "selftests/product.hpp"
 #include "selftests/starvation.hpp"
 #include "selftests/traffic.hpp"
+#include "selftests/watchdog.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -24,7 +25,9 @@ struct Verdict {
 Verdict run_all() {
     const hitless::selftest::PrivateState state;
     auto *starved = new hitless::selftest::StarvedTests; // gtest owns it
-    testing::UnitTest::GetInstance()->listeners().Append(starved);
+    auto &listeners = testing::UnitTest::GetInstance()->listeners();
+    listeners.Append(starved);
+    listeners.Append(new hitless::selftest::Watchdog); // as well
     const int code = RUN_ALL_TESTS();
     return {code, starved->failed_in_earnest() ? "" : starved->filter()};
 }
